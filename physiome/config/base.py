@@ -1,0 +1,87 @@
+"""What every part of the configuration shares: frozen, strict, no unknown keys, readable errors."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from physiome.errors import ConfigError, nearest
+from physiome.files import canonical_json
+
+
+class Spec(BaseModel):
+    """A frozen piece of the configuration. Unknown keys, NaN and numbers written as text are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+    @classmethod
+    def parse(cls, value: Any, where: str = "") -> Self:
+        """Validate plain YAML/JSON data.
+
+        Raises:
+            ConfigError: naming the key's path, the value, what is allowed and the nearest known key.
+        """
+        try:
+            text = canonical_json(value)
+        except (TypeError, ValueError) as error:
+            raise ConfigError("not plain data", where=where or "config", why=str(error)) from None
+        return cls.parse_text(text, where)
+
+    @classmethod
+    def parse_text(cls, text: str, where: str = "") -> Self:
+        """As `parse`, from JSON text (a rule's `--settings`)."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigError(*_explain(cls, error, where)) from None
+
+    def plain(self) -> dict[str, Any]:
+        """The spec as plain JSON data."""
+        return self.model_dump(mode="json")
+
+
+def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tuple[str]:
+    """One line for all problems: path, value, what is allowed."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = ".".join(str(part) for part in (where, *problem["loc"]) if str(part))
+        kind, value = problem["type"], problem["input"]
+        if kind == "extra_forbidden":
+            known = _fields_at(model, problem["loc"][:-1])
+            lines.append(f"{path}: unknown key - {nearest(str(problem['loc'][-1]), known)}")
+        elif kind in ("float_type", "int_type") and isinstance(value, str):
+            lines.append(f"{path}: {value!r} is text, not a number - {_number_hint(value)}")
+        elif kind == "missing":
+            lines.append(f"{path}: required key is missing")
+        else:
+            reason = problem["msg"].removeprefix("Value error, ")
+            shown = "" if isinstance(value, dict) else f"{value!r} - "
+            lines.append(f"{path}: {shown}{reason}")
+    return ("; ".join(lines),)
+
+
+def _number_hint(text: str) -> str:
+    try:
+        number = float(text)
+    except ValueError:
+        return "write a number"
+    mantissa, _, exponent = f"{number:e}".partition("e")
+    mantissa = mantissa.rstrip("0")
+    return f"YAML reads {text} as text; write {mantissa}{'0' if mantissa[-1] == '.' else ''}e{exponent}"
+
+
+def _fields_at(model: Any, location: tuple[int | str, ...]) -> list[str]:
+    """Field names of the (nested) model that `location` points into."""
+    models = [model]
+    for part in location:
+        found: list[Any] = []
+        for candidate in models:
+            if part in candidate.model_fields:
+                found += _models_in(candidate.model_fields[part].annotation)
+        models = found or models
+    return [name for candidate in models for name in candidate.model_fields]
+
+
+def _models_in(annotation: Any) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for inner in getattr(annotation, "__args__", ()) for m in _models_in(inner)]

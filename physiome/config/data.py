@@ -1,0 +1,214 @@
+"""Data sets: where recordings come from, which channels are used, how windows are cut and labelled."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from physiome.config.base import Spec
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+
+
+class Synthetic(Spec):
+    """How many recordings to make up, and from which seed."""
+
+    subjects: PositiveInt = 8
+    recordings_per_subject: PositiveInt = 1
+    hours: PositiveFloat = 1.0
+    seed: int = 0
+
+
+class Raw(Spec):
+    """What fills a data set's raw folder.
+
+    `download` fetches from `urls`, tried in order (https:// or file://); `folder` uses what lies in
+    `folder`; `synthetic` writes genuine files. `folder` null means `<results>/raw/<dataset>`.
+    """
+
+    fill: Literal["download", "folder", "synthetic"]
+    folder: str | None = None
+    urls: tuple[str, ...] = ()
+    timeout_s: PositiveFloat = 60.0
+    attempts: PositiveInt = 5
+    connections: PositiveInt = 4
+    synthetic: Synthetic = Synthetic()
+
+    @model_validator(mode="after")
+    def _fill_has_what_it_needs(self) -> "Raw":
+        if self.fill == "download" and not self.urls:
+            raise ValueError("fill: download needs at least one address in urls")
+        if self.fill == "folder" and not self.folder:
+            raise ValueError("fill: folder needs the folder's path in folder")
+        return self
+
+
+class SleepEdfSource(Spec):
+    """The cassette recordings of Sleep-EDF Expanded: `sleep-cassette/*.edf`."""
+
+    kind: Literal["sleep_edf"]
+    raw: Raw
+    records: tuple[str, ...] | None = None  # six-character record ids to keep; null: all
+
+
+class VitalDbSource(Spec):
+    """Cases of the VitalDB open data set: `*.vital`. Its terms of use must be accepted once."""
+
+    kind: Literal["vitaldb"]
+    raw: Raw
+    accept_terms: bool = False
+    track_list: str = "trks.csv.gz"  # beside the case files, or an address
+    max_cases: PositiveInt | None = None  # null: all cases that have the wanted tracks
+
+
+class RecordingsSource(Spec):
+    """Any folder of EDF, WFDB or .vital files with a `records.csv` (columns record, subject).
+
+    Optional columns: `path` (of the signal file, relative to the folder), `annotations` (of an
+    EDF+ hypnogram), and a label column.
+    """
+
+    kind: Literal["recordings"]
+    folder: str
+    records: str = "records.csv"
+
+
+Source = Annotated[SleepEdfSource | VitalDbSource | RecordingsSource, Field(discriminator="kind")]
+
+
+class Modality(Spec):
+    """One modality: the channel that carries it and what its values may look like."""
+
+    channel: str
+    aliases: tuple[str, ...] = ()  # other names of the same channel
+    title: str = ""  # as printed in tables
+    unit: str = ""  # unit of the shards; EDF voltages are converted to it
+    low: float | None = None  # a window with more than `quality.max_outside` samples outside
+    high: float | None = None  # [low, high] does not have this modality
+    min_sd: NonNegative = 0.0  # a window with a smaller standard deviation is flat
+
+
+class Window(Spec):
+    """How signals become windows."""
+
+    length_s: PositiveFloat
+    rate_hz: PositiveFloat = 100.0
+    lowpass_hz: PositiveFloat | None = None
+
+    @property
+    def samples(self) -> int:
+        """Samples per window."""
+        return round(self.length_s * self.rate_hz)
+
+
+class AnnotationLabels(Spec):
+    """Classes from annotation texts, e.g. sleep stages.
+
+    `margin_class` is kept for at most `margin_s` before the first and after the last window of any
+    other class (the customary 30 minutes of wake around sleep).
+    """
+
+    rule: Literal["annotations"]
+    texts: dict[str, str]  # annotation text -> class
+    unscored: tuple[str, ...] = ()
+    margin_class: str | None = None
+    margin_s: NonNegative = 1800.0
+    max_overhang_s: NonNegative | None = None  # annotations may outlast the signals by this; null: any
+
+
+class HypotensionLabels(Spec):
+    """Class 1 if pressure stays low for a while inside a span that begins `gap_s` after the window.
+
+    Low: every moving average over `mean_s` is below `threshold_mmhg`, for a stretch of at least
+    `sustained_s` inside the `span_s` label span.
+    """
+
+    rule: Literal["hypotension"]
+    pressure: Name = "abp"
+    threshold_mmhg: PositiveFloat = 65.0
+    mean_s: PositiveFloat = 2.0
+    gap_s: NonNegative = 0.0
+    span_s: PositiveFloat = 300.0
+    sustained_s: PositiveFloat = 60.0
+
+    @model_validator(mode="after")
+    def _stretch_fits_span(self) -> "HypotensionLabels":
+        if self.sustained_s > self.span_s:
+            raise ValueError(f"sustained_s {self.sustained_s} is longer than span_s {self.span_s}")
+        if self.mean_s > self.sustained_s:
+            raise ValueError(f"mean_s {self.mean_s} is longer than sustained_s {self.sustained_s}")
+        return self
+
+
+class ColumnLabels(Spec):
+    """One class per recording, from a column of the records table."""
+
+    rule: Literal["column"]
+    column: str
+    texts: dict[str, str]  # value in the column -> class
+
+
+Labels = Annotated[
+    AnnotationLabels | HypotensionLabels | ColumnLabels, Field(discriminator="rule")
+]
+
+
+class Quality(Spec):
+    """When a window does not carry a modality."""
+
+    max_gap_s: NonNegative = 1.0  # longer gaps are not interpolated
+    max_flat_s: PositiveFloat = 5.0  # a longer constant run is a detached sensor
+    max_outside: Share = 0.05  # share of samples outside [low, high]
+
+
+class Dataset(Spec):
+    """One data set, from its source to labelled windows."""
+
+    title: str
+    paper_table: PositiveInt | None = None  # the paper's table with its results; null: own table
+    source: Source
+    batches: PositiveInt
+    modalities: dict[Name, Modality] = Field(min_length=1)
+    classes: tuple[str, ...] = Field(min_length=2)
+    window: Window
+    labels: Labels
+    quality: Quality = Quality()
+    incomplete_windows: Literal["keep", "drop"] = "keep"  # windows without all modalities
+    strict_channels: bool = False  # a record without a wanted channel: error instead of missing
+    max_left_out: Share = 0.2  # share of records that may be unusable
+
+    @model_validator(mode="after")
+    def _labels_fit_classes(self) -> "Dataset":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes are not distinct")
+        labels = self.labels
+        if isinstance(labels, HypotensionLabels):
+            if labels.pressure not in self.modalities:
+                raise ValueError(f"labels.pressure {labels.pressure!r} is not a modality")
+            if len(self.classes) != 2:
+                raise ValueError("the hypotension rule needs exactly two classes")
+            return self
+        foreign = set(labels.texts.values()) - set(self.classes)
+        if foreign:
+            raise ValueError(f"labels.texts names classes that do not exist: {sorted(foreign)}")
+        if isinstance(labels, AnnotationLabels) and labels.margin_class not in (None, *self.classes):
+            raise ValueError(f"labels.margin_class {labels.margin_class!r} is not a class")
+        return self
+
+    @model_validator(mode="after")
+    def _lowpass_below_nyquist(self) -> "Dataset":
+        lowpass, rate = self.window.lowpass_hz, self.window.rate_hz
+        if lowpass is not None and lowpass >= rate / 2:
+            raise ValueError(f"window.lowpass_hz {lowpass} is not below half of rate_hz {rate}")
+        return self
+
+    def shard_settings(self) -> dict[str, Any]:
+        """What sharding depends on: everything but titles, download details and limits on counts."""
+        settings = self.model_dump(
+            mode="json", exclude={"title", "paper_table", "source", "batches", "max_left_out"}
+        )
+        for modality in settings["modalities"].values():
+            del modality["title"]
+        settings["kind"] = self.source.kind
+        return settings
