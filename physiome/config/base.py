@@ -9,7 +9,7 @@ from physiome.files import canonical_json
 
 
 class Spec(BaseModel):
-    """A frozen piece of the configuration. Unknown keys, NaN and numbers written as text are errors."""
+    """A frozen piece of the configuration: unknown keys, NaN and numbers as text are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
@@ -18,7 +18,7 @@ class Spec(BaseModel):
         """Validate plain YAML/JSON data.
 
         Raises:
-            ConfigError: naming the key's path, the value, what is allowed and the nearest known key.
+            ConfigError: naming the key's path, its value, what is allowed, the nearest known key.
         """
         try:
             text = canonical_json(value)
@@ -66,7 +66,8 @@ def _number_hint(text: str) -> str:
         return "write a number"
     mantissa, _, exponent = f"{number:e}".partition("e")
     mantissa = mantissa.rstrip("0")
-    return f"YAML reads {text} as text; write {mantissa}{'0' if mantissa[-1] == '.' else ''}e{exponent}"
+    mantissa += "0" if mantissa.endswith(".") else ""
+    return f"YAML reads {text} as text; write {mantissa}e{exponent}"
 
 
 def _fields_at(model: Any, location: tuple[int | str, ...]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Data sets: where recordings come from, which channels are used, how windows are cut and labelled."""
+"""Data sets: where recordings come from, which channels are used, how windows are labelled."""
 
 from typing import Annotated, Any, Literal
 
@@ -114,7 +114,9 @@ class AnnotationLabels(Spec):
     unscored: tuple[str, ...] = ()
     margin_class: str | None = None
     margin_s: NonNegative = 1800.0
-    max_overhang_s: NonNegative | None = None  # annotations may outlast the signals by this; null: any
+    max_overhang_s: NonNegative | None = (
+        None  # annotations may outlast the signals by this; null: any
+    )
 
 
 class HypotensionLabels(Spec):
@@ -149,9 +151,7 @@ class ColumnLabels(Spec):
     texts: dict[str, str]  # value in the column -> class
 
 
-Labels = Annotated[
-    AnnotationLabels | HypotensionLabels | ColumnLabels, Field(discriminator="rule")
-]
+Labels = Annotated[AnnotationLabels | HypotensionLabels | ColumnLabels, Field(discriminator="rule")]
 
 
 class Quality(Spec):
@@ -192,7 +192,10 @@ class Dataset(Spec):
         foreign = set(labels.texts.values()) - set(self.classes)
         if foreign:
             raise ValueError(f"labels.texts names classes that do not exist: {sorted(foreign)}")
-        if isinstance(labels, AnnotationLabels) and labels.margin_class not in (None, *self.classes):
+        if isinstance(labels, AnnotationLabels) and labels.margin_class not in (
+            None,
+            *self.classes,
+        ):
             raise ValueError(f"labels.margin_class {labels.margin_class!r} is not a class")
         return self
 
@@ -204,7 +207,7 @@ class Dataset(Spec):
         return self
 
     def shard_settings(self) -> dict[str, Any]:
-        """What sharding depends on: everything but titles, download details and limits on counts."""
+        """What sharding depends on: everything but titles, download details and limits."""
         settings = self.model_dump(
             mode="json", exclude={"title", "paper_table", "source", "batches", "max_left_out"}
         )

@@ -58,5 +58,5 @@ class Reader(Protocol):
         ...
 
     def read(self, channel: str, start_s: float = 0.0, stop_s: float | None = None) -> np.ndarray:
-        """Samples (n,) float64 at the channel's own rate, in its own unit; NaN where there are none."""
+        """Samples (n,) float64 at the channel's own rate and unit; NaN where there are none."""
         ...

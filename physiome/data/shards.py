@@ -7,8 +7,8 @@ A shard is a folder:
 - `windows.parquet`: one row per window: record, subject, number (within the record), onset_s,
   label (index into classes, -1: none), event (the window already is in the predicted state), and
   for each modality has_<m>, mean_<m>, var_<m>.
-- `manifest.json`: settings, units, classes, and one entry per record with what was left out and why.
-  It is written last: a shard without it is not a shard.
+- `manifest.json`: settings, units, classes, and one entry per record with what was left out
+  and why. It is written last: a shard without it is not a shard.
 """
 
 import os

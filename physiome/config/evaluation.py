@@ -1,0 +1,27 @@
+"""Linear evaluation: the heads fitted on frozen embeddings."""
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from physiome.config.base import Spec
+
+
+class PaperHead(Spec):
+    """The published downstream head: width -> hidden -> classes, batch-norm and GELU."""
+
+    hidden: PositiveInt = 128
+    epochs: PositiveInt = 30
+    batch: PositiveInt = 512
+    learning_rate: PositiveFloat = 2.0e-4
+    weight_decay: NonNegativeFloat = 0.01
+
+
+class ProbeSpec(Spec):
+    """Main head: multinomial logistic regression; its strength is chosen on validation subjects."""
+
+    strengths: tuple[PositiveFloat, ...] = Field(
+        default=(1.0e-4, 1.0e-3, 1.0e-2, 1.0e-1, 1.0), min_length=1
+    )
+    max_iterations: PositiveInt = 1000
+    seed: int = 0
+    paper_head: PaperHead | None = PaperHead()
+    one_head: bool = True  # also: the head of the full set applied to every subset
