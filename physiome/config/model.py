@@ -1,0 +1,96 @@
+"""Architectures: the modality encoder (DP-NeuroNet) and the fusion (PhysioME)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from physiome.config.base import Spec
+
+Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _divides(width: int, heads: int, name: str) -> None:
+    if width % heads:
+        raise ValueError(f"{name}: width {width} cannot be split evenly over {heads} heads")
+
+
+class Augment(Spec):
+    """The two views of DP-NeuroNet; each view is changed with this probability, once per batch."""
+
+    probability: Probability = 0.9
+    crop: Literal["stretch", "tile"] = "stretch"  # a crop is stretched to full length, or repeated
+    segments: PositiveInt = 5  # pieces that the second view permutes
+
+
+class EncoderSpec(Spec):
+    """A modality encoder: frame network, masked autoencoder and projection head."""
+
+    name: str = "dp_neuronet"
+    frame_s: PositiveFloat
+    step_s: PositiveFloat
+    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (48, 48, 64, 64)
+    width: PositiveInt = 512
+    depth: PositiveInt = 6
+    heads: PositiveInt = 8
+    decoder_width: PositiveInt = 256
+    decoder_depth: PositiveInt = 4
+    decoder_heads: PositiveInt = 8
+    projection: tuple[PositiveInt, PositiveInt] = (1024, 512)
+    mask_ratio: Ratio = 0.8
+    temperature: PositiveFloat = 0.1
+    detach_target: bool = False
+    augment: Augment = Augment()
+    weights: dict[Literal["masked", "within", "across"], NonNegativeFloat] = Field(
+        default={"masked": 1.0, "within": 1.0, "across": 1.0}
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "EncoderSpec":
+        _divides(self.width, self.heads, "encoder")
+        _divides(self.decoder_width, self.decoder_heads, "encoder decoder")
+        if self.step_s > self.frame_s:
+            raise ValueError(f"step_s {self.step_s} is longer than frame_s {self.frame_s}")
+        return self
+
+    def frames(self, length_s: float) -> int:
+        """Number of frames in a window of `length_s` seconds."""
+        return int((length_s - self.frame_s) / self.step_s + 1e-6) + 1
+
+
+class Lora(Spec):
+    """Low-rank adaptation of the encoders' attention outputs (rank-stabilised: alpha/sqrt(rank))."""
+
+    rank: PositiveInt = 4
+    alpha: PositiveFloat = 16.0
+    dropout: Probability = 0.05
+
+
+class PhysioMESpec(Spec):
+    """PhysioME: multimodal encoder, modality decoders and restoration decoders."""
+
+    width: PositiveInt = 512
+    depth: PositiveInt = 6
+    heads: PositiveInt = 8
+    decoder_width: PositiveInt = 256
+    decoder_depth: PositiveInt = 4
+    decoder_heads: PositiveInt = 8
+    restore_width: PositiveInt = 512
+    restore_depth: PositiveInt = 8
+    restore_heads: PositiveInt = 8
+    projection: tuple[PositiveInt, PositiveInt] = (1024, 512)
+    mask_ratio: Ratio = 0.4
+    temperature: PositiveFloat = 0.1
+    lora: Lora = Lora()
+    restoration: Literal["decoder", "masked", "memory"] = "decoder"
+    restoration_gradient: bool = False
+    weights: dict[Literal["intra", "missing", "contrast"], NonNegativeFloat] = Field(
+        default={"intra": 1.0, "missing": 1.0, "contrast": 1.0}
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "PhysioMESpec":
+        _divides(self.width, self.heads, "multimodal encoder")
+        _divides(self.decoder_width, self.decoder_heads, "modality decoder")
+        _divides(self.restore_width, self.restore_heads, "restoration decoder")
+        return self
