@@ -9,8 +9,8 @@ CLIP = 20.0
 class Scaling(nn.Module):
     """(x - offset) / scale, clipped to +-20.
 
-    Constants per modality, from the pretrain subset, and never per segment: absolute pressure carries
-    the hypotension label and absolute EEG amplitude separates N3.
+    Constants per modality, from the pretrain subset, and never per segment: absolute pressure
+    carries the hypotension label and absolute EEG amplitude separates N3.
     """
 
     offset: Tensor

@@ -1,0 +1,166 @@
+"""Windows for training and embedding: memory-mapped rows of many shards, in batches of one pattern.
+
+Resident memory stays flat however many shards there are: the pages a batch touched are given back
+to the kernel right after they were copied.
+"""
+
+import mmap
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from physiome.data.shards import read_manifest, read_windows
+from physiome.errors import DataError
+
+
+class Rows:
+    """The rows of one `.npy` file, (n, samples) float32, read through a memory map."""
+
+    def __init__(self, path: Path):
+        with open(path, "rb") as file:
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            start = file.tell()
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        flat = np.frombuffer(self._map, dtype=dtype, offset=start, count=int(np.prod(shape)))
+        self._rows = flat.reshape(shape)
+
+    def take(self, rows: np.ndarray, out: np.ndarray, places: np.ndarray) -> None:
+        """Copy `rows` to `out[places]`, then give the touched pages back."""
+        out[places] = self._rows[rows]
+        self._map.madvise(mmap.MADV_DONTNEED)
+
+
+class WindowStore:
+    """All windows of a data set's shards.
+
+    Attributes:
+        table: one row per window (see `shards`), columns shard and row tell where it lies.
+        samples: samples per window.
+    """
+
+    def __init__(self, folders: Sequence[str | Path], modalities: Sequence[str]):
+        manifests = [read_manifest(folder) for folder in folders]
+        if len({m["settings_digest"] for m in manifests}) != 1:
+            raise DataError(
+                "shards were written with different settings", where=Path(folders[0]).parent,
+                do="delete the older ones and run again",
+            )  # fmt: skip
+        self.folders = [Path(folder) for folder in folders]
+        self.modalities = tuple(modalities)
+        self.samples: int = manifests[0]["samples"]
+        self.settings_digest: str = manifests[0]["settings_digest"]
+        self.table: pd.DataFrame = read_windows(folders)
+        self._files: dict[tuple[int, str], Rows] = {}
+
+    def read(self, index: np.ndarray, modalities: Iterable[str]) -> dict[str, np.ndarray]:
+        """Windows by their position in `table`: modality -> (len(index), samples) float32."""
+        shards = self.table["shard"].to_numpy()[index]
+        rows = self.table["row"].to_numpy()[index]
+        batch = {m: np.empty((len(index), self.samples), np.float32) for m in modalities}
+        for shard in np.unique(shards):
+            places = np.flatnonzero(shards == shard)
+            for modality, out in batch.items():
+                self._open(int(shard), modality).take(rows[places], out, places)
+        return batch
+
+    def having(self, modality: str) -> np.ndarray:
+        """Whether each window has the modality, (windows,) bool."""
+        return self.table[f"has_{modality}"].to_numpy()
+
+    def scaling(self, index: np.ndarray, modality: str) -> tuple[float, float]:
+        """Offset and scale (mean and standard deviation) over the given windows that have it."""
+        rows = self.table.iloc[index]
+        rows = rows[rows[f"has_{modality}"]]
+        if rows.empty:
+            raise DataError(f"no window has modality {modality!r}", do="check the channel names")
+        means = rows[f"mean_{modality}"].to_numpy()
+        variance = rows[f"var_{modality}"].mean() + means.var()
+        return float(means.mean()), float(np.sqrt(variance))
+
+    def _open(self, shard: int, modality: str) -> Rows:
+        key = (shard, modality)
+        if key not in self._files:
+            self._files[key] = Rows(self.folders[shard] / f"{modality}.npy")
+        return self._files[key]
+
+
+def patterns(store: WindowStore, index: np.ndarray) -> list[tuple[tuple[str, ...], np.ndarray]]:
+    """Split windows by the modalities they really have: (modalities, positions), fullest first."""
+    have = np.stack([store.having(m)[index] for m in store.modalities], axis=1)  # (n, M)
+    found, which = np.unique(have, axis=0, return_inverse=True)
+    order = sorted(range(len(found)), key=lambda i: (-found[i].sum(), *~found[i]))
+    return [
+        (tuple(m for m, has in zip(store.modalities, found[i], strict=True) if has), index[which == i])
+        for i in order
+        if found[i].any()
+    ]  # fmt: skip
+
+
+Batch = tuple[tuple[str, ...], np.ndarray]  # modalities, window positions
+
+
+def training_batches(groups: Sequence[Batch], size: int, seed: int, epoch: int) -> list[Batch]:
+    """The shuffled batches of one epoch, each of one pattern; the same for the same seed and epoch.
+
+    A pattern's last, incomplete batch is left out unless it is the only one: contrastive losses and
+    batch-norm change with the batch's size. A batch of one window is never made.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    batches: list[Batch] = []
+    for modalities, index in groups:
+        shuffled = rng.permutation(index)
+        whole = len(index) // size * size
+        pieces = np.split(shuffled[:whole], whole // size) if whole else [shuffled]
+        batches += [(modalities, piece) for piece in pieces if len(piece) >= 2]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def ordered_batches(groups: Sequence[Batch], size: int) -> list[Batch]:
+    """All windows in table order, for embedding."""
+    return [
+        (modalities, index[i : i + size])
+        for modalities, index in groups
+        for i in range(0, len(index), size)
+    ]
+
+
+def prefetch(
+    store: WindowStore, batches: Sequence[Batch], ready: int = 3
+) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
+    """Read batches in a thread, at most `ready` ahead, so that the device never waits for the disk."""
+    filled: queue.Queue = queue.Queue(maxsize=ready)
+    stopped = threading.Event()
+
+    def fill() -> None:
+        try:
+            for batch in batches:
+                if stopped.is_set():
+                    return
+                _put(filled, (batch, store.read(batch[1], batch[0])), stopped.is_set)
+            _put(filled, None, stopped.is_set)
+        except BaseException as error:  # handed to the consumer, which raises it
+            _put(filled, error, stopped.is_set)
+
+    thread = threading.Thread(target=fill, daemon=True)
+    thread.start()
+    try:
+        while (item := filled.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _put(target: queue.Queue, item: object, stopped: Callable[[], bool]) -> None:
+    while not stopped():
+        try:
+            return target.put(item, timeout=0.1)
+        except queue.Full:
+            continue

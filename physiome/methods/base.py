@@ -1,0 +1,65 @@
+"""What a method is: a module with two verbs. The loop, the probe and the tables know no more."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from physiome.errors import PhysioError, nearest
+
+Signals = Mapping[str, Tensor]  # modality -> (B, L), in the modality's unit
+
+
+class Method(nn.Module):
+    """A system that is trained on signals and turns any subset of modalities into an embedding.
+
+    A missing modality is a missing key of the dictionaries, never a zero tensor or a position.
+    `embed` is split in two so that seven subsets need one encoding: `encode` looks at each modality
+    alone, `fuse` combines whatever is given.
+    """
+
+    trainable: ClassVar[bool] = True
+    comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
+
+    def __init__(self, modalities: tuple[str, ...], weights: Mapping[str, float] | None = None):
+        super().__init__()
+        self.modalities = modalities
+        self.weights = dict(weights or {})  # loss term -> weight; other terms are only logged
+
+    def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
+        """Named loss terms of a training batch. All randomness comes from `rng`."""
+        raise PhysioError(f"{type(self).__name__} has nothing to train")
+
+    def encode(self, observed: Signals) -> dict[str, Tensor]:
+        """Each modality alone, as far as it does not depend on the others."""
+        return dict(observed)
+
+    def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
+        """Encoded modalities of one subset -> embedding (B, D)."""
+        raise PhysioError(f"{type(self).__name__} cannot embed")
+
+    @torch.no_grad()
+    def embed(self, observed: Signals) -> Tensor:
+        """Embedding (B, D) of the observed modalities, in evaluation mode.
+
+        Raises:
+            PhysioError: for an empty subset or an unknown modality.
+        """
+        if not observed:
+            raise PhysioError("no modality observed", do=f"give some of {self.modalities}")
+        for name in observed:
+            if name not in self.modalities:
+                raise PhysioError(f"unknown modality {name!r}", do=nearest(name, self.modalities))
+        was_training = self.training
+        self.eval()
+        try:
+            return self.fuse(
+                self.encode({m: observed[m] for m in self.modalities if m in observed})
+            )
+        finally:
+            self.train(was_training)
+
+    def total(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of the loss terms."""
+        return torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum()

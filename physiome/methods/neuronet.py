@@ -1,0 +1,97 @@
+"""NeuroNet and DP-NeuroNet: self-supervised encoders of one modality (Appendix I; eq. 1, 16-18).
+
+Masked prediction of frame features, and contrast between random maskings; DP-NeuroNet feeds two
+differently augmented views through the same weights and contrasts them as well. Both views, and
+both maskings of each, pass as one batch, and the cross-view contrast reuses the class tokens of
+passes that exist: equal in distribution to the published arrangement with its third masked pass.
+"""
+
+import torch
+from torch import Tensor
+
+from physiome.config.model import EncoderSpec
+from physiome.methods.base import Method, Signals
+from physiome.nn.augment import two_views
+from physiome.nn.encoder import ModalityEncoder
+from physiome.nn.losses import masked_mse, nt_xent
+from physiome.nn.masking import masked_positions, n_kept, random_kept
+from physiome.nn.tokens import Projection, TokenDecoder
+
+
+class NeuroNet(Method):
+    """Masked autoencoder over frames with contrast between two maskings of the same input."""
+
+    terms = ("masked", "within")
+
+    def __init__(self, spec: EncoderSpec, modality: str, samples: int, rate_hz: float):
+        super().__init__((modality,), {t: spec.weights.get(t, 1.0) for t in self.terms})
+        self.spec = spec
+        self.encoder = ModalityEncoder(spec, samples, rate_hz)
+        self.decoder = TokenDecoder(
+            spec.width, self.encoder.frame_network.features, self.encoder.n,
+            spec.decoder_width, spec.decoder_depth, spec.decoder_heads, fills=True,
+        )  # fmt: skip
+        # One head serves both contrasts, as in the published code.
+        self.projection = Projection(spec.width, *spec.projection)
+
+    def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
+        """Terms masked, within, and feature_variance (logged: a collapse shows there first)."""
+        masked, classes, features = self.masked_passes(batch[self.modalities[0]], rng)
+        first, second = classes.chunk(2)
+        return {
+            "masked": masked,
+            "within": nt_xent(first, second, self.spec.temperature),
+            "feature_variance": _variance(features),
+        }
+
+    def masked_passes(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Two masked passes of every row of x (B, L).
+
+        Returns:
+            The masked-prediction loss averaged over both passes, the projected class tokens
+            (2B, D) with the first pass's B rows first, and the frame features f (B, N, features).
+        """
+        encoder = self.encoder
+        features = encoder.features(x)
+        twice = features.repeat(2, 1, 1)  # (2B, N, features): both maskings as one batch
+        kept = random_kept(len(twice), encoder.n, n_kept(encoder.n, self.spec.mask_ratio), rng)
+        tokens = encoder.tokens(twice, kept)  # (2B, K + 1, D)
+        predicted = self.decoder(tokens[:, 1:], kept)
+        target = twice.detach() if self.spec.detach_target else twice
+        masked = masked_mse(predicted, target, masked_positions(kept, encoder.n))
+        return masked, self.projection(tokens[:, 0]), features
+
+    def encode(self, observed: Signals) -> dict[str, Tensor]:
+        """Modality -> tokens e (B, N + 1, D)."""
+        return {m: self.encoder(x) for m, x in observed.items()}
+
+    def fuse(self, encoded: dict[str, Tensor]) -> Tensor:
+        """The class token (B, D)."""
+        return encoded[self.modalities[0]][:, 0]
+
+
+class DPNeuroNet(NeuroNet):
+    """NeuroNet on two augmented views with shared weights, and contrast between the views."""
+
+    terms = ("masked", "within", "across")
+
+    def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
+        """Terms masked (half the sum of four), within (half the sum of two), across (eq. 1)."""
+        x, augment = batch[self.modalities[0]], self.spec.augment
+        views = two_views(x, rng, augment.probability, augment.crop, augment.segments)
+        masked, classes, features = self.masked_passes(torch.cat(views), rng)
+        # Rows: pass 1 of view 1, pass 1 of view 2, pass 2 of view 1, pass 2 of view 2.
+        one_first, two_first, one_second, two_second = classes.chunk(4)
+        tau = self.spec.temperature
+        within = nt_xent(one_first, one_second, tau) + nt_xent(two_first, two_second, tau)
+        return {
+            "masked": 2.0 * masked,
+            "within": 0.5 * within,
+            "across": nt_xent(one_first, two_first, tau),
+            "feature_variance": _variance(features),
+        }
+
+
+def _variance(features: Tensor) -> Tensor:
+    """Mean over features of their variance over all frames: 0 when the frame network collapsed."""
+    return features.detach().float().flatten(0, 1).var(dim=0).mean()

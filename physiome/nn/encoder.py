@@ -1,0 +1,55 @@
+"""The modality encoder of NeuroNet: scaled signal -> frame features -> class and frame tokens."""
+
+import torch
+from torch import Tensor, nn
+
+from physiome.config.model import EncoderSpec
+from physiome.errors import ConfigError
+from physiome.nn.frames import FrameNetwork
+from physiome.nn.masking import take_tokens
+from physiome.nn.scaling import Scaling
+from physiome.nn.transformer import Transformer, initialise, sincos_positions
+
+
+class ModalityEncoder(nn.Module):
+    """x (B, L) in the modality's unit -> e (B, N + 1, D); index 0 is the class token.
+
+    Raises:
+        ConfigError: if a window or a frame is too short.
+    """
+
+    positions: Tensor
+
+    def __init__(self, spec: EncoderSpec, samples: int, rate_hz: float):
+        super().__init__()
+        frame, step = round(spec.frame_s * rate_hz), round(spec.step_s * rate_hz)
+        if frame > samples:
+            raise ConfigError(f"encoder.frame_s {spec.frame_s} is longer than the window")
+        self.n, self.width = (samples - frame) // step + 1, spec.width
+        self.scaling = Scaling()
+        try:
+            self.frame_network = FrameNetwork(frame, step, spec.channels)
+        except ValueError as error:
+            raise ConfigError(str(error), where="encoder.frame_s", do="use longer frames") from None
+        self.enter = nn.Linear(self.frame_network.features, spec.width)
+        self.class_token = nn.Parameter(torch.randn(spec.width) * 0.02)
+        self.register_buffer("positions", sincos_positions(self.n, spec.width), persistent=False)
+        self.transformer = Transformer(spec.width, spec.depth, spec.heads)
+        initialise(self.enter)
+        initialise(self.transformer)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Frame features f: (B, L) -> (B, N, features)."""
+        return self.frame_network(self.scaling(x))
+
+    def tokens(self, features: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Encode frame features, all of them or only the `kept` (B, K): -> (B, K + 1, D)."""
+        y = self.enter(features) + self.positions
+        if kept is not None:
+            y = take_tokens(y, kept)
+        first = self.class_token.to(y.dtype).expand(len(y), 1, self.width)
+        return self.transformer(torch.cat([first, y], dim=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L) -> (B, N + 1, D)."""
+        return self.tokens(self.features(x))
