@@ -58,7 +58,8 @@ class VitalDbSource(Spec):
     kind: Literal["vitaldb"]
     raw: Raw
     accept_terms: bool = False
-    track_list: str = "trks.csv.gz"  # beside the case files, or an address
+    track_list: str = "trks.csv.gz"  # caseid, tname, tid; beside the case files, or an address
+    case_list: str | None = "cases.csv"  # caseid, subjectid; the same; null: a subject per case
     max_cases: PositiveInt | None = None  # null: all cases that have the wanted tracks
 
 
@@ -215,3 +216,16 @@ class Dataset(Spec):
             del modality["title"]
         settings["kind"] = self.source.kind
         return settings
+
+
+class ShardSettings(Spec):
+    """What a shard job reads: the parts of `Dataset.shard_settings()`."""
+
+    kind: str
+    modalities: dict[Name, Modality] = Field(min_length=1)
+    classes: tuple[str, ...] = Field(min_length=2)
+    window: Window
+    labels: Labels
+    quality: Quality
+    incomplete_windows: Literal["keep", "drop"]
+    strict_channels: bool

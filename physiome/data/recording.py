@@ -50,6 +50,8 @@ class Reader(Protocol):
     """
 
     path: Path
+    files: tuple[Path, ...]  # every file of the recording, the opened one first
+    notes: list[str]  # what is odd but harmless
     duration_s: float
     start: float | None  # seconds since the epoch of the first sample; None: the file does not say
 

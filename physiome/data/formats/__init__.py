@@ -1,0 +1,35 @@
+"""Readers of recording files, chosen by suffix."""
+
+from pathlib import Path
+
+from physiome.data.recording import Reader
+from physiome.errors import DataError
+
+SUFFIXES = (".edf", ".vital", ".hea", ".mat", ".dat")
+
+
+def open_reader(path: str | Path) -> Reader:
+    """Open and verify a recording: `.edf`, `.vital`, or a WFDB record (`.hea`, `.mat`, `.dat`).
+
+    Raises:
+        DataError: the file is missing, of an unknown kind, cut or damaged.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError("unknown kind of file", where=path, why=f"suffix {path.suffix!r}",
+                        do=f"known: {', '.join(SUFFIXES)}")  # fmt: skip
+    if not path.is_file():
+        raise DataError("file is missing", where=path, do="fetch it or correct its path")
+    # The libraries behind the readers take long to import; only the one needed is.
+    if suffix == ".edf":
+        from physiome.data.formats.edf import EdfReader
+
+        return EdfReader(path)
+    if suffix == ".vital":
+        from physiome.data.formats.vital import VitalReader
+
+        return VitalReader(path)
+    from physiome.data.formats.wfdb import WfdbReader
+
+    return WfdbReader(path)

@@ -1,0 +1,121 @@
+"""EDF and EDF+ files: checked byte by byte first, then read by MNE, one channel at a time.
+
+Reading channels of several rates together makes MNE upsample all of them to the fastest, so each
+is read alone and comes at its own rate.
+"""
+
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import mne
+import numpy as np
+
+from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
+from physiome.data.recording import Annotation, Channel
+from physiome.errors import DataError, nearest
+
+# What MNE multiplies a channel's values by to make them volts; other units, and these in another
+# case, stay as they are. (Micro sign and Greek mu are two letters.)
+TO_VOLT = {"uV": 1e-6, "\N{MICRO SIGN}V": 1e-6, "\N{GREEK SMALL LETTER MU}V": 1e-6, "mV": 1e-3}
+
+
+class EdfReader:
+    """An EDF file whose header and size are sound. See `physiome.data.recording.Reader`."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.files = (self.path,)
+        self.notes: list[str] = []
+        self.header = read_edf_header(self.path)
+        self.duration_s = self.header.duration_s
+        self.start = self.header.start
+        self._signals = {s.label: s for s in self.header.signals if s.label != ANNOTATIONS}
+        counts = Counter(s.label for s in self.header.signals)
+        self._ambiguous = {label for label, count in counts.items() if count > 1}
+
+    def channels(self) -> dict[str, Channel]:
+        """Channels by label."""
+        return {
+            label: Channel(label, s.samples / self.header.record_s, s.unit, self.duration_s)
+            for label, s in self._signals.items()
+        }
+
+    def read(self, channel: str, start_s: float = 0.0, stop_s: float | None = None) -> np.ndarray:
+        """Samples (n,) in the channel's own unit and rate, from `start_s` to `stop_s`.
+
+        Raises:
+            DataError: unknown or ambiguous channel; MNE warns, or disagrees with the header.
+        """
+        known = self.channels()
+        if channel not in known:
+            raise DataError(f"no channel {channel!r}", where=self.path, do=nearest(channel, known))
+        if channel in self._ambiguous:
+            raise DataError(f"several channels are called {channel!r}", where=self.path,
+                            do="rename them in the file")  # fmt: skip
+        signal, rate_hz = self._signals[channel], known[channel].rate_hz
+        first = max(0, round(start_s * rate_hz))
+        length = signal.samples * self.header.records
+        last = length if stop_s is None else min(length, round(stop_s * rate_hz))
+        if last <= first:
+            return np.empty(0)
+        values = self._mne_samples(channel, rate_hz, length, first, last)
+        values /= TO_VOLT.get(signal.unit, 1.0)
+        self._check_range(channel, values)
+        return values
+
+    def _mne_samples(self, name: str, rate_hz: float, length: int, first: int, last: int):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            raw = mne.io.read_raw_edf(
+                self.path, include=[name], stim_channel=[], preload=False, verbose="WARNING"
+            )
+            found = raw.info["sfreq"], raw.n_times, raw.ch_names
+            if not np.isclose(found[0], rate_hz, rtol=1e-6) or found[1:] != (length, [name]):
+                raise DataError(
+                    "MNE and the EDF header disagree", where=self.path,
+                    why=f"rate, samples, name {found}, header {(rate_hz, length, [name])}",
+                )  # fmt: skip
+            samples: Any = raw.get_data(start=first, stop=last)
+        _refuse_warnings(self.path, caught)
+        return np.ascontiguousarray(samples[0], dtype=np.float64)
+
+    def _check_range(self, channel: str, values: np.ndarray) -> None:
+        """The values lie where the header's calibration puts 16-bit samples, or we misread it."""
+        signal = self._signals[channel]
+        (low, high), (digital_low, digital_high) = signal.physical, signal.digital
+        step = (high - low) / (digital_high - digital_low)
+        reach = sorted(low + step * (edge - digital_low) for edge in (-32768, 32767))
+        slack = abs(step)
+        if values.min() < reach[0] - slack or values.max() > reach[1] + slack:
+            raise DataError(
+                f"values of {channel!r} lie outside what its header allows", where=self.path,
+                why=f"{values.min():.4g} to {values.max():.4g} {signal.unit}",
+            )  # fmt: skip
+
+
+def read_annotations(path: str | Path) -> tuple[list[Annotation], float | None]:
+    """The annotations of an EDF+ file by onset, and the file's start (seconds since the epoch).
+
+    Raises:
+        DataError: the file is cut, damaged, not EDF+, or MNE warns about it.
+    """
+    header = read_edf_header(path)
+    if ANNOTATIONS not in {s.label for s in header.signals}:
+        raise DataError("file has no annotations", where=path, do="give the EDF+ annotation file")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = mne.read_annotations(path)
+        except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
+            raise DataError("annotations cannot be read", where=path, why=str(error)) from None
+    _refuse_warnings(path, caught)
+    rows = zip(found.onset, found.duration, found.description, strict=True)
+    return [Annotation(float(o), float(d), str(text)) for o, d, text in rows], header.start
+
+
+def _refuse_warnings(path: str | Path, caught: list[warnings.WarningMessage]) -> None:
+    if caught:
+        messages = "; ".join(sorted({" ".join(str(w.message).split()) for w in caught}))
+        raise DataError("MNE warns about this file", where=path, why=messages)

@@ -1,0 +1,131 @@
+"""WFDB records: header, signal files of any format `wfdb` decodes (FLAC needs `soundfile`)."""
+
+import datetime
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wfdb
+
+from physiome.data.recording import Channel
+from physiome.errors import DataError, nearest
+
+FETCH = "fetch the record again"
+BYTES = {"8": 1.0, "80": 1.0, "16": 2.0, "61": 2.0, "160": 2.0, "24": 3.0, "32": 4.0, "212": 1.5}
+WFDB_ERRORS = (ValueError, IndexError, KeyError, OSError, EOFError, TypeError, RuntimeError)
+
+
+class WfdbReader:
+    """A WFDB record whose header and file sizes agree. See `physiome.data.recording.Reader`."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path).with_suffix(".hea")
+        self.notes: list[str] = []
+        self._header = _read_header(self.path)
+        names = self._header.sig_name
+        if len(set(names)) != len(names):
+            raise DataError("several signals share a name", where=self.path, why=", ".join(names))
+        self._places = {name: place for place, name in enumerate(names)}
+        self._rates = [float(self._header.fs) * n for n in self._header.samps_per_frame]
+        self.duration_s = self._header.sig_len / float(self._header.fs)
+        moment = getattr(self._header, "base_datetime", None)
+        self.start: float | None = (
+            moment.replace(tzinfo=datetime.UTC).timestamp() if moment else None
+        )
+        self.files = (self.path, *_check_files(self.path, self._header))
+
+    def channels(self) -> dict[str, Channel]:
+        """Signals by the name (description) in the header."""
+        return {
+            name: Channel(name, self._rates[place], self._header.units[place], self.duration_s)
+            for name, place in self._places.items()
+        }
+
+    def read(self, channel: str, start_s: float = 0.0, stop_s: float | None = None) -> np.ndarray:
+        """Samples (n,) in physical units at the signal's own rate; NaN where the record has none.
+
+        The whole signal is decoded and compared with the header's checksum.
+
+        Raises:
+            DataError: unknown signal, undecodable file, wrong number of samples or checksum.
+        """
+        if channel not in self._places:
+            raise DataError(
+                f"no signal {channel!r}", where=self.path, do=nearest(channel, self._places)
+            )
+        place = self._places[channel]
+        try:
+            record: Any = wfdb.rdrecord(
+                str(self.path.with_suffix("")), channels=[place], physical=False,
+                smooth_frames=False, ignore_skew=True,
+            )  # fmt: skip
+            digital = record.e_d_signal[0]
+            self._check_samples(channel, digital)
+            physical = record.dac(expanded=True)[0]
+        except WFDB_ERRORS as error:
+            raise DataError(f"signal {channel!r} cannot be decoded", where=self.path,
+                            why=str(error), do=FETCH) from None  # fmt: skip
+        rate_hz = self._rates[place]
+        last = len(physical) if stop_s is None else round(stop_s * rate_hz)
+        return np.asarray(physical[max(0, round(start_s * rate_hz)) : last], dtype=np.float64)
+
+    def _check_samples(self, channel: str, digital: np.ndarray) -> None:
+        place = self._places[channel]
+        expected = self._header.sig_len * self._header.samps_per_frame[place]
+        if len(digital) != expected:
+            why = f"{channel}: {expected} samples expected, {len(digital)} found"
+            raise DataError("signal is cut", where=self.path, why=why, do=FETCH)
+        stated = self._header.checksum[place]
+        found = int(digital.sum(dtype=np.int64)) % 65536
+        if stated is not None and stated % 65536 != found:
+            why = f"{channel}: checksum {stated % 65536} stated, {found} found"
+            raise DataError("signal is damaged", where=self.path, why=why, do=FETCH)
+
+
+def _read_header(path: Path) -> Any:
+    if not path.is_file():
+        raise DataError("WFDB header is missing", where=path, do="name the record's .hea file")
+    text = path.read_bytes()
+    if not text.strip():
+        raise DataError("WFDB header is empty", where=path, do=FETCH)
+    if re.match(rb"\s*<(!doctype|html|\?xml)", text, re.IGNORECASE):
+        raise DataError("this is a web page, not a WFDB header", where=path, do=FETCH)
+    try:
+        header: Any = wfdb.rdheader(str(path.with_suffix("")))
+    except WFDB_ERRORS as error:
+        raise DataError("WFDB header is damaged", where=path, why=str(error), do=FETCH) from None
+    if isinstance(header, wfdb.MultiRecord):
+        raise DataError("records of several segments cannot be used", where=path,
+                        do="name the segments as records")  # fmt: skip
+    if not header.n_sig or not header.sig_len or not header.fs or not header.fs > 0:
+        why = f"{header.n_sig} signals of {header.sig_len} frames at {header.fs} Hz"
+        raise DataError("WFDB header is damaged", where=path, why=why, do=FETCH)
+    if any(part is None for part in (*header.file_name, *header.fmt)):
+        raise DataError("WFDB header names too few signals", where=path, do=FETCH)
+    return header
+
+
+def _check_files(path: Path, header: Any) -> list[Path]:
+    """The record's signal files, after comparing sizes (of those that are not compressed)."""
+    files: dict[str, list[int]] = {}
+    for place, name in enumerate(header.file_name):
+        files.setdefault(name, []).append(place)
+    for name, places in files.items():
+        if os.path.basename(name) != name:
+            raise DataError("WFDB header names a file elsewhere", where=path, why=repr(name))
+        file = path.with_name(name)
+        if not file.is_file():
+            raise DataError("signal file is missing", where=file, do=FETCH)
+        width = BYTES.get(header.fmt[places[0]])
+        if width is None:
+            continue
+        frame = sum(header.samps_per_frame[place] for place in places)
+        expected = (header.byte_offset[places[0]] or 0) + int(frame * header.sig_len * width)
+        found = os.path.getsize(file)
+        # 212 packs two samples in three bytes and may be padded to whole pairs.
+        if not expected <= found <= expected + 2:
+            raise DataError("signal file has the wrong size", where=file, do=FETCH,
+                            why=f"{expected} bytes expected, {found} found")  # fmt: skip
+    return [path.with_name(name) for name in files]

@@ -1,0 +1,126 @@
+"""Signal processing of one channel: gaps, low-pass, resampling, units. Pure numpy and scipy."""
+
+from fractions import Fraction
+
+import numpy as np
+from scipy.signal import firwin, oaconvolve, resample_poly
+
+VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9}
+MU = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"})
+
+
+def unit_factor(found: str, wanted: str) -> float | None:
+    """What values in unit `found` are multiplied by to be in `wanted`.
+
+    1 for equal or unstated units, the voltage ratio between volts of different size, None where
+    no conversion is known.
+    """
+    a, b = found.translate(MU).lower(), wanted.translate(MU).lower()
+    if not a or not b or a == b:
+        return 1.0
+    if a in VOLTS and b in VOLTS:
+        return VOLTS[a] / VOLTS[b]
+    return None
+
+
+def runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends (exclusive) of the stretches of True in `mask` (n,)."""
+    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
+    return edges[::2], edges[1::2]
+
+
+def stretches(starts: np.ndarray, stops: np.ndarray, n: int) -> np.ndarray:
+    """Mask (n,) that is True inside the given runs."""
+    steps = np.zeros(n + 1, dtype=np.int32)
+    np.add.at(steps, starts, 1)
+    np.add.at(steps, stops, -1)
+    return np.cumsum(steps[:-1]) > 0
+
+
+def fill_gaps(x: np.ndarray, rate_hz: float, max_gap_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate gaps linearly; say which samples must not be believed.
+
+    All NaN are replaced so that filters can run (edges hold the nearest value), but only inner
+    gaps of up to `max_gap_s` count as repaired.
+
+    Args:
+        x: (n,) samples, NaN where there are none.
+
+    Returns:
+        filled (n,), and missing (n,): True in gaps that are longer, or at either end.
+    """
+    empty = ~np.isfinite(x)
+    if not empty.any():
+        return x, empty
+    if empty.all():
+        return np.zeros_like(x), empty
+    at = np.arange(len(x))
+    filled = x.copy()
+    filled[empty] = np.interp(at[empty], at[~empty], x[~empty])
+    starts, stops = runs(empty)
+    long = (stops - starts > max_gap_s * rate_hz) | (starts == 0) | (stops == len(x))
+    return filled, stretches(starts[long], stops[long], len(x))
+
+
+def flat_runs(x: np.ndarray, rate_hz: float, max_flat_s: float) -> np.ndarray:
+    """Stretches (k, 2) in seconds in which `x` (n,) does not change for longer than `max_flat_s`.
+
+    To be asked before filtering, which hides a constant.
+    """
+    starts, stops = runs(np.diff(x) == 0)  # NaN differs from everything
+    long = stops - starts + 1 > max_flat_s * rate_hz
+    return np.stack([starts[long], stops[long] + 1], axis=1) / rate_hz
+
+
+def lowpass_taps(cutoff_hz: float, rate_hz: float) -> np.ndarray | None:
+    """A Hamming-windowed linear-phase FIR low-pass with pass-band edge `cutoff_hz`.
+
+    The transition is a quarter of the cut-off (at least 2 Hz) above it and the length 3.3 over the
+    transition, as in MNE's default design. None if the rate holds nothing above the cut-off.
+    """
+    transition_hz = min(max(0.25 * cutoff_hz, 2.0), rate_hz / 2 - cutoff_hz)
+    if transition_hz <= 0:
+        return None
+    length = int(np.ceil(3.3 / transition_hz * rate_hz)) // 2 * 2 + 1
+    # `scale` sets the gain at DC to exactly 1.
+    return np.asarray(firwin(length, cutoff_hz + transition_hz / 2, window="hamming", fs=rate_hz))
+
+
+def lowpass(x: np.ndarray, rate_hz: float, cutoff_hz: float | None) -> np.ndarray:
+    """`x` (n,) without what lies above `cutoff_hz`; delay-free. None: `x` itself."""
+    taps = None if cutoff_hz is None else lowpass_taps(cutoff_hz, rate_hz)
+    if taps is None or len(x) == 0:
+        return x
+    reach = len(taps) // 2
+    # Mirrored about the end points, so that offset and slope carry on past both ends.
+    padded = np.pad(x, reach, mode="reflect", reflect_type="odd") if len(x) > 1 else x
+    return oaconvolve(padded, taps, mode="valid" if len(x) > 1 else "same")
+
+
+def ratio(rate_hz: float, target_hz: float) -> Fraction:
+    """`target_hz / rate_hz` as a fraction with a denominator small enough to filter by."""
+    return Fraction(target_hz / rate_hz).limit_denominator(100_000)
+
+
+def resample(x: np.ndarray, rate_hz: float, target_hz: float) -> np.ndarray:
+    """`x` (n,) at `target_hz`, by a polyphase filter that also removes what would alias."""
+    step = ratio(rate_hz, target_hz)
+    if step == 1 or len(x) == 0:
+        return x
+    return resample_poly(x, step.numerator, step.denominator, padtype="line")
+
+
+def resample_mask(mask: np.ndarray, rate_hz: float, target_hz: float, n: int) -> np.ndarray:
+    """Mask (n,) at `target_hz`: True wherever the sample lies in a True stretch of `mask`."""
+    starts, stops = runs(mask)
+    step = target_hz / rate_hz
+    first = np.clip(np.floor(starts * step).astype(int), 0, n)
+    last = np.clip(np.ceil(stops * step).astype(int), 0, n)
+    return stretches(first, last, n)
+
+
+def reach_s(rate_hz: float, target_hz: float, cutoff_hz: float | None) -> float:
+    """How far around a window signals must be known for its samples not to depend on the cut."""
+    taps = None if cutoff_hz is None else lowpass_taps(cutoff_hz, rate_hz)
+    filtered = 0.0 if taps is None else len(taps) / 2 / rate_hz
+    return filtered + 10.0 / min(rate_hz, target_hz)  # resample_poly's filter: 10 slower samples

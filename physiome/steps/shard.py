@@ -1,0 +1,98 @@
+"""The step `shard`: one batch of raw records to one shard."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physiome.config.data import ShardSettings
+from physiome.data.cut import cut_record
+from physiome.data.recording import RawRecord
+from physiome.data.shards import write_shard
+from physiome.errors import DataError
+from physiome.files import digest, read_json
+
+log = logging.getLogger(__name__)
+
+Cut = tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]
+
+
+def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
+    """Write the shard of a batch.
+
+    A record that cannot be used becomes a manifest entry with status `left_out` and the reason.
+    The result does not depend on `workers`.
+
+    Args:
+        settings: canonical JSON of `Dataset.shard_settings()`.
+        raw: JSON file {"dataset": name, "records": [`RawRecord.plain()`, ...]}.
+        folder: the shard's folder.
+        workers: processes that read records.
+
+    Raises:
+        DataError: `raw` is not such a file.
+        RuntimeError: a record failed in a way that is not a fault of its data.
+    """
+    parsed = ShardSettings.parse_text(settings, "shard settings")
+    batch = read_json(raw)
+    try:
+        records = [RawRecord(**record) for record in batch["records"]]
+    except (TypeError, KeyError) as error:
+        raise DataError("not a list of raw records", where=raw, why=str(error)) from None
+    facts = {
+        "dataset": batch.get("dataset"), "kind": parsed.kind, "classes": list(parsed.classes),
+        "modalities": {name: {"unit": m.unit, "rate_hz": parsed.window.rate_hz}
+                       for name, m in parsed.modalities.items()},
+        "settings": json.loads(settings), "settings_digest": digest(json.loads(settings)),
+    }  # fmt: skip
+    with write_shard(folder, parsed.modalities, parsed.window.samples, facts) as shard:
+        for signals, windows, entry in _cut_all(records, parsed, workers):
+            if len(windows):
+                shard.add(signals, windows)
+            shard.note(entry)
+
+
+def _cut_all(records: list[RawRecord], settings: ShardSettings, workers: int) -> Iterator[Cut]:
+    """Cut every record, in order."""
+    work = partial(_cut_one, settings=settings)
+    if workers <= 1 or len(records) <= 1:
+        for record in records:
+            yield _logged(*work(record))
+        return
+    # Not forked: a fork would copy the locks of libraries' threads.
+    with ProcessPoolExecutor(min(workers, len(records)), mp_context=get_context("spawn")) as pool:
+        for result in pool.map(work, records):
+            yield _logged(*result)
+
+
+def _cut_one(record: RawRecord, settings: ShardSettings) -> tuple[Cut, float]:
+    """One record's windows, or why there are none; and the seconds it took."""
+    began = time.perf_counter()
+    try:
+        cut = cut_record(record, settings)
+    except DataError as error:
+        entry = {
+            "record": record.record, "subject": record.subject, "status": "left_out",
+            "reason": str(error), "windows": 0,
+        }  # fmt: skip
+        cut = {}, pd.DataFrame(), entry
+    except Exception as error:
+        raise RuntimeError(f"record {record.record}: {type(error).__name__}: {error}") from error
+    return cut, time.perf_counter() - began
+
+
+def _logged(cut: Cut, seconds: float) -> Cut:
+    entry = cut[2]
+    log.info(
+        "record=%s status=%s windows=%d seconds=%.1f reason=%r",
+        entry["record"], entry["status"], entry["windows"], seconds, entry["reason"],
+    )  # fmt: skip
+    return cut
