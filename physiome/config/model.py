@@ -59,10 +59,10 @@ class EncoderSpec(Spec):
 
 
 class Lora(Spec):
-    """Low-rank adaptation of the encoders' attention outputs (rank-stabilised: alpha/sqrt(rank))."""
+    """Low-rank adaptation of the attention outputs, rank-stabilised: factor alpha / sqrt(rank)."""
 
     rank: PositiveInt = 4
-    alpha: PositiveFloat = 16.0
+    alpha: PositiveInt = 16
     dropout: Probability = 0.05
 
 

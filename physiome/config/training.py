@@ -21,7 +21,6 @@ class TrainSpec(Spec):
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     clip_norm: PositiveFloat | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU, fp32 on a CPU
-    compile: bool = False
     seed: int = 0
     save_every_s: PositiveFloat = 300.0  # resume state, besides every epoch's end
 

@@ -1,14 +1,29 @@
 """What a method is: a module with two verbs. The loop, the probe and the tables know no more."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
+from physiome.config.data import Window
 from physiome.errors import PhysioError, nearest
 
 Signals = Mapping[str, Tensor]  # modality -> (B, L), in the modality's unit
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a method is fed: which modalities, and the shape of a window."""
+
+    modalities: tuple[str, ...]
+    window: Window
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """From a settings slice with keys modalities and window."""
+        return cls(tuple(settings["modalities"]), Window.parse(settings["window"], "window"))
 
 
 class Method(nn.Module):
@@ -19,13 +34,26 @@ class Method(nn.Module):
     alone, `fuse` combines whatever is given.
     """
 
-    trainable: ClassVar[bool] = True
     comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
 
     def __init__(self, modalities: tuple[str, ...], weights: Mapping[str, float] | None = None):
         super().__init__()
         self.modalities = modalities
         self.weights = dict(weights or {})  # loss term -> weight; other terms are only logged
+
+    @classmethod
+    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+        """The method from its settings slice.
+
+        Args:
+            settings: the config slice of this method; key `method` holds its own section.
+            inputs: modalities and window shape.
+            encoders: one pretrained `Method` per modality, for methods that stand on them.
+        """
+        return cls(inputs.modalities)
+
+    def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
+        """Take (offset, scale) per modality, measured on the pretrain subset; default: unused."""
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Named loss terms of a training batch. All randomness comes from `rng`."""

@@ -1,15 +1,16 @@
 """Trivial controls that stand in every table: hand-made features, and the majority class.
 
-Hypotension minutes ahead is largely persistence of the present pressure, and class shares alone give
-an accuracy; a learned row can only be read against these.
+Hypotension minutes ahead is largely persistence of the present pressure, and class shares alone
+give an accuracy; a learned row can only be read against these.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from physiome.methods.base import Method, Signals
+from physiome.methods.base import Inputs, Method, Signals
 
 BANDS_HZ = ((0.5, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 12.0), (12.0, 16.0), (16.0, 30.0))
 PULSE_HZ = (0.7, 3.5)  # heart rates of 42 to 210 per minute
@@ -18,12 +19,16 @@ PULSE_HZ = (0.7, 3.5)  # heart rates of 42 to 210 per minute
 class HandMade(Method):
     """Level, spread and rhythm of each modality, concatenated over the observed ones."""
 
-    trainable = False
     comparable = False  # the embedding grows with the subset
 
     def __init__(self, modalities: tuple[str, ...], rate_hz: float):
         super().__init__(modalities)
         self.rate_hz = rate_hz
+
+    @classmethod
+    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+        """It needs only the sampling rate."""
+        return cls(inputs.modalities, inputs.window.rate_hz)
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> features (B, 16)."""
@@ -35,9 +40,7 @@ class HandMade(Method):
 
 
 class Majority(Method):
-    """An embedding that says nothing: the head on it predicts the training subjects' class shares."""
-
-    trainable = False
+    """An embedding that says nothing: the head on it predicts the class shares of training."""
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Zeros (B, 1)."""

@@ -6,6 +6,8 @@ both maskings of each, pass as one batch, and the cross-view contrast reuses the
 passes that exist: equal in distribution to the published arrangement with its third masked pass.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -44,6 +46,10 @@ class NeuroNet(Method):
             "feature_variance": _variance(features),
         }
 
+    def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
+        """Scale the raw signal by these constants before framing."""
+        self.encoder.scaling.set(*constants[self.modalities[0]])
+
     def masked_passes(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Two masked passes of every row of x (B, L).
 
@@ -65,7 +71,7 @@ class NeuroNet(Method):
         """Modality -> tokens e (B, N + 1, D)."""
         return {m: self.encoder(x) for m, x in observed.items()}
 
-    def fuse(self, encoded: dict[str, Tensor]) -> Tensor:
+    def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """The class token (B, D)."""
         return encoded[self.modalities[0]][:, 0]
 

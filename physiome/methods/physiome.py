@@ -6,14 +6,15 @@ the fused representation is contrasted with each modality's own. At inference a 
 tokens feeds the restoration decoders, and a second pass sees their tokens in place of the missing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
 from physiome.config.model import PhysioMESpec
-from physiome.methods.base import Method, Signals
+from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.encoder import ModalityEncoder
 from physiome.nn.losses import masked_mse, nt_xent
 from physiome.nn.masking import masked_positions, n_kept, random_kept, take_tokens
@@ -34,7 +35,7 @@ class PhysioME(Method):
     positions: Tensor
 
     def __init__(self, spec: PhysioMESpec, encoders: Mapping[str, ModalityEncoder]):
-        weights = dict(spec.weights)
+        weights: dict[str, float] = {str(term): weight for term, weight in spec.weights.items()}
         if spec.restoration != "decoder":
             weights.pop("missing", None)
         super().__init__(tuple(encoders), weights)
@@ -55,6 +56,13 @@ class PhysioME(Method):
         self.project = nn.ModuleDict(
             {m: Projection(encoder_width, *spec.projection) for m in encoders}
         )
+
+    @classmethod
+    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+        """On one NeuroNet-family encoder per modality."""
+        by_name = {e.modalities[0]: e.encoder for e in encoders}
+        spec = PhysioMESpec.parse(settings["method"], "physiome")
+        return cls(spec, {m: by_name[m] for m in inputs.modalities})
 
     def _build_stand_ins(self) -> None:
         """The mask token, or with `memory` a learned bank per modality (N, D)."""

@@ -1,7 +1,7 @@
 """The methods there are: one line each.
 
-Modules are named as text so that nothing here imports torch, and so that a job depends on the source
-of its own method only: adding a line here reruns nothing.
+Modules are named as text so that nothing here imports torch, and so that a job depends on the
+source of its own method only: adding a line here reruns nothing.
 """
 
 import importlib
@@ -19,7 +19,8 @@ class Entry:
     cls: str
     title: str  # as in the paper's tables, where it stands there
     scope: Literal["single", "dedicated", "control"]
-    trains: bool = True  # has weights to train on the fused modalities
+    trains: bool = True  # has weights of its own to train
+    on_encoders: bool = False  # stands on one pretrained encoder per modality
 
     def load(self) -> Any:
         """Import the method's class."""
@@ -27,7 +28,9 @@ class Entry:
 
 
 METHODS: dict[str, Entry] = {
-    "physiome": Entry("physiome.methods.physiome", "PhysioME", "PhysioME", "single"),
+    "physiome": Entry(
+        "physiome.methods.physiome", "PhysioME", "PhysioME", "single", on_encoders=True
+    ),
     "handmade": Entry(
         "physiome.methods.controls", "HandMade", "Hand-made", "control", trains=False
     ),

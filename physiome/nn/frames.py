@@ -76,7 +76,7 @@ class FrameNetwork(nn.Module):
         self.head = nn.Sequential(
             nn.Linear(joined, self.features), nn.ELU(), nn.Linear(self.features, self.features)
         )
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L) -> (B, N, features)."""

@@ -21,6 +21,11 @@ class Scaling(nn.Module):
         self.register_buffer("offset", torch.tensor(float(offset)))
         self.register_buffer("scale", torch.tensor(float(scale)))
 
+    def set(self, offset: float, scale: float) -> None:
+        """Replace the constants."""
+        self.offset.fill_(offset)
+        self.scale.fill_(scale)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, L) in the modality's unit -> (B, L) of order one."""
         return ((x - self.offset) / self.scale).clamp(-CLIP, CLIP)

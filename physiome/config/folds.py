@@ -1,0 +1,24 @@
+"""How subjects are divided."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from physiome.config.base import Spec
+
+OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class FoldSpec(Spec):
+    """Folds by subject: one is tested; of the rest `train_share` is labelled, others pretrain."""
+
+    count: int = Field(default=5, ge=2)
+    use: int | None = Field(default=None, ge=1)  # run only the first `use` folds; null: all
+    seed: int = 0
+    train_share: OpenShare = 0.2
+    valid_share: OpenShare = 0.25  # of the labelled train subjects
+
+    @property
+    def numbers(self) -> list[int]:
+        """The folds that are run, counted from 1."""
+        return list(range(1, min(self.count, self.use or self.count) + 1))

@@ -1,0 +1,142 @@
+"""Folds by subject: pretrain, train, valid and test subjects that never overlap.
+
+Written once; every later step reads the file and checks it again.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from physiome.config.folds import FoldSpec
+from physiome.errors import DataError
+from physiome.files import read_json
+
+ROLES = ("pretrain", "train", "valid", "test")
+
+
+def make_folds(windows: pd.DataFrame, spec: FoldSpec, classes: list[str]) -> list[dict[str, Any]]:
+    """Divide the subjects of a windows table (columns subject, label) into folds.
+
+    Subjects are sorted and stratified by their windows' labels; the order of files on disk changes
+    nothing.
+
+    Returns:
+        One entry per fold: its number and the sorted subjects of each role.
+
+    Raises:
+        DataError: if there are too few subjects, or a class is absent where it is needed.
+    """
+    counts = _label_counts(windows)
+    needed = max(spec.count, 2)
+    labelled = int((counts.drop(columns=-1, errors="ignore").sum(axis=1) > 0).sum())
+    if labelled < needed + 2:
+        raise DataError(
+            f"{labelled} subjects with labels are too few for {spec.count} folds",
+            why=f"each fold needs test, train, valid and pretrain subjects ({needed + 2} at least)",
+            do="add recordings or lower folds.count",
+        )
+    parts = _split(counts, spec.count, spec.seed)
+    folds = []
+    for number, test in enumerate(parts, start=1):
+        rest = counts.drop(index=test)
+        train = _take(rest, spec.train_share, spec.seed + number, at_least=2)
+        valid = _take(counts.loc[train], spec.valid_share, spec.seed + number, at_least=1)
+        roles = {
+            "pretrain": [s for s in rest.index if s not in train],
+            "train": [s for s in train if s not in valid],
+            "valid": valid,
+            "test": test,
+        }
+        folds.append({"fold": number, **{role: sorted(roles[role]) for role in ROLES}})
+    check_folds(folds, "folds")
+    _check_classes(folds, counts, classes)
+    return folds
+
+
+def check_folds(folds: list[dict[str, Any]], where: object) -> None:
+    """Refuse folds in which a subject has two roles, or is tested twice.
+
+    Raises:
+        DataError: naming the subject and the subsets or folds.
+    """
+    tested: dict[str, int] = {}
+    for fold in folds:
+        seen: dict[str, str] = {}
+        for role in ROLES:
+            for subject in fold[role]:
+                if subject in seen:
+                    raise DataError(
+                        f"subject {subject} is in both {seen[subject]} and {role}",
+                        where=f"{where}, fold {fold['fold']}",
+                        do="delete the folds file and run again",
+                    )
+                seen[subject] = role
+        for subject in fold["test"]:
+            if subject in tested:
+                raise DataError(
+                    f"subject {subject} is tested in folds {tested[subject]} and {fold['fold']}",
+                    where=where, do="delete the folds file and run again",
+                )  # fmt: skip
+            tested[subject] = fold["fold"]
+
+
+def read_fold(path: str | Path, number: int) -> dict[str, list[str]]:
+    """The subjects of each role in fold `number`, checked."""
+    content = read_json(path)
+    check_folds(content["folds"], path)
+    for fold in content["folds"]:
+        if fold["fold"] == number:
+            return {role: fold[role] for role in ROLES}
+    raise DataError(f"there is no fold {number}", where=path)
+
+
+def roles_of(windows: pd.DataFrame, fold: dict[str, list[str]]) -> np.ndarray:
+    """The role of each window's subject, (windows,) str; "" where the subject is in no subset."""
+    role = {subject: name for name in ROLES for subject in fold[name]}
+    return np.array([role.get(subject, "") for subject in windows["subject"]])
+
+
+def _label_counts(windows: pd.DataFrame) -> pd.DataFrame:
+    """Windows per subject (sorted rows) and label (columns, -1: none)."""
+    return pd.crosstab(windows["subject"], windows["label"]).sort_index()
+
+
+def _split(counts: pd.DataFrame, parts: int, seed: int) -> list[list[str]]:
+    """Divide the subjects of a counts table into `parts`, with similar class shares."""
+    # Windows in units of a hundredth of the mean subject: large data sets stay cheap to split.
+    unit = max(1.0, counts.to_numpy().sum() / len(counts) / 100)
+    weights = np.ceil(counts.to_numpy() / unit).astype(int)  # (subjects, labels)
+    row, column = (np.repeat(axis.ravel(), weights.ravel()) for axis in np.indices(weights.shape))
+    splitter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
+    splits = splitter.split(np.zeros(len(row)), column, groups=row)
+    names = counts.index.to_numpy()
+    return [sorted(names[np.unique(row[chosen])].tolist()) for _, chosen in splits]
+
+
+def _take(counts: pd.DataFrame, share: float, seed: int, at_least: int) -> list[str]:
+    """About `share` of the subjects, at least `at_least`, with class shares like all of them."""
+    parts = _split(counts, min(max(2, round(1 / share)), len(counts)), seed)
+    parts.sort(key=lambda part: abs(len(part) - share * len(counts)))
+    taken: list[str] = []
+    for part in parts:
+        taken += part
+        if len(taken) >= at_least:
+            break
+    return sorted(taken)
+
+
+def _check_classes(folds: list[dict[str, Any]], counts: pd.DataFrame, classes: list[str]) -> None:
+    """Every class must occur among the labelled (train + valid) subjects of every fold."""
+    for fold in folds:
+        labelled = counts.loc[fold["train"] + fold["valid"]].sum()
+        for code, name in enumerate(classes):
+            if labelled.get(code, 0) == 0:
+                shares = {c: int(labelled.get(i, 0)) for i, c in enumerate(classes)}
+                raise DataError(
+                    f"class {name!r} is absent from the labelled train subjects",
+                    where=f"fold {fold['fold']}", why=f"windows per class: {shares}",
+                    do="raise folds.train_share, change folds.seed, or add recordings",
+                )  # fmt: skip

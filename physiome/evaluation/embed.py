@@ -1,0 +1,76 @@
+"""Embeddings of every subset of modalities for many windows, each modality encoded once."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from physiome.data.batches import ordered_batches, patterns, prefetch
+from physiome.data.windows import WindowStore
+from physiome.files import atomic_path, write_json
+from physiome.methods.base import Method
+from physiome.subsets import Subset, all_subsets, subset_name
+
+log = logging.getLogger(__name__)
+
+
+@torch.no_grad()
+def embed_subsets(
+    method: Method, signals: dict[str, torch.Tensor], subsets: list[Subset]
+) -> dict[Subset, torch.Tensor]:
+    """Embedding (B, D) of each subset that the signals hold; every modality is encoded once."""
+    encoded = method.encode(signals)
+    return {
+        subset: method.fuse({m: encoded[m] for m in subset})
+        for subset in subsets
+        if all(m in encoded for m in subset)
+    }
+
+
+def embed_windows(
+    method: Method, store: WindowStore, index: np.ndarray, roles: np.ndarray, batch: int,
+    output: Path, facts: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write the embeddings of the windows at `index` (see `physiome.steps.embed`)."""
+    method.eval()
+    subsets = all_subsets(store.modalities)
+    columns = _columns(method, store, subsets)
+    width = max(stop for _, stop in columns.values())
+    device = next((b.device for b in method.state_dict().values()), torch.device("cpu"))
+    started = time.monotonic()
+    with atomic_path(output) as temporary:
+        rows = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(index), width))
+        place = np.full(len(store.table), -1)
+        place[index] = np.arange(len(index))
+        for (_, positions), signals in prefetch(
+            store, ordered_batches(patterns(store, index), batch)
+        ):
+            tensors = {m: torch.from_numpy(x).to(device) for m, x in signals.items()}
+            block = np.full((len(positions), width), np.nan, np.float32)
+            for subset, embedding in embed_subsets(method, tensors, subsets).items():
+                start, stop = columns[subset]
+                block[:, start:stop] = embedding.float().cpu().numpy()
+            rows[place[positions]] = block
+        rows.flush()
+    table = store.table.iloc[index].drop(columns=["shard", "row"]).assign(role=roles)
+    with atomic_path(output.with_suffix(".parquet")) as temporary:
+        table.to_parquet(temporary, index=False)
+    names = {subset_name(subset): list(span) for subset, span in columns.items()}
+    shape = {"columns": names, "modalities": list(store.modalities), "windows": len(index)}
+    write_json(output.with_suffix(".json"), {**facts, **shape, "comparable": method.comparable})
+    rate = len(index) * len(subsets) / (time.monotonic() - started)
+    log.info("windows=%d subsets=%d embeddings_per_s=%.0f", len(index), len(subsets), rate)
+
+
+def _columns(
+    method: Method, store: WindowStore, subsets: list[Subset]
+) -> dict[Subset, tuple[int, int]]:
+    """Each subset's columns, from the width of its embedding of two made-up windows."""
+    device = next((b.device for b in method.state_dict().values()), torch.device("cpu"))
+    blank = {m: torch.zeros(2, store.samples, device=device) for m in store.modalities}
+    widths = {s: e.shape[1] for s, e in embed_subsets(method, blank, subsets).items()}
+    edges = np.cumsum([0, *widths.values()]).tolist()
+    return {s: (edges[i], edges[i + 1]) for i, s in enumerate(widths)}

@@ -1,0 +1,67 @@
+"""Step: divide a data set's subjects into folds, and account for every record."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from physiome.config.base import Spec
+from physiome.config.folds import FoldSpec
+from physiome.data.folds import make_folds
+from physiome.data.shards import read_manifest, read_windows
+from physiome.errors import DataError
+from physiome.files import atomic_path, write_json
+
+log = logging.getLogger(__name__)
+
+
+class Settings(Spec):
+    """What dividing subjects depends on."""
+
+    folds: FoldSpec
+    classes: tuple[str, ...]
+    max_left_out: float
+
+
+def run(settings: str, shards: list[Path], output: Path, records: Path) -> None:
+    """Write the folds (JSON) and the table of records with what became of each (CSV).
+
+    Raises:
+        DataError: if too many records were left out, or subjects or classes do not suffice.
+    """
+    spec = Settings.parse_text(settings)
+    table = pd.DataFrame([_row(r) for folder in shards for r in read_manifest(folder)["records"]])
+    table = table.sort_values("record")
+    with atomic_path(records) as temporary:
+        table.to_csv(temporary, index=False)
+    _check_left_out(table, spec.max_left_out, records)
+    windows = read_windows(shards)
+    if windows.empty:
+        raise DataError("no record has a usable window", where=records, do="see its column reason")
+    folds = make_folds(windows, spec.folds, list(spec.classes))
+    counts = Counter(windows["label"].map(lambda code: spec.classes[code] if code >= 0 else "none"))
+    facts = {"classes": dict(sorted(counts.items())), "windows": len(windows)}
+    write_json(output, {"settings": spec.plain(), **facts, "folds": folds})
+    log.info("folds=%d subjects=%d %s", len(folds), windows["subject"].nunique(), facts)
+
+
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
+    flat = {k: v for k, v in entry.items() if not isinstance(v, dict | list)}
+    counts = entry.get("counts") or {}
+    return flat | {"left_out_windows": "; ".join(f"{k}: {v}" for k, v in sorted(counts.items()))}
+
+
+def _check_left_out(table: pd.DataFrame, allowed: float, where: Path) -> None:
+    left_out = table[table["status"] != "used"]
+    share = len(left_out) / len(table)
+    for reason, count in Counter(left_out["reason"]).most_common():
+        log.warning("left_out=%d reason=%s", count, reason)
+    if share > allowed:
+        reason, count = Counter(left_out["reason"]).most_common(1)[0]
+        raise DataError(
+            f"{len(left_out)} of {len(table)} records cannot be used", where=where,
+            why=f"more than max_left_out = {allowed:g}; most often ({count}): {reason}",
+            do="repair the recordings, or raise max_left_out",
+        )  # fmt: skip

@@ -1,0 +1,40 @@
+"""Step: pretrain the encoder of one modality on a fold's pretrain subjects."""
+
+from pathlib import Path
+
+import numpy as np
+
+from physiome.config.base import Spec
+from physiome.config.data import Window
+from physiome.config.model import EncoderSpec
+from physiome.config.training import TrainSpec
+from physiome.training.runtime import compute_device
+
+
+class Settings(Spec):
+    """What an encoder depends on."""
+
+    dataset: str
+    modalities: tuple[str, ...]
+    window: Window
+    encoder: EncoderSpec
+    pretrain: TrainSpec
+
+
+def run(
+    settings: str, shards: list[Path], folds: Path, fold: int, modality: str, output: Path,
+    gpus: int = 0, device: str = "auto",
+) -> None:  # fmt: skip
+    """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl)."""
+    spec = Settings.parse_text(settings)
+    with compute_device(gpus, device) as chosen:
+        from physiome.methods.build import build_encoder
+        from physiome.training.job import open_fold, train_to_file
+
+        store, roles = open_fold(shards, spec.modalities, folds, fold)
+        index = np.flatnonzero((roles == "pretrain") & store.having(modality))
+        train_to_file(
+            lambda: build_encoder(spec.plain(), modality), store, [((modality,), index)],
+            spec.plain() | {"modality": modality}, spec.pretrain, chosen, output,
+            {"dataset": spec.dataset, "fold": fold, "name": modality, "role": "pretrain"},
+        )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Weights for exchange (safetensors with a manifest) and state for resuming (own files only)."""
+
+import fcntl
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from physiome.errors import DataError, TrainingError
+from physiome.files import atomic_path, write_json
+
+
+def save_weights(path: str | Path, module: nn.Module, manifest: dict[str, Any]) -> None:
+    """Write all parameters and buffers as safetensors, and the manifest inside and beside it."""
+    tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, {"manifest": json.dumps(manifest, sort_keys=True)})
+    write_json(Path(path).with_suffix(".json"), manifest)
+
+
+def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors by name, and the manifest. Nothing but safetensors is ever opened.
+
+    Raises:
+        DataError: if the file is missing or is not a safetensors file of ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            manifest = json.loads((file.metadata() or {})["manifest"])
+            return {name: file.get_tensor(name) for name in file.keys()}, manifest  # noqa: SIM118
+    except FileNotFoundError:
+        raise DataError("weights are missing", where=path, do="train the model first") from None
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise DataError(
+            "not a weights file of physiome", where=path, why=str(error),
+            do="give a .safetensors file that `physiome train` wrote",
+        ) from None  # fmt: skip
+
+
+def load_weights(module: nn.Module, path: str | Path, prefix: str = "") -> dict[str, Any]:
+    """Load the tensors whose names begin with `prefix` into `module`, every one by name.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        DataError: if names or shapes do not match exactly.
+    """
+    tensors, manifest = read_weights(path)
+    chosen = {
+        name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)
+    }
+    try:
+        module.load_state_dict(chosen, strict=True)
+    except RuntimeError as error:
+        raise DataError(
+            "weights do not fit the configured architecture", where=path,
+            why=" ".join(str(error).split())[:300], do="use the settings they were trained with",
+        ) from None  # fmt: skip
+    return manifest
+
+
+class ResumeState:
+    """Progress of one training beside its output, in an undeclared `<output>.resume/` folder.
+
+    Bound to an identity (settings, code, data): state of another identity is set aside, not loaded.
+    The state before the last is kept, in case the last one was cut.
+    """
+
+    def __init__(self, output: Path, identity: str):
+        self.folder = output.with_name(output.name + ".resume")
+        self.identity = identity
+        self.path, self.previous = self.folder / "state.pt", self.folder / "state.previous.pt"
+        self.metrics = self.folder / "metrics.jsonl"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder: a process that survived a kill may still be writing to it.
+
+        Raises:
+            TrainingError: if another process holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TrainingError(
+                    "another process is training this model", where=self.folder,
+                    do="wait for it, or end it and run again",
+                ) from None  # fmt: skip
+            yield
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state; the last one becomes the previous one."""
+        with atomic_path(self.path) as temporary:
+            torch.save({**state, "identity": self.identity}, temporary)
+            if self.path.exists():
+                os.replace(self.path, self.previous)
+
+    def load(self) -> tuple[dict[str, Any] | None, str]:
+        """The newest usable state, or None, and a note on what was found."""
+        notes = []
+        for path in (self.path, self.previous):
+            if not path.exists():
+                continue
+            try:
+                state = torch.load(path, map_location="cpu", weights_only=True)
+            except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+                notes.append(f"{path.name} is damaged ({type(error).__name__})")
+                continue
+            if state.get("identity") == self.identity:
+                return state, "; ".join([*notes, f"resumed from {path.name}"])
+            notes.append(f"{path.name} belongs to other settings, code or data and is set aside")
+            os.replace(path, path.with_suffix(".foreign"))
+        return None, "; ".join(notes)
+
+    def clear(self) -> None:
+        """Remove the folder's files after the output is in place."""
+        for file in self.folder.iterdir():
+            file.unlink()
+        self.folder.rmdir()

@@ -1,0 +1,88 @@
+"""One training job: windows of a fold's pretrain subjects in, weights with a manifest out."""
+
+import json
+import logging
+import os
+import platform
+import resource
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pandas.util import hash_pandas_object
+
+from physiome.config.training import TrainSpec
+from physiome.data.batches import Batch
+from physiome.data.folds import read_fold, roles_of
+from physiome.data.windows import WindowStore
+from physiome.errors import DataError
+from physiome.files import digest
+from physiome.methods.base import Method
+from physiome.training.checkpoint import ResumeState, save_weights
+from physiome.training.loop import fit
+
+log = logging.getLogger(__name__)
+
+
+def open_fold(
+    shards: Sequence[Path], modalities: Sequence[str], folds: Path, fold: int
+) -> tuple[WindowStore, np.ndarray]:
+    """The windows of all shards, and each window's role in the fold.
+
+    Raises:
+        DataError: if a subject of the fold has no window, so that folds and shards do not match.
+    """
+    store = WindowStore(shards, modalities)
+    subjects = read_fold(folds, fold)
+    known = set(store.table["subject"])
+    for role, names in subjects.items():
+        for subject in names:
+            if subject not in known:
+                raise DataError(
+                    f"subject {subject} ({role}) has no windows in the shards", where=folds,
+                    do="delete the folds file and run again",
+                )  # fmt: skip
+    return store, roles_of(store.table, subjects)
+
+
+def train_to_file(
+    build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], settings: dict,
+    spec: TrainSpec, device: str, output: Path, facts: dict[str, Any],
+) -> None:  # fmt: skip
+    """Train what `build` makes and write `output` (.safetensors), its manifest, its metrics.
+
+    Args:
+        settings: all that the result depends on besides data and code; bound to the resume state.
+        facts: who this model is (dataset, fold, method, inputs), for the manifest.
+    """
+    torch.manual_seed(spec.seed)
+    method = build()
+    index = np.unique(np.concatenate([positions for _, positions in groups]))
+    method.set_scaling({m: store.scaling(index, m) for m in method.modalities})
+    data = data_digest(store, groups)
+    identity = digest({"settings": settings, "data": data, "device": device})
+    resume = ResumeState(output, identity)
+    title = " ".join(str(facts[k]) for k in ("dataset", "fold", "name") if k in facts)
+    with resume.held():
+        summary = fit(method, store, groups, spec, device, resume, title)
+        manifest = {
+            **facts, "settings": settings, "data": data, "identity": identity,
+            "training": asdict(summary), "torch": torch.__version__, "host": platform.node(),
+            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }  # fmt: skip
+        save_weights(output, method, manifest)
+        os.replace(resume.metrics, output.with_suffix(".metrics.jsonl"))
+    resume.clear()
+    log.info("%s done %s", title, json.dumps(summary.final_loss))
+
+
+def data_digest(store: WindowStore, groups: Sequence[Batch]) -> str:
+    """A hash over the windows trained on: settings of the shards, and every window's identity."""
+    index = np.concatenate([positions for _, positions in groups])
+    rows = store.table.iloc[index][["record", "number", "onset_s"]]
+    hashes = hash_pandas_object(rows, index=False).to_numpy()
+    columns = [list(modalities) for modalities, _ in groups]
+    return digest([store.settings_digest, columns, len(rows), str(hashes.sum(dtype=np.uint64))])

@@ -1,0 +1,232 @@
+"""The training loop, for every method: AdamW, cosine, accumulation, clipping, resume.
+
+Order of batches and all randomness come from (seed, epoch, step) alone, so a killed and resumed run
+takes exactly the steps of an uninterrupted one.
+"""
+
+import json
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from physiome.config.training import TrainSpec
+from physiome.data.batches import Batch, prefetch, training_batches
+from physiome.data.windows import WindowStore
+from physiome.errors import TrainingError
+from physiome.methods.base import Method
+from physiome.training.checkpoint import ResumeState
+from physiome.training.progress import Reporter
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(TrainingError):
+    """Training was asked to stop; its state is saved, and the same command continues it."""
+
+    def __init__(self, number: int, step: int):
+        self.exit_code = 128 + number
+        name = signal.Signals(number).name
+        super().__init__(
+            f"stopped by {name} after step {step}", do="run the same command to resume"
+        )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a finished training reports in its manifest."""
+
+    epochs: int
+    steps: int
+    seconds: float
+    segments_per_s: float
+    peak_gpu_bytes: int
+    device: str
+    precision: str
+    parameters: int
+    trained_parameters: int
+    final_loss: dict[str, float]
+
+
+def fit(
+    method: Method, store: WindowStore, groups: Sequence[Batch], spec: TrainSpec, device: str,
+    resume: ResumeState, title: str,
+) -> Summary:  # fmt: skip
+    """Train `method` in place on the windows of `groups` and return what it took.
+
+    Raises:
+        TrainingError: for a loss that is not finite, or when memory runs out.
+        Interrupted: after SIGTERM or Ctrl-C, with the state saved.
+    """
+    return _Run(method, store, groups, spec, device, resume).go(title)
+
+
+class _Run:
+    def __init__(self, method, store, groups, spec: TrainSpec, device: str, resume: ResumeState):
+        self.method, self.store, self.groups, self.spec = method.to(device), store, groups, spec
+        self.device, self.resume = device, resume
+        self.trained = [p for p in method.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.trained, lr=spec.peak_rate, betas=spec.betas, weight_decay=spec.weight_decay,
+            fused=True,
+        )  # fmt: skip
+        wanted = spec.precision
+        self.bf16 = wanted == "bf16" or (wanted == "auto" and device == "cuda")
+        self.rng = torch.Generator(device=device)
+        self.per_epoch = len(training_batches(groups, spec.batch, spec.seed, 0))
+        if self.per_epoch == 0:
+            raise TrainingError("too few windows to train on", why="a batch needs at least two")
+        self.step, self.last_terms = 0, {}
+        self.metrics_bytes = 0
+
+    def go(self, title: str) -> Summary:
+        self._restore()
+        total = self.spec.epochs * self.per_epoch
+        reporter = Reporter(title, total, self.step)
+        started = saved = time.monotonic()
+        with open(self.resume.metrics, "ab") as metrics, _signals() as asked:
+            metrics.truncate(self.metrics_bytes)
+            for epoch in range(self.step // self.per_epoch, self.spec.epochs):
+                batches = training_batches(self.groups, self.spec.batch, self.spec.seed, epoch)
+                todo = batches[self.step % self.per_epoch :]
+                self.method.train()
+                for batch, signals in prefetch(self.store, todo):
+                    terms = self._train_step(epoch, batch, signals)
+                    self.step += 1
+                    self._log(metrics, epoch, terms)
+                    reporter.step(len(batch[1]), terms["loss"], epoch + 1)
+                    if asked or time.monotonic() - saved > self.spec.save_every_s:
+                        self._save(metrics)
+                        saved = time.monotonic()
+                    if asked:
+                        raise Interrupted(asked[0], self.step)
+                self._save(metrics)
+        reporter.close()
+        return self._summary(time.monotonic() - started, reporter.rate)
+
+    def _train_step(self, epoch: int, batch: Batch, signals: dict) -> dict[str, float]:
+        spec = self.spec
+        rate = spec.peak_rate * 0.5 * (1 + math.cos(math.pi * epoch / spec.epochs))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        # One seed per step for the method's draws and for dropout: nothing to store for a resume.
+        seed = int(np.random.SeedSequence([spec.seed, self.step]).generate_state(1)[0])
+        torch.manual_seed(seed)
+        self.rng.manual_seed(seed)
+        self.optimizer.zero_grad(set_to_none=True)
+        logged: dict[str, float] = {"lr": rate}
+        try:
+            for share, part in self._micro_batches(signals):
+                for name, value in self._backward(part, share).items():
+                    logged[name] = logged.get(name, 0.0) + share * float(value)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                "out of memory", where=f"step {self.step}", why=f"batch {spec.batch}; {error}",
+                do="set micro_batch to a divisor of batch; saved progress is kept",
+            ) from None  # fmt: skip
+        self._check_finite(logged, batch, signals)
+        if spec.clip_norm is not None:
+            norm = torch.nn.utils.clip_grad_norm_(self.trained, spec.clip_norm)
+            logged["gradient_norm"] = float(norm)
+        self.optimizer.step()
+        return logged
+
+    def _micro_batches(self, signals: dict) -> Iterator[tuple[float, dict[str, Tensor]]]:
+        size = len(next(iter(signals.values())))
+        step = self.spec.micro_batch or size
+        # A last piece of one window joins the piece before it: batch-norm needs two.
+        starts = [i for i in range(0, size, step) if size - i > 1] or [0]
+        for start, stop in zip(starts, [*starts[1:], size], strict=True):
+            part = {m: self._to_device(x[start:stop]) for m, x in signals.items()}
+            yield (stop - start) / size, part
+
+    def _to_device(self, x: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(x)
+        if self.device == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor
+
+    def _backward(self, part: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bf16):
+            terms = self.method.loss(part, self.rng)
+            total = self.method.total(terms)
+        if total.requires_grad:
+            (total * share).backward()
+        return {"loss": total.detach(), **{name: t.detach() for name, t in terms.items()}}
+
+    def _check_finite(self, logged: dict[str, float], batch: Batch, signals: dict) -> None:
+        if math.isfinite(logged["loss"]):
+            return
+        rows = self.store.table.iloc[batch[1]]
+        broken = ~np.all([np.isfinite(x).all(axis=1) for x in signals.values()], axis=0)
+        peaks = np.max([np.abs(x).max(axis=1) for x in signals.values()], axis=0)
+        suspect = rows.iloc[int(np.argmax(np.where(broken, np.inf, peaks)))]
+        kind = "has samples that are not numbers" if broken.any() else "has the largest samples"
+        raise TrainingError(
+            f"the loss is not finite at step {self.step}",
+            where=f"record {suspect['record']}, window {suspect['number']}",
+            why=f"this window {kind}; terms {logged}",
+            do="check the recording or lower the learning rate; saved progress is kept",
+        )
+
+    def _log(self, metrics, epoch: int, terms: dict[str, float]) -> None:
+        self.last_terms = terms
+        line = {"step": self.step, "epoch": epoch + 1, **{k: float(v) for k, v in terms.items()}}
+        metrics.write((json.dumps(line) + "\n").encode())
+
+    def _save(self, metrics) -> None:
+        metrics.flush()
+        self.resume.save(
+            {
+                "step": self.step,
+                "metrics_bytes": metrics.tell(),
+                "last_terms": self.last_terms,
+                "model": self.method.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            }
+        )
+
+    def _restore(self) -> None:
+        state, note = self.resume.load()
+        if note:
+            log.info("resume: %s", note)
+        if state is not None:
+            self.method.load_state_dict(state["model"], strict=True)
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.metrics_bytes = state["step"], state["metrics_bytes"]
+            self.last_terms = state["last_terms"]
+
+    def _summary(self, seconds: float, rate: float) -> Summary:
+        cuda = self.device == "cuda"
+        return Summary(
+            epochs=self.spec.epochs,
+            steps=self.step,
+            seconds=round(seconds, 3),
+            segments_per_s=round(rate, 3),
+            peak_gpu_bytes=torch.cuda.max_memory_allocated() if cuda else 0,
+            device=torch.cuda.get_device_name() if cuda else "cpu",
+            precision="bf16" if self.bf16 else "fp32",
+            parameters=sum(p.numel() for p in self.method.parameters()),
+            trained_parameters=sum(p.numel() for p in self.trained),
+            final_loss={k: float(v) for k, v in self.last_terms.items()},
+        )
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGINT instead of dying from them; the loop stops at a step boundary."""
+    asked: list[int] = []
+    watched = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in watched}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,96 @@
+"""Where a job computes: device leases, precision, and what to say when memory runs out."""
+
+import fcntl
+import glob
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from physiome.errors import TrainingError
+
+log = logging.getLogger(__name__)
+
+
+def visible_devices() -> list[str]:
+    """Names of the GPUs this process may use, without importing torch."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    return sorted(path.removeprefix("/dev/nvidia") for path in glob.glob("/dev/nvidia[0-9]*"))
+
+
+def lock_folder() -> Path:
+    """One folder per machine and user: two checkouts share the GPUs."""
+    folder = Path(tempfile.gettempdir()) / f"physiome-gpu-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextmanager
+def gpu_lease(n: int, poll_s: float = 0.2) -> Iterator[list[str]]:
+    """Hold `n` GPUs that no other leasing process holds; yield their names. 0: the CPU.
+
+    Waits until enough are free. The kernel frees a lease when its holder dies. Under Slurm the
+    allocation is the lease. With no GPU on the machine the CPU is used, with a warning.
+    """
+    devices = visible_devices()
+    if n == 0:
+        yield []
+    elif not devices:
+        log.warning("no GPU on this machine: computing on the CPU")
+        yield []
+    elif "SLURM_JOB_ID" in os.environ:
+        yield devices
+    elif n > len(devices):
+        raise TrainingError(f"{n} GPUs wanted, {len(devices)} are visible", do="ask for fewer")
+    else:
+        while True:
+            with ExitStack() as held:
+                got = [device for device in devices if _try_lock(device, held)]
+                if len(got) >= n:
+                    yield got[:n]
+                    return
+            time.sleep(poll_s)  # what was taken so far is released: no deadlock for n > 1
+
+
+def _try_lock(device: str, held: ExitStack) -> bool:
+    file = open(lock_folder() / f"{device.replace('/', '_')}.lock", "w")  # noqa: SIM115
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return False
+    held.callback(file.close)
+    return True
+
+
+@contextmanager
+def compute_device(gpus: int, device: str = "auto") -> Iterator[str]:
+    """Lease GPUs, hide the others from torch, and yield "cuda" or "cpu".
+
+    Enter it before torch is imported for the first time.
+
+    Args:
+        device: "auto" falls back to the CPU; "cuda" refuses to; "cpu" never leases.
+
+    Raises:
+        TrainingError: if device is "cuda" and there is none.
+    """
+    with gpu_lease(0 if device == "cpu" else max(gpus, int(device == "cuda"))) as names:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+        import torch
+
+        usable = bool(names) and torch.cuda.is_available()
+        if names and not usable:
+            log.warning("GPU %s is there, but torch %s cannot use it", names, torch.__version__)
+        if device == "cuda" and not usable:
+            raise TrainingError(
+                "no usable GPU", why=f"torch {torch.__version__}, devices {names}",
+                do="set device: auto to compute on the CPU",
+            )  # fmt: skip
+        torch.set_float32_matmul_precision("high")
+        yield "cuda" if usable else "cpu"
