@@ -1,0 +1,34 @@
+"""Step: make the raw files of one batch of records be there and verified."""
+
+import logging
+from pathlib import Path
+
+from physiome.data.record_table import read_rows
+from physiome.data.sources import SourceSettings, open_source
+from physiome.errors import PhysioError
+from physiome.files import write_json
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: str, records: Path, batch: int, batches: int, output: Path) -> None:
+    """Fill the raw files of the rows with number % batches == batch; write what is there as JSON.
+
+    A record whose files cannot be had is listed with its `problem`; the step goes on.
+
+    Args:
+        settings: JSON with dataset, source, folder (the raw folder), modalities (name -> channel).
+        records: the record table.
+    """
+    if not 0 <= batch < batches:
+        raise PhysioError("no such batch", why=f"batch {batch} of {batches}", do="count from 0")
+    parsed = SourceSettings.parse_text(settings, "fetch")
+    rows = read_rows(records)[batch::batches]
+    filled = open_source(parsed).fill(rows)
+    for record in filled:
+        if record.problem is not None:
+            log.warning("record=%s problem=%r", record.record, record.problem)
+    plain = [record.plain() for record in filled]
+    write_json(output, {"dataset": parsed.dataset, "batch": batch, "records": plain})
+    usable = sum(record.problem is None for record in filled)
+    log.info("dataset=%s batch=%d records=%d usable=%d", parsed.dataset, batch, len(rows), usable)

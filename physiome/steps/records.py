@@ -1,0 +1,25 @@
+"""Step: list the recordings of a data set."""
+
+import logging
+from pathlib import Path
+
+from physiome.data.record_table import write_rows
+from physiome.data.sources import SourceSettings, open_source
+from physiome.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: str, output: Path) -> None:
+    """Write the record table as CSV.
+
+    Args:
+        settings: JSON with dataset, source, folder (the raw folder), modalities (name -> channel).
+    """
+    parsed = SourceSettings.parse_text(settings, "records")
+    rows = open_source(parsed).records()
+    if not rows:
+        raise DataError("data set has no records", where=parsed.dataset)
+    write_rows(output, rows)
+    subjects = len({row["subject"] for row in rows})
+    log.info("dataset=%s records=%d subjects=%d", parsed.dataset, len(rows), subjects)
