@@ -1,0 +1,136 @@
+"""Opening the embeddings of one method and fold, and checking that a probe may use them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physiome.errors import DataError
+from physiome.files import read_json
+from physiome.subsets import Subset, all_subsets, subset_name
+
+ROLES = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings on disk. `windows` is in order of record and number and holds no labels."""
+
+    path: Path  # the .npy; .json and .parquet lie beside it
+    facts: dict[str, Any]
+    windows: pd.DataFrame  # record, subject, number, onset_s, role, has_<m>, row (in the .npy)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """All modalities of the data set, in order."""
+        return tuple(self.facts["modalities"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names by index."""
+        return tuple(self.facts["classes"])
+
+    @property
+    def subsets(self) -> list[Subset]:
+        """The subsets that were embedded, in the paper's order."""
+        return [s for s in all_subsets(self.modalities) if subset_name(s) in self.facts["columns"]]
+
+    @property
+    def title(self) -> str:
+        """Names data set, fold and method, for messages."""
+        return f"{self.facts['dataset']} fold {self.facts['fold']} {self.facts['method']}"
+
+    def having(self, subset: Iterable[str], role: str) -> pd.DataFrame:
+        """Windows of `role` that carry every modality of `subset`."""
+        carried = self.windows[[f"has_{m}" for m in subset]].all(axis=1)
+        return self.windows[carried & (self.windows["role"] == role)]
+
+    def values(self, subset: Subset, windows: pd.DataFrame) -> np.ndarray:
+        """Embeddings (n, D) float32 of `windows` under `subset`.
+
+        Raises:
+            DataError: if a value is not finite although the window carries the subset.
+        """
+        start, stop = self.facts["columns"][subset_name(subset)]
+        x = np.load(self.path, mmap_mode="r")[windows["row"].to_numpy(), start:stop]
+        bad = ~np.isfinite(x).all(axis=1)
+        if bad.any():
+            first = windows.iloc[int(bad.argmax())]
+            raise DataError(
+                f"{bad.sum()} of {len(x)} embeddings of {subset_name(subset)} are not finite",
+                where=self.path, why=f"first: record {first['record']} window {first['number']}",
+                do="look at the method's training curve; the model has probably diverged",
+            )  # fmt: skip
+        return x
+
+    def labels(self, roles: Iterable[str]) -> pd.DataFrame:
+        """label and event of the windows with these roles, indexed by (record, number).
+
+        Nothing else reads labels, so what is not asked for cannot leak into a choice.
+
+        Raises:
+            DataError: if a label is not the index of a class.
+        """
+        path = self.path.with_suffix(".parquet")
+        table = pd.read_parquet(
+            path,
+            columns=["record", "number", "label", "event"],
+            filters=[("role", "in", list(roles))],
+        )
+        outside = table[(table["label"] < 0) | (table["label"] >= len(self.classes))]
+        if len(outside):
+            first = outside.iloc[0]
+            raise DataError(
+                f"label {first['label']} of record {first['record']} is not a class", where=path,
+                why=f"classes are 0 to {len(self.classes) - 1}",
+                do="embed only windows with a label",
+            )  # fmt: skip
+        return table.set_index(["record", "number"])
+
+
+def open_embeddings(path: str | Path) -> Embeddings:
+    """Open `<name>.npy` with its `.json` and `.parquet`.
+
+    Raises:
+        DataError: files that do not belong together, a window listed twice, an unknown role, or a
+            subject in more than one role.
+    """
+    path = Path(path)
+    facts = read_json(path.with_suffix(".json"))
+    columns = ["record", "subject", "number", "onset_s", "role"]
+    columns += [f"has_{m}" for m in facts["modalities"]]
+    table = pd.read_parquet(path.with_suffix(".parquet"), columns=columns)
+    shape = np.load(path, mmap_mode="r").shape
+    width = max(stop for _, stop in facts["columns"].values())
+    if shape != (len(table), width):
+        raise DataError(
+            "embeddings do not fit their table", where=path,
+            why=f"shape {shape} for {len(table)} windows and {width} columns",
+            do="delete it and embed again",
+        )  # fmt: skip
+    _check_windows(table, path)
+    table = table.assign(row=np.arange(len(table)))
+    # One fixed order of rows: results then do not depend on the order they were stored in.
+    return Embeddings(path, facts, table.sort_values(["record", "number"], ignore_index=True))
+
+
+def _check_windows(table: pd.DataFrame, path: Path) -> None:
+    unknown = set(table["role"]) - set(ROLES)
+    if unknown:
+        raise DataError(f"unknown role {sorted(unknown)}", where=path, do=f"use {', '.join(ROLES)}")
+    twice = table.duplicated(["record", "number"])
+    if twice.any():
+        first = table[twice].iloc[0]
+        raise DataError(f"record {first['record']} window {first['number']} twice", where=path)
+    roles = table.groupby("subject")["role"].nunique()
+    if (roles > 1).any():
+        subject = roles.index[roles > 1][0]
+        held = sorted(table.loc[table["subject"] == subject, "role"].unique())
+        raise DataError(
+            f"subject {subject} is in {' and '.join(held)}", where=path,
+            why="a person's windows must not be both fitted and tested",
+            do="assign the folds again",
+        )  # fmt: skip

@@ -1,0 +1,162 @@
+"""Linear evaluation: heads per subset of modalities, fitted on train subjects, tested on others.
+
+Fitting (`fit_heads`) and testing (`predict`) are two functions, and only the second reads the
+labels of test windows: no choice can depend on them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from physiome.config.evaluation import ProbeSpec
+from physiome.errors import DataError
+from physiome.evaluation.embeddings import Embeddings
+from physiome.evaluation.heads import Labelled, LinearHead, fit_logistic
+from physiome.evaluation.paper_head import FittedPaperHead, fit_paper_head
+from physiome.subsets import AS_RECORDED, Subset, subset_name
+
+LOGISTIC, PAPER, ONE_HEAD = "logistic", "paper", "one_head"
+
+
+@dataclass(frozen=True)
+class SubsetHeads:
+    """The heads of one subset, the choices made for them, and on how many windows."""
+
+    subset: Subset
+    heads: dict[str, LinearHead | FittedPaperHead]
+    choices: dict[str, dict[str, Any]]
+    sizes: dict[str, int]
+
+
+def fit_heads(embeddings: Embeddings, spec: ProbeSpec, workers: int = 1) -> list[SubsetHeads]:
+    """Fit every head of every subset on the train and valid windows.
+
+    Args:
+        workers: subsets fitted at the same time, in processes; the result does not depend on it.
+
+    Raises:
+        DataError: windows or classes are missing.
+    """
+    labels = embeddings.labels(["train", "valid"])["label"]
+    jobs = [delayed(_fit_subset)(embeddings, subset, labels, spec) for subset in embeddings.subsets]
+    return list(Parallel(n_jobs=min(workers, len(jobs)))(jobs))
+
+
+def _fit_subset(
+    embeddings: Embeddings, subset: Subset, labels: pd.Series, spec: ProbeSpec
+) -> SubsetHeads:
+    where = f"{embeddings.title} {subset_name(subset)}"
+    train = _labelled(embeddings, subset, labels, "train")
+    valid = _labelled(embeddings, subset, labels, "valid")
+    sizes = {"train": len(train.y), "valid": len(valid.y), "width": train.x.shape[1]}
+    heads: dict[str, LinearHead | FittedPaperHead] = {}
+    choices = {}
+    with threadpool_limits(1):  # sums in one order, whatever the machine or `workers`
+        heads[LOGISTIC], choices[LOGISTIC] = fit_logistic(
+            train, valid, embeddings.classes, spec, where
+        )
+    if spec.paper_head is not None:
+        both = Labelled(np.concatenate([train.x, valid.x]), np.concatenate([train.y, valid.y]))
+        heads[PAPER], choices[PAPER] = fit_paper_head(
+            both, embeddings.classes, spec.paper_head, spec.seed, where
+        )
+    return SubsetHeads(subset, heads, choices, sizes)
+
+
+def _labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series, role: str) -> Labelled:
+    windows = embeddings.having(subset, role)
+    keys = pd.MultiIndex.from_frame(windows[["record", "number"]])
+    return Labelled(embeddings.values(subset, windows), labels.reindex(keys).to_numpy(np.int64))
+
+
+def with_one_head(fitted: list[SubsetHeads], embeddings: Embeddings) -> list[SubsetHeads]:
+    """Add the logistic head of the full set to every subset, where embeddings are comparable."""
+    full = next((f for f in fitted if len(f.subset) == len(embeddings.modalities)), None)
+    if full is None or not embeddings.facts["comparable"]:
+        return fitted
+    shared = {ONE_HEAD: full.heads[LOGISTIC]}
+    return [SubsetHeads(f.subset, {**f.heads, **shared}, f.choices, f.sizes) for f in fitted]
+
+
+def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
+    """Probabilities of every test window under every subset it carries.
+
+    Returns:
+        record, subject, number, onset_s, label, event, complete (the window carries all
+        modalities), subset, head, p0 ... p{C-1}. If some test window is incomplete, the subset
+        `as_recorded` holds every test window, scored by the head of the modalities it really has.
+    """
+    test = embeddings.windows[embeddings.windows["role"] == "test"]
+    if test.empty:
+        raise DataError("no test windows", where=embeddings.path, do="look at the folds")
+    has = test[[f"has_{m}" for m in embeddings.modalities]].to_numpy()
+    own = pd.Series([_carried(embeddings.modalities, row) for row in has], index=test.index)
+    labels = embeddings.labels(["test"])
+    tables = []
+    for item in fitted:
+        windows = embeddings.having(item.subset, "test")
+        x = embeddings.values(item.subset, windows)
+        described = _described(windows, labels, item.subset, has=own.loc[windows.index])
+        described["complete"] = own.loc[windows.index] == subset_name(embeddings.modalities)
+        for head, fit in item.heads.items():
+            p = fit.probabilities(x)
+            columns = {f"p{c}": p[:, c] for c in range(p.shape[1])}
+            tables.append(described.assign(head=head, **columns))
+    if not has.all():
+        tables += [_as_recorded(pd.concat(tables))]
+    return pd.concat(tables, ignore_index=True).drop(columns="own")
+
+
+def _carried(modalities: tuple[str, ...], has: np.ndarray) -> str:
+    return subset_name(m for m, there in zip(modalities, has, strict=True) if there)
+
+
+def _described(
+    windows: pd.DataFrame, labels: pd.DataFrame, subset: Subset, has: pd.Series
+) -> pd.DataFrame:
+    keys = pd.MultiIndex.from_frame(windows[["record", "number"]])
+    told = labels.reindex(keys)
+    return windows[["record", "subject", "number", "onset_s"]].assign(
+        label=told["label"].to_numpy(),
+        event=told["event"].to_numpy(bool),
+        complete=False,
+        subset=subset_name(subset),
+        own=has,
+    )
+
+
+def _as_recorded(predicted: pd.DataFrame) -> pd.DataFrame:
+    """Of all predictions, those under exactly the modalities the window has."""
+    kept = predicted[predicted["subset"] == predicted["own"]]
+    return kept.assign(subset=AS_RECORDED).sort_values(["head", "record", "number"])
+
+
+def notes(embeddings: Embeddings, fitted: list[SubsetHeads], predicted: pd.DataFrame) -> list[str]:
+    """What a reader of the scores should know: absent classes, fits that gave up, lost windows."""
+    found = []
+    for item in fitted:
+        name = subset_name(item.subset)
+        for head, choice in item.choices.items():
+            for absent in choice["absent_classes"]:
+                found.append(f"{name} {head}: class {absent} absent in train; its probability is 0")
+        logistic = item.choices[LOGISTIC]
+        stopped = [step["strength"] for step in logistic["path"] if not step["converged"]]
+        if stopped:
+            found.append(f"{name} logistic: not converged on the path at C {stopped}")
+        if not logistic["converged"]:
+            found.append(f"{name} logistic: the final fit has not converged")
+    test = embeddings.windows[embeddings.windows["role"] == "test"]
+    counts = embeddings.labels(["test"])["label"].value_counts()
+    for index, label in enumerate(embeddings.classes):
+        if counts.get(index, 0) == 0:
+            found.append(f"class {label} absent in test; its scores are undefined")
+    scored = predicted[["record", "number"]].drop_duplicates()
+    if len(scored) < len(test):
+        found.append(
+            f"{len(test) - len(scored)} of {len(test)} test windows carry no used modality"
+        )
+    return found

@@ -1,0 +1,75 @@
+"""Fit the heads on one method's embeddings of one fold and predict its test windows."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from physiome.config.evaluation import ProbeSpec
+from physiome.evaluation.embeddings import ROLES, Embeddings, open_embeddings
+from physiome.evaluation.heads import LinearHead, save_heads
+from physiome.evaluation.probe import (
+    LOGISTIC,
+    SubsetHeads,
+    fit_heads,
+    notes,
+    predict,
+    with_one_head,
+)
+from physiome.files import atomic_path, digest, file_digest, write_json
+from physiome.subsets import subset_name
+
+LOG = logging.getLogger(__name__)
+
+
+def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None:
+    """Write per-window probabilities, and beside them what was chosen and the fitted heads.
+
+    Args:
+        settings: a ProbeSpec as JSON.
+        embeddings: the `.npy`; its `.json` and `.parquet` lie beside it.
+        output: the `.parquet` of test windows; `<output>.json` (choices, sizes, class counts,
+            notes) and `<output>.heads.npz` (logistic heads by subset) share its stem.
+        workers: subsets fitted at the same time.
+    """
+    spec = ProbeSpec.parse_text(settings, "probe")
+    output = Path(output)
+    opened = open_embeddings(embeddings)
+    fitted = fit_heads(opened, spec, workers)
+    predicted = predict(opened, with_one_head(fitted, opened) if spec.one_head else fitted)
+    found = notes(opened, fitted, predicted)
+    for note in found:
+        LOG.warning("step=probe method=%s note=%s", opened.title, note)
+    with atomic_path(output) as temporary:
+        predicted.to_parquet(temporary, index=False)
+    heads = {subset_name(f.subset): f.heads[LOGISTIC] for f in fitted}
+    linear = {name: head for name, head in heads.items() if isinstance(head, LinearHead)}
+    save_heads(output.with_suffix(".heads.npz"), linear)
+    write_json(output.with_suffix(".json"), _facts(opened, spec, fitted, found))
+
+
+def _facts(
+    opened: Embeddings, spec: ProbeSpec, fitted: list[SubsetHeads], found: list[str]
+) -> dict[str, Any]:
+    kept = ("dataset", "fold", "method", "modalities", "classes", "comparable")
+    inputs = [opened.path, opened.path.with_suffix(".json"), opened.path.with_suffix(".parquet")]
+    counts = {}
+    for role in ROLES:
+        seen = Counter(opened.labels([role])["label"])
+        counts[role] = {name: int(seen[index]) for index, name in enumerate(opened.classes)}
+    return {
+        **{key: opened.facts[key] for key in kept},
+        "settings": spec.plain(),
+        "settings_digest": digest(spec.plain()),
+        "inputs": {path.name: file_digest(path) for path in inputs},
+        "class_counts": counts,
+        "subsets": {
+            subset_name(f.subset): {
+                **f.sizes,
+                "test": len(opened.having(f.subset, "test")),
+                "choices": f.choices,
+            }
+            for f in fitted
+        },
+        "notes": found,
+    }
