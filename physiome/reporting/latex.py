@@ -1,0 +1,131 @@
+"""A table of results as LaTeX, marked as in the paper. Needs booktabs, xcolor and graphicx."""
+
+import pandas as pd
+
+from physiome.reporting.tables import LABELS, METRICS, ROBUSTNESS, TableSpec
+from physiome.subsets import AS_RECORDED
+
+HEADS = {
+    "logistic": "multinomial logistic regression, strength chosen on validation subjects",
+    "paper": "the published two-layer head",
+    "one_head": "one logistic head, fitted on the full set and applied to every subset",
+}
+SPECIAL = str.maketrans(
+    {
+        "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+    }
+)  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """`text` with LaTeX's special characters made printable."""
+    return text.translate(SPECIAL)
+
+
+def to_latex(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
+    """The printed table.
+
+    Args:
+        table: from `build_table`.
+        windows: test windows of all folds together.
+        subjects: test subjects of all folds together.
+        folds: number of folds.
+    """
+    body = pd.DataFrame([_row(group, spec) for _, group in table.groupby("subset", sort=False)])
+    body.columns = pd.MultiIndex.from_tuples(
+        [("", escape(title)) for title in spec.modalities.values()]
+        + [
+            (escape(entry.title), metric.upper())
+            for entry in spec.methods.values()
+            for metric in METRICS
+        ]
+    )
+    tabular = (
+        body.style.hide(axis="index")
+        .to_latex(
+            hrules=True,
+            multicol_align="c",
+            column_format="c" * len(spec.modalities) + "r" * (len(METRICS) * len(spec.methods)),
+        )
+        .strip()
+    )
+    columns = len(spec.modalities)
+    for label in LABELS.values():  # spans the modality columns, whose other cells are empty
+        spanning = rf"\multicolumn{{{columns}}}{{l}}{{{label}}}"
+        tabular = tabular.replace(f"\n{label}" + " & " * (columns - 1), f"\n{spanning}")
+    caption = _caption(table, spec, windows, subjects, folds)
+    return (
+        "% needs \\usepackage{booktabs,xcolor,graphicx}\n"
+        "\\begin{table*}[t]\n\\centering\n"
+        f"\\caption{{{caption}}}\n"
+        f"\\label{{tab:{_label(spec)}}}\n"
+        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}%\n}}\n"
+        "\\end{table*}\n"
+    )
+
+
+def _label(spec: TableSpec) -> str:
+    """Reference key: letters, digits and hyphens only."""
+    number = "" if spec.paper_table is None else f"-table{spec.paper_table}"
+    return "".join(c if c.isalnum() else "-" for c in spec.dataset) + number
+
+
+def _row(group: pd.DataFrame, spec: TableSpec) -> list[str]:
+    subset = group["subset"].iloc[0]
+    used = subset.split("+")
+    bullets = [r"$\bullet$" if name in used else "" for name in spec.modalities]
+    if subset in LABELS:
+        bullets[0] = LABELS[subset]
+    return bullets + [_cell(cell, spec.decimals) for cell in group.to_dict("records")]
+
+
+def _cell(cell: dict, decimals: int) -> str:
+    """`79.64 ±0.50 [79.64]`: mean, spread over folds, the paper's figure."""
+    if pd.isna(cell["mean"]):
+        return "–"
+    last = cell["subset"] == ROBUSTNESS
+    text = f"{cell['mean']:.{decimals}f}"
+    if cell["bold"]:
+        text = rf"\textbf{{{text}}}"
+    if cell["underline"]:
+        text = rf"\underline{{{text}}}"
+    if cell["blue"] and not last:
+        text = rf"\textcolor{{blue}}{{{text}}}"
+    if last:
+        drop = f"({cell['drop']:.{decimals}f})"
+        text += " " + (rf"\textcolor{{blue}}{{{drop}}}" if cell["blue"] else drop)
+    aside = "" if pd.isna(cell["sd"]) else rf"$\pm${cell['sd']:.{decimals}f}"
+    if not pd.isna(cell["paper"]):
+        aside += f" [{cell['paper']:.{decimals}f}"
+        aside += f" ({cell['paper_drop']:.{decimals}f})]" if last else "]"
+    return text + (rf" {{\scriptsize {aside.strip()}}}" if aside else "")
+
+
+def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
+    controls = [entry.title for entry in spec.methods.values() if entry.scope == "control"]
+    spread = " $\\pm$ standard deviation" if folds > 1 else ""
+    parts = [
+        f"{escape(spec.title)}: accuracy and area under the ROC curve in percent, "
+        f"mean{spread} over {folds} fold{'s' if folds != 1 else ''} "
+        f"({windows} test windows of {subjects} subjects in all).",
+        f"Head: {escape(HEADS.get(spec.head, spec.head))}.",
+        "Bold: best single model of a row; underlined: best of a row; "
+        "blue: smallest change from the full set among single models.",
+    ]
+    if (table["subset"] == ROBUSTNESS).any():
+        parts.append(
+            "Last row: mean over the proper subsets and, in parentheses, "
+            "the mean of $|$full $-$ subset$|$."
+        )
+    if (table["subset"] == AS_RECORDED).any():
+        parts.append("As recorded: every test window with the modalities it really has.")
+    if table["paper"].notna().any():
+        parts.append("In brackets: the published figure.")
+    if controls:
+        parts.append(f"Controls, outside the marks: {escape(', '.join(controls))}.")
+    if table["mean"].isna().any():
+        parts.append("–: no score; the reason is in the CSV file.")
+    if table["note"].str.endswith("folds").any():
+        parts.append("Some means are over fewer folds; see the CSV file.")
+    return " ".join(parts)

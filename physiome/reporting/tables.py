@@ -1,0 +1,206 @@
+"""Tables of results: means over folds, what is lost with modalities, the paper's figures beside.
+
+Everything is in percent. The last row is the paper's "Mean Absolute Value": the mean over the
+proper subsets and, as its drop, the mean of |full - subset| over the same subsets.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import Field, NonNegativeInt
+
+from physiome.config.base import Spec
+from physiome.reporting.paper import DROP, MEAN, paper_method, paper_subset
+from physiome.subsets import AS_RECORDED, Subset, all_subsets, subset_name
+
+METRICS = ("acc", "auc")
+ROBUSTNESS = "mean_of_proper_subsets"
+LABELS = {ROBUSTNESS: "mean of the proper subsets", AS_RECORDED: "as recorded"}
+
+
+class MethodEntry(Spec):
+    """How a method appears in tables."""
+
+    title: str
+    scope: Literal["single", "dedicated", "control"]
+
+
+class TableSpec(Spec):
+    """What a table shows."""
+
+    dataset: str
+    title: str
+    paper_table: int | None = None  # the paper's table to compare with
+    modalities: dict[str, str]  # name -> title, in order
+    methods: dict[str, MethodEntry] = Field(min_length=1)  # in order of columns
+    subsets: tuple[str, ...] | None = None  # rows; null: all subsets
+    head: str = "logistic"  # of the LaTeX table; the CSV has all heads
+    decimals: NonNegativeInt = 2
+
+
+def build_table(
+    cells: pd.DataFrame,
+    methods: Mapping[str, MethodEntry],
+    modalities: Mapping[str, str],
+    paper: pd.DataFrame | None = None,
+    subsets: Sequence[Subset] | None = None,
+    decimals: int = 2,
+) -> pd.DataFrame:
+    """One row per subset, method and metric, in the order of the printed table.
+
+    Args:
+        cells: subset, method, metric, fold, value (a fraction); a fold that failed may be absent or
+            NaN.
+        methods: name -> title and scope, in order.
+        modalities: name -> title, in order.
+        paper: `paper_cells(...)`, or None.
+        subsets: the rows; None: all subsets.
+        decimals: of the printed table; marks are given to what prints as best.
+
+    Returns:
+        subset, method, metric, mean, sd (over folds, ddof=1), folds, drop (|full - subset|, of
+        means), paper, paper_drop, note, and the marks bold, underline, blue. In percent.
+    """
+    modality_names = tuple(modalities)
+    rows = list(all_subsets(modality_names) if subsets is None else subsets)
+    table = _means(cells, methods, [subset_name(s) for s in rows], _has_as_recorded(cells))
+    full = subset_name(modality_names)
+    table["drop"] = _drops(table, full)
+    table = pd.concat([table, _robustness(table, methods, modality_names)], ignore_index=True)
+    table = _with_paper(table, methods, modalities, paper, full)
+    return _with_marks(table, methods, decimals)
+
+
+def _has_as_recorded(cells: pd.DataFrame) -> bool:
+    return bool((cells["subset"] == AS_RECORDED).any())
+
+
+def _means(
+    cells: pd.DataFrame, methods: Mapping[str, Any], rows: list[str], as_recorded: bool
+) -> pd.DataFrame:
+    expected = cells["fold"].nunique()
+    values = {
+        key: 100 * group.dropna()
+        for key, group in cells.groupby(["subset", "method", "metric"])["value"]
+    }
+    found = []
+    for subset in [*rows, *([AS_RECORDED] if as_recorded else [])]:
+        for method in methods:
+            for metric in METRICS:
+                of_folds = values.get((subset, method, metric))
+                row: dict[str, Any] = {"subset": subset, "method": method, "metric": metric}
+                if of_folds is None:
+                    row |= {"folds": 0, "note": "no score"}
+                else:
+                    row |= {"mean": of_folds.mean(), "sd": of_folds.std(ddof=1)}
+                    row |= {"folds": len(of_folds), "note": ""}
+                    if len(of_folds) == 0:
+                        row["note"] = "undefined in every fold"
+                    elif len(of_folds) < expected:
+                        row["note"] = f"{len(of_folds)} of {expected} folds"
+                found.append(row)
+    columns = ["subset", "method", "metric", "mean", "sd", "folds", "note"]
+    return pd.DataFrame(found, columns=columns).astype({"mean": float, "sd": float})
+
+
+def _drops(table: pd.DataFrame, full: str) -> pd.Series:
+    """|full - subset| of each row; NaN for the full set and for what cannot be compared."""
+    keys = pd.MultiIndex.from_frame(table[["method", "metric"]])
+    reference = table[table["subset"] == full].set_index(["method", "metric"])["mean"]
+    drop = (reference.reindex(keys).to_numpy() - table["mean"]).abs()
+    return drop.mask(table["subset"].isin([full, AS_RECORDED]))
+
+
+def _robustness(
+    table: pd.DataFrame, methods: Mapping[str, Any], modalities: tuple[str, ...]
+) -> pd.DataFrame:
+    """The last row: a number only where every proper subset and the full set have one."""
+    full, *proper = [subset_name(s) for s in all_subsets(modalities)]
+    if not proper or not {full, *proper} <= set(table["subset"]):
+        return table.iloc[:0]  # a table of chosen subsets has no such row
+    found = []
+    for method in methods:
+        for metric in METRICS:
+            mine = table[(table["method"] == method) & (table["metric"] == metric)]
+            part = mine[mine["subset"].isin(proper)]
+            row = {"subset": ROBUSTNESS, "method": method, "metric": metric, "note": ""}
+            needed = mine["subset"].isin([full, *proper])
+            missing = list(mine.loc[needed & mine["mean"].isna(), "subset"])
+            if missing:
+                found.append({**row, "folds": 0, "note": f"no score for {', '.join(missing)}"})
+                continue
+            means = {"mean": part["mean"].mean(), "drop": part["drop"].mean()}
+            found.append({**row, **means, "folds": int(part["folds"].min())})
+    return pd.DataFrame(found, columns=table.columns).astype({"mean": float, "drop": float})
+
+
+def _with_paper(
+    table: pd.DataFrame,
+    methods: Mapping[str, MethodEntry],
+    modalities: Mapping[str, str],
+    paper: pd.DataFrame | None,
+    full: str,
+) -> pd.DataFrame:
+    table = table.assign(paper=float("nan"), paper_drop=float("nan"))
+    if paper is None:
+        return table
+    known = paper.set_index(["method", "subset", "metric"])["value"].to_dict()
+    for at, row in table.iterrows():
+        method = paper_method(methods[row["method"]].title, paper)
+        if row["subset"] == ROBUSTNESS:
+            keys = {"paper": MEAN, "paper_drop": DROP}
+        elif row["subset"] == AS_RECORDED:
+            continue
+        else:
+            keys = {"paper": paper_subset([modalities[m] for m in row["subset"].split("+")])}
+        for column, key in keys.items():
+            table.loc[at, column] = known.get((method, key, row["metric"]), float("nan"))
+        if row["subset"] not in (ROBUSTNESS, full):
+            whole = known.get((method, paper_subset(list(modalities.values())), row["metric"]))
+            if whole is not None:
+                table.loc[at, "paper_drop"] = abs(whole - table.loc[at, "paper"])
+    return table
+
+
+def _with_marks(
+    table: pd.DataFrame, methods: Mapping[str, MethodEntry], decimals: int
+) -> pd.DataFrame:
+    """bold: best single model of a row; underline: best of all but controls; blue: least drop."""
+    scope = table["method"].map({name: entry.scope for name, entry in methods.items()})
+    keys = [table["subset"], table["metric"]]
+
+    def best(values: pd.Series, among: pd.Series, sign: int) -> pd.Series:
+        shown = sign * values.round(decimals).where(among)
+        return shown.notna() & (shown == shown.groupby(keys).transform("max"))
+
+    return table.assign(
+        bold=best(table["mean"], scope == "single", 1),
+        underline=best(table["mean"], scope != "control", 1),
+        blue=best(table["drop"], scope == "single", -1),
+    )
+
+
+def wide(table: pd.DataFrame, spec: TableSpec, head: str) -> pd.DataFrame:
+    """The table for a CSV: one row per subset, columns `<title> ACC`, `... sd`, `... paper`, ..."""
+    parts = ("mean", "sd", "folds", "drop", "paper", "paper_drop")
+    rows = []
+    for subset, group in table.groupby("subset", sort=False):
+        used = str(subset).split("+")
+        row: dict[str, Any] = {"head": head, "subset": LABELS.get(str(subset), subset)}
+        for name, title in spec.modalities.items():
+            row[title] = "" if subset in LABELS else int(name in used)
+        notes = []
+        for cell in group.to_dict("records"):
+            title = f"{spec.methods[cell['method']].title} {cell['metric'].upper()}"
+            for part in parts:
+                suffix = "" if part == "mean" else f" {part.replace('_', ' ')}"
+                value = cell[part]
+                row[title + suffix] = round(value, 4) if part != "folds" else value
+            row[f"{title} difference"] = round(cell["mean"] - cell["paper"], 4)
+            if pd.isna(cell["mean"]):
+                row[title] = "–"
+            if cell["note"]:
+                notes.append(f"{title}: {cell['note']}")
+        rows.append({**row, "note": "; ".join(notes)})
+    return pd.DataFrame(rows)

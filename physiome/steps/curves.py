@@ -1,0 +1,60 @@
+"""Draw training curves from the JSON lines that training writes."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from physiome.errors import DataError
+from physiome.reporting.figures import curve_figure, save
+
+
+def run(metrics: list[Path], output: Path) -> None:
+    """Draw every numeric term over epochs, one line per file.
+
+    Args:
+        metrics: JSON-lines files with at least `epoch` in each line.
+        output: the SVG.
+    """
+    paths = [Path(path) for path in metrics]
+    if not paths:
+        raise DataError("no training metrics to draw", where=output)
+    titles = _titles(paths)
+    save(curve_figure({titles[path]: read_metrics(path) for path in paths}), output)
+
+
+def read_metrics(path: str | Path) -> pd.DataFrame:
+    """Mean of each numeric term per epoch. A step that was repeated after a resume counts once.
+
+    Raises:
+        DataError: missing file, a line that is not JSON, or no epoch in it.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise DataError("file is missing", where=path, do="train first") from None
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise DataError(f"line {number} is not JSON", where=path, why=str(error)) from None
+    table = pd.DataFrame(rows)
+    if "epoch" not in table:
+        raise DataError("no epochs in the metrics", where=path, do="train again")
+    keys = [name for name in ("epoch", "step") if name in table]
+    numeric = table.select_dtypes("number").drop_duplicates(keys, keep="last")
+    return numeric.groupby("epoch", as_index=False).mean()
+
+
+def _titles(paths: list[Path]) -> dict[Path, str]:
+    """Each path without the folders that all of them share; the file's stem if there is one."""
+    folders = [path.parent.parts for path in paths]
+    shared = 0
+    while all(len(f) > shared and f[shared] == folders[0][shared] for f in folders):
+        shared += 1
+    unique_stems = len({path.stem for path in paths}) == len(paths)
+    return {
+        path: path.stem if unique_stems else "/".join([*path.parent.parts[shared:], path.stem])
+        for path in paths
+    }

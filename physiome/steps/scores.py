@@ -1,0 +1,85 @@
+"""Turn per-window probabilities into scores, and join score files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physiome.errors import DataError
+from physiome.evaluation.metrics import onset_auc, subject_accuracy, window_metrics
+from physiome.files import read_json
+from physiome.reporting.scores import (
+    COLUMNS,
+    SUBJECT_COLUMNS,
+    concat,
+    write_scores,
+    write_subjects,
+)
+from physiome.subsets import AS_RECORDED
+
+COLUMNS_READ = ["subject", "label", "event", "complete", "subset", "head"]
+
+
+def run(probes: list[Path], output: Path, by_subject: Path) -> None:
+    """Score probe results.
+
+    All subsets are scored on the same windows, those that carry every modality; `as_recorded` is
+    scored on all windows.
+
+    Args:
+        probes: `.parquet` files of the probe step; the `.json` lies beside each.
+        output: CSV of scores.
+        by_subject: CSV of each test subject's accuracy.
+    """
+    scores: list[pd.DataFrame] = []
+    subjects: list[pd.DataFrame] = []
+    for probe in probes:
+        _score_probe(Path(probe), scores, subjects)
+    if not scores:
+        raise DataError("no probe results to score", where=output)
+    write_scores(output, pd.concat(scores, ignore_index=True))
+    write_subjects(by_subject, pd.concat(subjects, ignore_index=True))
+
+
+def run_concat(inputs: list[Path], output: Path) -> None:
+    """Join score files (or files of accuracies by subject) into one."""
+    concat(inputs, output)
+
+
+def _score_probe(probe: Path, scores: list[pd.DataFrame], subjects: list[pd.DataFrame]) -> None:
+    facts = read_json(probe.with_suffix(".json"))
+    classes = facts["classes"]
+    columns = [*COLUMNS_READ, *(f"p{c}" for c in range(len(classes)))]
+    table = pd.read_parquet(probe, columns=columns)
+    named = {key: facts[key] for key in ("dataset", "fold", "method")}
+    for (subset, head), part in table.groupby(["subset", "head"], sort=False):
+        if subset != AS_RECORDED:
+            part = part[part["complete"]]
+        here = {**named, "subset": subset, "head": head}
+        by_subject, rows = _score(part, classes)
+        scores.append(pd.DataFrame(rows).assign(**here)[COLUMNS])
+        subjects.append(by_subject.reset_index().assign(**here)[SUBJECT_COLUMNS])
+
+
+def _score(part: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Accuracy by subject, and rows of metric, value, windows, subjects."""
+    y = part["label"].to_numpy(np.int64)
+    p = part[[f"p{c}" for c in range(len(classes))]].to_numpy()
+    event = part["event"].to_numpy(bool)
+    by_subject = subject_accuracy(part["subject"], y, p)
+    values = window_metrics(y, p, classes)
+    values["acc_subject_mean"] = float(by_subject["acc"].mean())
+    values["acc_subject_sd"] = float(by_subject["acc"].std(ddof=1))
+    rows = _rows(values, len(part), len(by_subject))
+    if len(classes) == 2 and event.any():
+        onset = {"auc_onset": onset_auc(y, p, event)}
+        rows += _rows(onset, int((~event).sum()), part.loc[~event, "subject"].nunique())
+    return by_subject, rows
+
+
+def _rows(values: dict[str, float], windows: int, subjects: int) -> list[dict[str, Any]]:
+    return [
+        {"metric": name, "value": value, "windows": windows, "subjects": subjects}
+        for name, value in values.items()
+    ]

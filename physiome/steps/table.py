@@ -1,0 +1,69 @@
+"""Write one table of results as CSV (all heads) and LaTeX (one head)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from physiome.errors import DataError, nearest
+from physiome.files import atomic_path, write_text
+from physiome.reporting.latex import to_latex
+from physiome.reporting.paper import paper_cells, require_titles
+from physiome.reporting.scores import read_scores
+from physiome.reporting.tables import METRICS, TableSpec, build_table, wide
+from physiome.subsets import AS_RECORDED, parse_subset
+
+
+def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
+    """Build the table.
+
+    Args:
+        settings: a TableSpec as JSON.
+        scores: scores of all folds and methods.
+        csv: output with every head, machine-friendly.
+        tex: output with the head of the settings.
+
+    Raises:
+        DataError: if there are no scores of the data set or of the head.
+    """
+    spec = TableSpec.parse_text(settings, "table")
+    found = _scores_of(spec, scores)
+    subsets = None
+    if spec.subsets is not None:
+        subsets = [parse_subset(name, tuple(spec.modalities)) for name in spec.subsets]
+    paper = None
+    if spec.paper_table is not None:
+        paper = paper_cells(spec.paper_table)
+        require_titles(list(spec.modalities.values()), paper)
+    parts, printed = [], ""
+    for head, cells in found.groupby("head", sort=False):
+        table = build_table(cells, spec.methods, spec.modalities, paper, subsets, spec.decimals)
+        parts.append(wide(table, spec, str(head)))
+        if head == spec.head:
+            printed = to_latex(table, spec, *test_sizes(cells))
+    with atomic_path(csv) as temporary:
+        pd.concat(parts).to_csv(temporary, index=False)
+    write_text(tex, printed)
+
+
+def test_sizes(cells: pd.DataFrame) -> tuple[int, int, int]:
+    """Test windows and subjects summed over folds, and the number of folds."""
+    compared = cells[(cells["metric"] == "acc") & (cells["subset"] != AS_RECORDED)]
+    sizes = compared.groupby("fold")[["windows", "subjects"]].max().sum()
+    return int(sizes["windows"]), int(sizes["subjects"]), compared["fold"].nunique()
+
+
+def _scores_of(spec: TableSpec, path: Path) -> pd.DataFrame:
+    scores = read_scores(path)
+    here = scores[scores["dataset"] == spec.dataset]
+    if here.empty:
+        raise DataError(
+            f"no scores of data set {spec.dataset!r}", where=path,
+            do=nearest(spec.dataset, set(scores["dataset"])),
+        )  # fmt: skip
+    here = here[here["method"].isin(list(spec.methods)) & here["metric"].isin(METRICS)]
+    if spec.head not in set(here["head"]):
+        raise DataError(
+            f"no scores of head {spec.head!r} for these methods", where=path,
+            do=nearest(spec.head, set(here["head"])),
+        )  # fmt: skip
+    return here
