@@ -16,7 +16,7 @@ from physiome.errors import DataError
 from physiome.files import read_json, write_json
 
 log = logging.getLogger(__name__)
-PIECE = 1 << 18
+PIECE = 1 << 14  # what is lost of a broken transfer: an incomplete piece is not handed over
 HEARTBEAT_S = 30.0
 RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 LONGEST_WAIT_S = 120.0  # a server that asks for a longer pause gets this one
@@ -172,7 +172,7 @@ def _validator_of(part: Path, url: str) -> str | None:
 
 def _short(error: Exception) -> str:
     """An error of requests without the nested repetition of the address."""
-    if isinstance(error, requests.Timeout):
-        return "time-out"
-    inner = error.args[0] if error.args else error
-    return f"{type(error).__name__}: {getattr(inner, 'reason', None) or inner}"
+    inner: object = error
+    while isinstance(inner, Exception):
+        inner = getattr(inner, "reason", None) or (inner.args[0] if inner.args else str(inner))
+    return f"{type(error).__name__}: {inner}"
