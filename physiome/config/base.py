@@ -67,7 +67,7 @@ def _number_hint(text: str) -> str:
     mantissa, _, exponent = f"{number:e}".partition("e")
     mantissa = mantissa.rstrip("0")
     mantissa += "0" if mantissa.endswith(".") else ""
-    return f"YAML reads {text} as text; write {mantissa}e{exponent}"
+    return f"YAML reads {text} as text; write {mantissa}e{int(exponent)}"
 
 
 def _fields_at(model: Any, location: tuple[int | str, ...]) -> list[str]:

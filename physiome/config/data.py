@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
+from physiome.config.window import Window
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -88,19 +89,6 @@ class Modality(Spec):
     low: float | None = None  # a window with more than `quality.max_outside` samples outside
     high: float | None = None  # [low, high] does not have this modality
     min_sd: NonNegative = 0.0  # a window with a smaller standard deviation is flat
-
-
-class Window(Spec):
-    """How signals become windows."""
-
-    length_s: PositiveFloat
-    rate_hz: PositiveFloat = 100.0
-    lowpass_hz: PositiveFloat | None = None
-
-    @property
-    def samples(self) -> int:
-        """Samples per window."""
-        return round(self.length_s * self.rate_hz)
 
 
 class AnnotationLabels(Spec):

@@ -22,7 +22,6 @@ class TrainSpec(Spec):
     clip_norm: PositiveFloat | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU, fp32 on a CPU
     seed: int = 0
-    save_every_s: PositiveFloat = 300.0  # resume state, besides every epoch's end
 
     @model_validator(mode="after")
     def _micro_batch_divides(self) -> "TrainSpec":

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from physiome.config.data import Window
+from physiome.config.window import Window
 from physiome.errors import PhysioError, nearest
 
 Signals = Mapping[str, Tensor]  # modality -> (B, L), in the modality's unit

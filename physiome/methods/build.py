@@ -5,7 +5,7 @@ from typing import Any
 
 from physiome.config.model import EncoderSpec
 from physiome.methods.base import Inputs, Method
-from physiome.methods.registry import ENCODERS, METHODS, lookup
+from physiome.registry import ENCODERS, METHODS, lookup
 
 
 def build_encoder(settings: Mapping[str, Any], modality: str) -> Method:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from physiome.config.base import Spec
-from physiome.config.data import Window
 from physiome.config.model import EncoderSpec
+from physiome.config.window import Window
 from physiome.training.runtime import compute_device
 
 
@@ -52,7 +52,7 @@ def run(
 
 def _load(spec: Settings, weights: Path | None) -> tuple[Any, dict]:
     from physiome.methods.build import build_encoder, build_method
-    from physiome.methods.registry import METHODS
+    from physiome.registry import METHODS
     from physiome.training.checkpoint import load_weights
 
     encoders = []

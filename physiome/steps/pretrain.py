@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from physiome.config.base import Spec
-from physiome.config.data import Window
 from physiome.config.model import EncoderSpec
 from physiome.config.training import TrainSpec
+from physiome.config.window import Window
 from physiome.training.runtime import compute_device
 
 
@@ -23,7 +23,7 @@ class Settings(Spec):
 
 def run(
     settings: str, shards: list[Path], folds: Path, fold: int, modality: str, output: Path,
-    gpus: int = 0, device: str = "auto",
+    gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
 ) -> None:  # fmt: skip
     """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl)."""
     spec = Settings.parse_text(settings)
@@ -37,4 +37,5 @@ def run(
             lambda: build_encoder(spec.plain(), modality), store, [((modality,), index)],
             spec.plain() | {"modality": modality}, spec.pretrain, chosen, output,
             {"dataset": spec.dataset, "fold": fold, "name": modality, "role": "pretrain"},
+            save_every_s,
         )  # fmt: skip

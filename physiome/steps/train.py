@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from physiome.config.base import Spec
-from physiome.config.data import Window
 from physiome.config.model import EncoderSpec
 from physiome.config.training import TrainSpec
+from physiome.config.window import Window
 from physiome.errors import DataError
 from physiome.training.runtime import compute_device
 
@@ -26,13 +26,13 @@ class Settings(Spec):
 
 
 def run(
-    settings: str, shards: list[Path], folds: Path, fold: int, encoders: list[Path], output: Path,
-    gpus: int = 0, device: str = "auto",
+    settings: str, shards: list[Path], folds: Path, fold: int, encoders: Path | None, output: Path,
+    gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
 ) -> None:  # fmt: skip
     """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl).
 
     Args:
-        encoders: pretrained weights, one file per modality in the order of the settings.
+        encoders: folder of `<modality>.safetensors`; None for methods without encoders.
     """
     spec = Settings.parse_text(settings)
     with compute_device(gpus, device) as chosen:
@@ -48,16 +48,18 @@ def run(
             lambda: build_method(spec.name, spec.plain(), [e for e, _ in pretrained.values()]),
             store, patterns(store, index), spec.plain() | {"encoders": inputs}, spec.train, chosen,
             output, {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": "pretrain"},
+            save_every_s,
         )  # fmt: skip
 
 
-def _load_encoders(spec: Settings, paths: list[Path], fold: int) -> dict[str, tuple[Any, dict]]:
+def _load_encoders(spec: Settings, folder: Path | None, fold: int) -> dict[str, tuple[Any, dict]]:
     """Modality -> (encoder with its pretrained weights, manifest)."""
     from physiome.methods.build import build_encoder
     from physiome.training.checkpoint import load_weights
 
     loaded = {}
-    for modality, path in zip(spec.modalities if paths else (), paths, strict=True):
+    for modality in spec.modalities if folder else ():
+        path = folder / f"{modality}.safetensors"
         encoder = build_encoder(spec.plain(), modality)
         manifest = load_weights(encoder, path)
         # An encoder of another fold has seen this fold's test subjects.

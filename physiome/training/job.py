@@ -1,5 +1,6 @@
 """One training job: windows of a fold's pretrain subjects in, weights with a manifest out."""
 
+import hashlib
 import json
 import logging
 import os
@@ -12,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pandas.util import hash_pandas_object
 
 from physiome.config.training import TrainSpec
 from physiome.data.batches import Batch
@@ -50,7 +50,7 @@ def open_fold(
 
 def train_to_file(
     build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], settings: dict,
-    spec: TrainSpec, device: str, output: Path, facts: dict[str, Any],
+    spec: TrainSpec, device: str, output: Path, facts: dict[str, Any], save_every_s: float = 300.0,
 ) -> None:  # fmt: skip
     """Train what `build` makes and write `output` (.safetensors), its manifest, its metrics.
 
@@ -67,7 +67,7 @@ def train_to_file(
     resume = ResumeState(output, identity)
     title = " ".join(str(facts[k]) for k in ("dataset", "fold", "name") if k in facts)
     with resume.held():
-        summary = fit(method, store, groups, spec, device, resume, title)
+        summary = fit(method, store, groups, spec, device, resume, title, save_every_s)
         manifest = {
             **facts, "settings": settings, "data": data, "identity": identity,
             "training": asdict(summary), "torch": torch.__version__, "host": platform.node(),
@@ -82,7 +82,9 @@ def train_to_file(
 def data_digest(store: WindowStore, groups: Sequence[Batch]) -> str:
     """A hash over the windows trained on: settings of the shards, and every window's identity."""
     index = np.concatenate([positions for _, positions in groups])
-    rows = store.table.iloc[index][["record", "number", "onset_s"]]
-    hashes = hash_pandas_object(rows, index=False).to_numpy()
-    columns = [list(modalities) for modalities, _ in groups]
-    return digest([store.settings_digest, columns, len(rows), str(hashes.sum(dtype=np.uint64))])
+    rows = store.table.iloc[index]
+    windows = hashlib.sha256("\n".join(rows["record"]).encode())
+    for column in ("number", "onset_s"):
+        windows.update(rows[column].to_numpy().tobytes())
+    shapes = [[list(modalities), len(positions)] for modalities, positions in groups]
+    return digest([store.settings_digest, shapes, windows.hexdigest()])

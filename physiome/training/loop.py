@@ -57,15 +57,18 @@ class Summary:
 
 def fit(
     method: Method, store: WindowStore, groups: Sequence[Batch], spec: TrainSpec, device: str,
-    resume: ResumeState, title: str,
+    resume: ResumeState, title: str, save_every_s: float = 300.0,
 ) -> Summary:  # fmt: skip
     """Train `method` in place on the windows of `groups` and return what it took.
+
+    Args:
+        save_every_s: seconds between writings of the resume state, besides every epoch's end.
 
     Raises:
         TrainingError: for a loss that is not finite, or when memory runs out.
         Interrupted: after SIGTERM or Ctrl-C, with the state saved.
     """
-    return _Run(method, store, groups, spec, device, resume).go(title)
+    return _Run(method, store, groups, spec, device, resume).go(title, save_every_s)
 
 
 class _Run:
@@ -86,7 +89,7 @@ class _Run:
         self.step, self.last_terms = 0, {}
         self.metrics_bytes = 0
 
-    def go(self, title: str) -> Summary:
+    def go(self, title: str, save_every_s: float) -> Summary:
         self._restore()
         total = self.spec.epochs * self.per_epoch
         reporter = Reporter(title, total, self.step)
@@ -102,7 +105,7 @@ class _Run:
                     self.step += 1
                     self._log(metrics, epoch, terms)
                     reporter.step(len(batch[1]), terms["loss"], epoch + 1)
-                    if asked or time.monotonic() - saved > self.spec.save_every_s:
+                    if asked or time.monotonic() - saved > save_every_s:
                         self._save(metrics)
                         saved = time.monotonic()
                     if asked:

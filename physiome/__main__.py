@@ -1,0 +1,5 @@
+"""`python -m physiome`."""
+
+from physiome.cli import main
+
+main()

@@ -1,0 +1,186 @@
+"""The command line: one verb per workflow step. Every rule of the workflow calls it like this."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from physiome import __version__
+from physiome.errors import PhysioError
+
+app = typer.Typer(
+    help="PhysioME: from raw recordings to tables, one step at a time.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
+
+File = Annotated[Path, typer.Option()]
+Number = Annotated[int, typer.Option()]
+Settings = Annotated[str, typer.Option(help="this step's slice of the configuration, as JSON")]
+Modality = Annotated[str, typer.Option()]
+Shards = Annotated[list[Path], typer.Argument(help="manifest.json of every shard")]
+Probes = Annotated[list[Path], typer.Argument(help="per-window files of the probe step")]
+Tables = Annotated[list[Path], typer.Argument(help="score files, one per data set")]
+Metrics = Annotated[list[Path], typer.Argument(help=".metrics.jsonl files of trainings")]
+Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
+Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]
+
+
+@app.callback(invoke_without_command=True)
+def _start(version: Annotated[bool, typer.Option(help="print the version")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+
+
+@app.command()
+def records(settings: Settings, output: File) -> None:
+    """List a data set's records: which there are, and whose."""
+    from physiome.steps import records as step
+
+    step.run(settings, output)
+
+
+@app.command()
+def fetch(settings: Settings, records: File, batch: Number, batches: Number, output: File) -> None:
+    """Make sure the raw files of one batch of records are there and whole."""
+    from physiome.steps import fetch as step
+
+    step.run(settings, records, batch, batches, output)
+
+
+@app.command()
+def shard(settings: Settings, raw: File, folder: File, workers: int = 1) -> None:
+    """Cut one batch of records into labelled windows."""
+    from physiome.steps import shard as step
+
+    step.run(settings=settings, raw=raw, folder=folder, workers=workers)
+
+
+@app.command()
+def folds(settings: Settings, shards: Shards, output: File, records: File) -> None:
+    """Divide the subjects into folds and account for every record."""
+    from physiome.steps import folds as step
+
+    step.run(settings, _folders(shards), output, records)
+
+
+@app.command()
+def pretrain(
+    settings: Settings, shards: Shards, folds: File, fold: Number, modality: Modality,
+    output: File,
+    gpus: Gpus = 0, device: Device = "auto", save_every_s: float = 300.0,
+) -> None:  # fmt: skip
+    """Pretrain one modality's encoder on a fold's pretrain subjects."""
+    from physiome.steps import pretrain as step
+
+    step.run(settings, _folders(shards), folds, fold, modality, output, gpus, device, save_every_s)
+
+
+@app.command()
+def train(
+    settings: Settings, shards: Shards, folds: File, fold: Number, output: File,
+    encoders: Annotated[Path | None, typer.Option(help="folder of pretrained encoders")] = None,
+    gpus: Gpus = 0, device: Device = "auto", save_every_s: float = 300.0,
+) -> None:  # fmt: skip
+    """Train a method on all modalities of a fold's pretrain subjects."""
+    from physiome.steps import train as step
+
+    step.run(settings, _folders(shards), folds, fold, encoders, output, gpus, device, save_every_s)
+
+
+@app.command()
+def embed(
+    settings: Settings, shards: Shards, folds: File, fold: Number, output: File,
+    weights: Path | None = None, gpus: Gpus = 0, device: Device = "auto",
+) -> None:  # fmt: skip
+    """Embed a fold's labelled windows for every subset of modalities."""
+    from physiome.steps import embed as step
+
+    step.run(settings, _folders(shards), folds, fold, output, weights, gpus, device)
+
+
+@app.command()
+def probe(settings: Settings, embeddings: File, output: File, workers: int = 1) -> None:
+    """Fit heads on frozen embeddings and score every test window."""
+    from physiome.steps import probe as step
+
+    step.run(settings, embeddings, output, workers)
+
+
+@app.command()
+def scores(probes: Probes, output: File, by_subject: File) -> None:
+    """Compute all metrics from per-window probabilities."""
+    from physiome.steps import scores as step
+
+    step.run(probes, output, by_subject)
+
+
+@app.command()
+def concat(scores: Tables, output: File) -> None:
+    """Join the score files of several data sets."""
+    from physiome.steps import scores as step
+
+    step.run_concat(scores, output)
+
+
+@app.command()
+def table(settings: Settings, scores: File, csv: File, tex: File) -> None:
+    """Lay out a table as CSV and LaTeX."""
+    from physiome.steps import table as step
+
+    step.run(settings, scores, csv, tex)
+
+
+@app.command()
+def figures(
+    settings: Settings, probes: Probes, scores: File, confusion: File, timeline: File, subsets: File
+) -> None:
+    """Draw confusion matrices, a record over time, and scores by subset."""
+    from physiome.steps import figures as step
+
+    step.run(settings, probes, scores, confusion, timeline, subsets)
+
+
+@app.command()
+def curves(metrics: Metrics, output: File) -> None:
+    """Draw training curves."""
+    from physiome.steps import curves as step
+
+    step.run(metrics, output)
+
+
+@app.command()
+def check(config: Annotated[list[Path], typer.Argument(help="YAML files, later ones win")]) -> None:
+    """Validate configuration files and say what they plan."""
+    from physiome.config.tree import load_files
+
+    spec = load_files(config)
+    for name in spec.used:
+        dataset = spec.datasets[name]
+        subsets = 2 ** len(dataset.modalities) - 1
+        print(
+            f"{name}: {len(dataset.modalities)} modalities, {subsets} subsets, "
+            f"{len(spec.numbers(name))} folds, methods {', '.join(spec.methods)} "
+            f"-> {spec.results}/tables/{spec.table_name(name)}.csv"
+        )
+
+
+def _folders(manifests: list[Path]) -> list[Path]:
+    return [path.parent for path in manifests]
+
+
+def main() -> None:
+    """Run the command line; our own errors end as one line and exit code 2."""
+    try:
+        app()
+    except PhysioError as error:
+        if os.environ.get("PHYSIOME_DEBUG"):
+            raise
+        print(f"physiome: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

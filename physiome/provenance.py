@@ -1,0 +1,77 @@
+"""A hash of the code a job reaches, so that an edit reruns what it can change and nothing else."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+PACKAGE = ROOT.name
+# It only names modules as text; the module a job's method lives in is hashed by name instead.
+LEFT_OUT = {"physiome.registry", "physiome.errors"}
+
+
+@cache
+def code(*modules: str) -> str:
+    """Hash over the given modules and all modules of this package that they import, also lazily.
+
+    Comments, docstrings and layout do not count.
+    """
+    seen: set[str] = set()
+    todo = list(modules)
+    while todo:
+        name = todo.pop()
+        if name in seen or name in LEFT_OUT:
+            continue
+        seen.add(name)
+        todo += _imports(name)
+    text = "\n".join(f"{name} {_digest(name)}" for name in sorted(seen))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def source_of(name: str) -> Path | None:
+    """The file of a module of this package; None if there is no such module."""
+    path = ROOT.joinpath(*name.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    path = source_of(name)
+    if path is None:
+        raise ModuleNotFoundError(name)
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(name: str) -> list[str]:
+    """Modules of this package that `name` imports, anywhere in its source."""
+    found: list[str] = []
+    for node in ast.walk(_tree(name)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.append(node.module)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [module for module in found if module.startswith(f"{PACKAGE}.") and source_of(module)]
+
+
+@cache
+def _digest(name: str) -> str:
+    tree = ast.parse(ast.unparse(_tree(name)))  # a copy without comments and layout
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            body[0] = ast.Pass()
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -1,0 +1,92 @@
+# The validated configuration, and what rules take from it. No rules here.
+
+import sys
+from shlex import quote
+
+from physiome.config.tree import Config
+from physiome.errors import PhysioError
+from physiome.provenance import code
+from physiome.registry import ENCODERS, METHODS
+
+try:
+    CONFIG = Config.load(config)
+except PhysioError as error:
+    print(f"physiome: error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+DEVICE = CONFIG.device
+PHYSIOME = "python -m physiome"
+
+
+wildcard_constraints:
+    dataset="|".join(CONFIG.datasets),
+    batch=r"\d+",
+    fold=r"\d+",
+    encoder="|".join(ENCODERS),
+    method="|".join(METHODS),
+    modality=r"[a-z][a-z0-9_]*",
+    table="|".join(CONFIG.table_name(d) for d in CONFIG.datasets),
+
+
+def shards(wildcards):
+    """The manifests of all shards of a data set."""
+    batches = range(CONFIG.datasets[wildcards.dataset].batches)
+    return [f"<results>/shards/{wildcards.dataset}/batch{b}/manifest.json" for b in batches]
+
+
+def encoders(wildcards):
+    """The encoders a method stands on, one per modality; none for others."""
+    if not METHODS[wildcards.method].on_encoders:
+        return []
+    folder = encoder_folder(wildcards)
+    modalities = CONFIG.datasets[wildcards.dataset].modalities
+    return [f"{folder}/{m}.safetensors" for m in modalities]
+
+
+def encoder_folder(wildcards):
+    name = encoder_name(wildcards)
+    return f"<results>/models/{wildcards.dataset}/fold{wildcards.fold}/encoders/{name}"
+
+
+def encoder_name(wildcards):
+    return CONFIG.section("encoder", wildcards.dataset, int(wildcards.fold)).name
+
+
+def weights(wildcards):
+    """A method's weights; none for a method that has none to train."""
+    if not METHODS[wildcards.method].trains:
+        return []
+    return f"<results>/models/{wildcards.dataset}/fold{wildcards.fold}/{wildcards.method}.safetensors"
+
+
+def probes(wildcards):
+    """Per-window scores of all folds and methods of a data set."""
+    return [
+        f"<results>/scores/{wildcards.dataset}/fold{fold}/{method}.parquet"
+        for fold in CONFIG.numbers(wildcards.dataset)
+        for method in CONFIG.methods
+    ]
+
+
+def metrics(wildcards):
+    """Training metrics of all folds of a data set: encoders, then methods."""
+    found = []
+    for fold in CONFIG.numbers(wildcards.dataset):
+        folder = f"<results>/models/{wildcards.dataset}/fold{fold}"
+        name = CONFIG.section("encoder", wildcards.dataset, fold).name
+        for modality in CONFIG.datasets[wildcards.dataset].modalities:
+            found.append(f"{folder}/encoders/{name}/{modality}.metrics.jsonl")
+        found += [f"{folder}/{m}.metrics.jsonl" for m in CONFIG.methods if METHODS[m].trains]
+    return found
+
+
+def method_code(step):
+    """Hash of a step's code together with the code of the job's method and encoder."""
+
+    def of(wildcards):
+        modules = [METHODS[wildcards.method].module]
+        if METHODS[wildcards.method].on_encoders:
+            modules.append(ENCODERS[encoder_name(wildcards)].module)
+        return code(step, *modules)
+
+    return of

@@ -1,0 +1,88 @@
+# Embeddings of all subsets in one pass, heads on them, and scores.
+
+
+rule embed:
+    input:
+        shards=shards,
+        folds="<results>/folds/{dataset}.json",
+        weights=weights,
+    output:
+        rows="<results>/embeddings/{dataset}/fold{fold}/{method}.npy",
+        facts="<results>/embeddings/{dataset}/fold{fold}/{method}.json",
+        windows="<results>/embeddings/{dataset}/fold{fold}/{method}.parquet",
+    params:
+        settings=lambda wc: CONFIG.embed_settings(wc.dataset, int(wc.fold), wc.method),
+        weights=lambda wc: f"--weights {quote(weights(wc))}" if weights(wc) else "",
+        code=method_code("physiome.steps.embed"),
+    log:
+        "<results>/logs/embed/{dataset}/fold{fold}/{method}.log",
+    benchmark:
+        "<results>/benchmarks/embed/{dataset}/fold{fold}/{method}.tsv"
+    threads: CONFIG.threads.train
+    resources:
+        gpu=lambda wc: int(METHODS[wc.method].trains),
+    conda:
+        "../../envs/physiome.yaml"
+    shell:
+        "{PHYSIOME} embed --settings {params.settings:q} --folds {input.folds:q}"
+        " --fold {wildcards.fold} {params.weights} --output {output.rows:q}"
+        " --gpus {resources.gpu} --device {DEVICE} {input.shards:q} > {log:q} 2>&1"
+
+
+rule probe:
+    input:
+        "<results>/embeddings/{dataset}/fold{fold}/{method}.npy",
+    output:
+        windows="<results>/scores/{dataset}/fold{fold}/{method}.parquet",
+        facts="<results>/scores/{dataset}/fold{fold}/{method}.json",
+    params:
+        settings=lambda wc: CONFIG.probe_settings(wc.dataset, int(wc.fold)),
+        code=code("physiome.steps.probe"),
+    log:
+        "<results>/logs/probe/{dataset}/fold{fold}/{method}.log",
+    benchmark:
+        "<results>/benchmarks/probe/{dataset}/fold{fold}/{method}.tsv"
+    threads: CONFIG.threads.probe
+    conda:
+        "../../envs/physiome.yaml"
+    shell:
+        "{PHYSIOME} probe --settings {params.settings:q} --embeddings {input:q}"
+        " --output {output.windows:q} --workers {threads} > {log:q} 2>&1"
+
+
+rule scores:
+    input:
+        probes,
+    output:
+        scores="<results>/scores/{dataset}.csv",
+        by_subject="<results>/scores/{dataset}.by_subject.csv",
+    params:
+        code=code("physiome.steps.scores"),
+    log:
+        "<results>/logs/scores/{dataset}.log",
+    conda:
+        "../../envs/physiome.yaml"
+    localrule: True
+    shell:
+        "{PHYSIOME} scores --output {output.scores:q} --by-subject {output.by_subject:q}"
+        " {input:q} > {log:q} 2>&1"
+
+
+rule all_scores:
+    input:
+        expand("<results>/scores/{dataset}.csv", dataset=CONFIG.used),
+    output:
+        report(
+            "<results>/scores.csv",
+            caption="../report/scores.rst",
+            category="Scores",
+        ),
+    params:
+        code=code("physiome.steps.scores"),
+    log:
+        "<results>/logs/scores.log",
+    conda:
+        "../../envs/physiome.yaml"
+    localrule: True
+    shell:
+        "{PHYSIOME} concat --output {output:q} {input:q} > {log:q} 2>&1"
