@@ -1,0 +1,147 @@
+import gzip
+
+import pytest
+
+from physiome.config.data import VitalDbSource
+from physiome.data.vitaldb_cases import VitalDb
+from physiome.errors import ConfigError, DataError
+
+WANTED = ("SNUADC/ART", "SNUADC/ECG_II", "SNUADC/PLETH")
+TRACKS = {12: WANTED, 3: WANTED[1:], 2: (*WANTED, "BIS/BIS"), 1200: WANTED}
+PATIENTS = {2: "p1", 3: "p1", 12: "p2", 1200: "p1"}
+CASE = gzip.compress(b"VITA and so on")
+
+
+def spec(fill: str, lists: dict | None = None, **raw) -> VitalDbSource:
+    plain = {"kind": "vitaldb", "accept_terms": True, "raw": {"fill": fill, **raw}}
+    return VitalDbSource.parse(plain | (lists or {}))
+
+
+@pytest.fixture
+def data_set(tmp_path):
+    """A folder with the lists and two case files, one called as PhysioNet does, one as the API."""
+    folder = tmp_path / "données du set"
+    folder.mkdir()
+    lines = [f"{case},{name},x" for case, names in TRACKS.items() for name in names]
+    tracks = "\n".join(["caseid,tname,tid", *lines]).encode()
+    (folder / "trks.csv.gz").write_bytes(gzip.compress(tracks))
+    lines = [f"{case},{patient},60" for case, patient in PATIENTS.items()]
+    (folder / "cases.csv").write_text("\n".join(["caseid,subjectid,age", *lines]))
+    (folder / "0002.vital").write_bytes(CASE)
+    (folder / "12.vital").write_bytes(CASE)
+    return folder
+
+
+def test_cases_with_all_wanted_tracks_are_listed_by_number(data_set):
+    rows = VitalDb(spec("folder", folder="x"), data_set, WANTED).records()
+    assert [row["record"] for row in rows] == ["0002", "0012", "1200"]
+
+
+def test_operations_of_one_patient_share_a_subject(data_set):
+    rows = VitalDb(spec("folder", folder="x"), data_set, WANTED).records()
+    assert [row["subject"] for row in rows] == ["p1", "p2", "p1"]
+
+
+def test_fewer_wanted_tracks_admit_more_cases(data_set):
+    rows = VitalDb(spec("folder", folder="x"), data_set, ("SNUADC/PLETH",)).records()
+    assert [row["record"] for row in rows] == ["0002", "0003", "0012", "1200"]
+
+
+def test_the_number_of_cases_can_be_limited(data_set):
+    source = VitalDb(spec("folder", {"max_cases": 2}, folder="x"), data_set, WANTED)
+    assert [row["record"] for row in source.records()] == ["0002", "0012"]
+
+
+def test_without_a_case_list_each_case_is_a_subject_and_the_log_says_so(data_set, caplog):
+    (data_set / "cases.csv").unlink()
+    source = VitalDb(spec("folder", {"case_list": None}, folder="x"), data_set, WANTED)
+    assert [row["subject"] for row in source.records()] == ["2", "12", "1200"]
+    assert "subject of its own" in caplog.text
+
+
+def test_a_case_without_patient_is_an_error(data_set):
+    (data_set / "cases.csv").write_text("caseid,subjectid\n2,p1\n")
+    with pytest.raises(DataError, match="case 12 has no patient"):
+        VitalDb(spec("folder", folder="x"), data_set, WANTED).records()
+
+
+def test_a_track_that_no_case_has_is_named(data_set):
+    with pytest.raises(DataError, match="no case has SNUADC/ABP"):
+        VitalDb(spec("folder", folder="x"), data_set, (*WANTED, "SNUADC/ABP")).records()
+
+
+@pytest.mark.parametrize("name", ["trks.csv.gz", "cases.csv"])
+def test_a_missing_list_is_named(data_set, name):
+    (data_set / name).unlink()
+    with pytest.raises(DataError, match=f"{name}: table is missing"):
+        VitalDb(spec("folder", folder="x"), data_set, WANTED).records()
+
+
+def test_terms_must_be_accepted_before_anything_is_downloaded(data_set, tmp_path):
+    lists = {"accept_terms": False}
+    source = VitalDb(spec("download", lists, urls=[data_set.as_uri()]), tmp_path / "raw", WANTED)
+    for work in (source.records, lambda: source.fill([])):
+        with pytest.raises(ConfigError, match=r"CC BY-NC-SA 4\.0.*accept_terms: true"):
+            work()
+    assert not (tmp_path / "raw").exists()
+
+
+def test_files_of_a_folder_are_found_under_either_name(data_set):
+    source = VitalDb(spec("folder", folder="x"), data_set, WANTED)
+    records = source.fill(source.records())
+    assert [r.signals for r in records[:2]] == [
+        str(data_set / "0002.vital"), str(data_set / "12.vital"),
+    ]  # fmt: skip
+    assert [r.problem is None for r in records] == [True, True, False]
+
+
+def test_lists_and_cases_are_downloaded_under_either_name(data_set, tmp_path):
+    raw = {"urls": [data_set.as_uri()], "attempts": 1}
+    source = VitalDb(spec("download", **raw), tmp_path / "raw", WANTED)
+    records = source.fill(source.records())
+    assert [r.problem is None for r in records] == [True, True, False]
+    assert (tmp_path / "raw" / "0012.vital").read_bytes() == CASE
+    assert "1200.vital" in (records[2].problem or "")
+
+
+def test_lists_may_have_addresses_of_their_own(data_set, tmp_path):
+    lists = {
+        "track_list": (data_set / "trks.csv.gz").as_uri(),
+        "case_list": (data_set / "cases.csv").as_uri(),
+    }
+    source = VitalDb(spec("download", lists, urls=["file:///nowhere"]), tmp_path / "raw", WANTED)
+    assert len(source.records()) == 3
+
+
+@pytest.mark.parametrize("content", [CASE[:-5], b"<html></html>", gzip.compress(b"PK")])
+def test_a_damaged_case_is_not_accepted(data_set, tmp_path, content):
+    (data_set / "0002.vital").write_bytes(content)
+    source = VitalDb(spec("download", urls=[data_set.as_uri()]), tmp_path / "raw", WANTED)
+    first, second, _ = source.fill(source.records())
+    assert first.problem is not None
+    assert second.problem is None
+    assert not (tmp_path / "raw" / "0002.vital").exists()
+
+
+def test_a_missing_folder_stops_before_any_work(tmp_path):
+    source = VitalDb(spec("folder", folder="x"), tmp_path / "no", WANTED)
+    with pytest.raises(DataError, match="folder is not there"):
+        source.records()
+
+
+def test_made_up_cases_are_listed_in_the_format_of_the_data_set(tmp_path):
+    made = {"subjects": 3, "recordings_per_subject": 2, "hours": 0.1}
+    rows = VitalDb(spec("synthetic", synthetic=made), tmp_path, WANTED).records()
+    assert [row["record"] for row in rows] == [f"{n:04d}" for n in range(1, 7)]
+    assert [row["subject"] for row in rows] == ["1", "1", "2", "2", "3", "3"]
+    with gzip.open(tmp_path / "trks.csv.gz", "rt") as file:
+        assert file.readline() == "caseid,tname,tid\n"
+    again = VitalDb(spec("folder", folder="x"), tmp_path, WANTED)
+    assert again.records() == rows
+
+
+def test_a_made_up_case_without_pressure_is_left_out(tmp_path):
+    source = VitalDb(spec("synthetic", synthetic={"subjects": 2}), tmp_path, ("SNUADC/PLETH",))
+    assert len(source.records()) == 3
+    source = VitalDb(spec("synthetic", synthetic={"subjects": 2}), tmp_path, WANTED)
+    assert len(source.records()) == 2
