@@ -6,6 +6,7 @@ import numpy as np
 from scipy.signal import firwin, oaconvolve, resample_poly
 
 VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9}
+BLOCK = 1 << 20  # samples filtered at once
 MU = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"})
 
 
@@ -67,7 +68,7 @@ def flat_runs(x: np.ndarray, rate_hz: float, max_flat_s: float) -> np.ndarray:
 
     To be asked before filtering, which hides a constant.
     """
-    starts, stops = runs(np.diff(x) == 0)  # NaN differs from everything
+    starts, stops = runs(x[1:] == x[:-1])  # NaN differs from everything
     long = stops - starts + 1 > max_flat_s * rate_hz
     return np.stack([starts[long], stops[long] + 1], axis=1) / rate_hz
 
@@ -81,7 +82,7 @@ def lowpass_taps(cutoff_hz: float, rate_hz: float) -> np.ndarray | None:
     transition_hz = min(max(0.25 * cutoff_hz, 2.0), rate_hz / 2 - cutoff_hz)
     if transition_hz <= 0:
         return None
-    length = int(np.ceil(3.3 / transition_hz * rate_hz)) // 2 * 2 + 1
+    length = round(3.3 / transition_hz * rate_hz) // 2 * 2 + 1
     # `scale` sets the gain at DC to exactly 1.
     return np.asarray(firwin(length, cutoff_hz + transition_hz / 2, window="hamming", fs=rate_hz))
 
@@ -91,10 +92,16 @@ def lowpass(x: np.ndarray, rate_hz: float, cutoff_hz: float | None) -> np.ndarra
     taps = None if cutoff_hz is None else lowpass_taps(cutoff_hz, rate_hz)
     if taps is None or len(x) == 0:
         return x
+    if len(x) == 1:
+        return x
     reach = len(taps) // 2
     # Mirrored about the end points, so that offset and slope carry on past both ends.
-    padded = np.pad(x, reach, mode="reflect", reflect_type="odd") if len(x) > 1 else x
-    return oaconvolve(padded, taps, mode="valid" if len(x) > 1 else "same")
+    padded = np.pad(x, reach, mode="reflect", reflect_type="odd")
+    filtered = np.empty(len(x))
+    for first in range(0, len(x), BLOCK):  # all at once would take several times the memory
+        part = padded[first : first + BLOCK + 2 * reach]
+        filtered[first : first + BLOCK] = oaconvolve(part, taps, mode="valid")
+    return filtered
 
 
 def ratio(rate_hz: float, target_hz: float) -> Fraction:

@@ -113,8 +113,6 @@ def _check_files(path: Path, header: Any) -> list[Path]:
     for place, name in enumerate(header.file_name):
         files.setdefault(name, []).append(place)
     for name, places in files.items():
-        if os.path.basename(name) != name:
-            raise DataError("WFDB header names a file elsewhere", where=path, why=repr(name))
         file = path.with_name(name)
         if not file.is_file():
             raise DataError("signal file is missing", where=file, do=FETCH)

@@ -1,0 +1,79 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from physiome.data.shards import read_manifest, read_windows, window_columns, write_shard
+from physiome.errors import DataError
+
+MODALITIES = ("eeg", "eog")
+
+
+def table(count, record="r"):
+    windows = pd.DataFrame({name: [0] * count for name in window_columns(MODALITIES)})
+    windows["record"], windows["subject"], windows["number"] = record, "s", range(count)
+    return windows
+
+
+def rows(count, value):
+    return {m: np.full((count, 50), value + i, dtype=np.float32) for i, m in enumerate(MODALITIES)}
+
+
+def write(folder, counts=(3, 0, 2)):
+    with write_shard(folder, MODALITIES, 50, {"kind": "test"}) as shard:
+        for i, count in enumerate(counts):
+            if count:
+                shard.add(rows(count, 10.0 * i), table(count, f"r{i}"))
+            shard.note({"record": f"r{i}", "windows": count})
+
+
+def test_a_shard_reads_back_by_memory_map(tmp_path):
+    write(tmp_path)
+    eog = np.load(tmp_path / "eog.npy", mmap_mode="r")
+    assert isinstance(eog, np.memmap)
+    assert eog.shape == (5, 50)
+    assert eog[:, 0].tolist() == [1, 1, 1, 21, 21]
+    assert read_manifest(tmp_path)["windows"] == 5
+
+
+def test_windows_of_several_shards_know_their_place(tmp_path):
+    write(tmp_path / "a")
+    write(tmp_path / "b", counts=(4,))
+    windows = read_windows([tmp_path / "a", tmp_path / "b"])
+    assert windows["shard"].tolist() == [0] * 5 + [1] * 4
+    assert windows["row"].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3]
+
+
+def test_a_shard_without_windows_is_a_shard(tmp_path):
+    write(tmp_path, counts=(0,))
+    assert np.load(tmp_path / "eeg.npy").shape == (0, 50)
+    windows = read_windows([tmp_path])
+    assert len(windows) == 0
+    assert set(window_columns(MODALITIES)) <= set(windows)
+
+
+def fail_halfway(folder):
+    with write_shard(folder, MODALITIES, 50, {}) as shard:
+        shard.add(rows(2, 0.0), table(2))
+        raise RuntimeError("power cut")
+
+
+def test_nothing_is_left_of_a_shard_that_fails(tmp_path):
+    with pytest.raises(RuntimeError, match="power cut"):
+        fail_halfway(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_do_not_fit_the_table_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="eeg"), write_shard(tmp_path, MODALITIES, 50, {}) as s:
+        s.add(rows(2, 0.0), table(3))
+
+
+def test_a_cut_or_missing_file_is_refused(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "eeg.npy"
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(DataError, match=r"wrong size - 1128 bytes expected, 1124 found"):
+        read_manifest(tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match="missing"):
+        read_manifest(tmp_path)

@@ -1,0 +1,95 @@
+import shutil
+
+import numpy as np
+import pytest
+import wfdb
+
+from physiome.data.formats import open_reader
+from physiome.errors import DataError
+
+NAME = "a123l"
+
+
+@pytest.fixture
+def record(shared_data, tmp_path):
+    """A writable copy of a real record: II, V, PLETH, ABP at 250 Hz."""
+    for suffix in (".hea", ".mat"):
+        shutil.copyfile(
+            shared_data / f"challenge-2015/training/{NAME}{suffix}", tmp_path / f"{NAME}{suffix}"
+        )
+    return tmp_path / f"{NAME}.hea"
+
+
+def test_real_matlab_record_has_its_units_and_values(record):
+    for suffix in (".hea", ".mat"):
+        reader = open_reader(record.with_suffix(suffix))
+        assert {n: c.unit for n, c in reader.channels().items()} == {
+            "II": "mV", "V": "mV", "PLETH": "NU", "ABP": "mmHg",
+        }  # fmt: skip
+        expected = wfdb.rdrecord(str(record.with_suffix(""))).p_signal[:, 3]
+        np.testing.assert_allclose(reader.read("ABP"), expected)
+        np.testing.assert_allclose(reader.read("ABP", 10, 12), expected[2500:3000])
+
+
+def test_real_mixed_rates_keep_their_own(shared_data):
+    reader = open_reader(shared_data / "wfdb-samples/mixedsignals.hea")
+    rates = {n: c.rate_hz for n, c in reader.channels().items()}
+    assert rates["II"] == pytest.approx(249.89)
+    assert rates["ABP"] == pytest.approx(124.945)
+    assert len(reader.read("II")) == 2 * len(reader.read("ABP")) == 57600
+    assert np.isnan(reader.read("ABP")).sum() == 192
+    assert 70 <= np.nanmin(reader.read("ABP")) <= np.nanmax(reader.read("ABP")) <= 172
+
+
+def test_a_cut_signal_file_is_refused_with_bytes_expected_and_found(record):
+    data = record.with_suffix(".mat")
+    data.write_bytes(data.read_bytes()[:-1000])
+    with pytest.raises(DataError, match="660024 bytes expected, 659024 found"):
+        open_reader(record)
+
+
+def test_an_altered_sample_breaks_the_checksum(record):
+    data = record.with_suffix(".mat")
+    content = bytearray(data.read_bytes())
+    content[24 + 8 * 1000 + 6] ^= 1  # a sample of the fourth signal
+    data.write_bytes(content)
+    reader = open_reader(record)
+    assert len(reader.read("II")) == 82500
+    with pytest.raises(DataError, match=r"damaged.*ABP: checksum 3794 stated"):
+        reader.read("ABP")
+
+
+def test_a_missing_signal_file_is_named(record):
+    record.with_suffix(".mat").unlink()
+    with pytest.raises(DataError, match=r"a123l\.mat: signal file is missing"):
+        open_reader(record)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("<html><body>login", "web page"),
+        ("hello world", "damaged"),
+        ("a123l 4 0 82500\n", "damaged|too few"),
+        ("a123l 1 250 10\n../x.mat 16 1/mV 16 0 0 0 0 II\n", "damaged"),
+    ],
+)
+def test_a_damaged_header_is_refused(record, text, says):
+    record.write_text(text)
+    with pytest.raises(DataError, match=says):
+        open_reader(record)
+
+
+def test_a_cut_compressed_signal_is_refused(shared_data, tmp_path):
+    for file in (shared_data / "wfdb-samples").iterdir():
+        shutil.copyfile(file, tmp_path / file.name)
+    data = tmp_path / "mixedsignals_p.dat"
+    data.write_bytes(data.read_bytes()[:20000])
+    with pytest.raises(DataError, match=r"cut|decoded"):
+        open_reader(tmp_path / "mixedsignals.hea").read("ABP")
+
+
+def test_an_unknown_signal_names_the_nearest(record):
+    with pytest.raises(DataError, match="did you mean 'PLETH'"):
+        open_reader(record).read("PLET")
