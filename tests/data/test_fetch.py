@@ -247,9 +247,14 @@ def test_a_wrong_hash_is_an_error_with_both_sums(server, target):
     assert nothing_is_left_at(target)
 
 
-@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
-def test_a_login_page_is_recognised(server, target, kind):
-    page = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [
+        ("text/html; charset=utf-8", b"<!-- a comment first --><html>Please log in</html>"),
+        ("application/octet-stream", b"<!DOCTYPE html><html>Please log in</html>"),
+    ],
+)
+def test_a_login_page_is_recognised(server, target, kind, page):
     urls = [server.at("/f", status(302, Location="/login"))]
     server.at("/login", whole(page, kind=kind))
     with pytest.raises(DataError, match=r"web page came instead.*/login"):

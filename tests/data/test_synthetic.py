@@ -198,6 +198,10 @@ def test_a_case_is_read_by_our_reader_with_its_units(a_case):
     assert reader.duration_s == pytest.approx(1800)
 
 
+def test_the_time_of_writing_is_not_in_the_file(a_case):
+    assert a_case.read_bytes()[4:8] == bytes(4)  # the time field of the gzip header
+
+
 def test_a_wave_survives_writing(tmp_path):
     values = 100 * np.sin(np.arange(2250) / 50)
     write_vital(tmp_path / "x.vital", {"D/A": Wave(values, 500, "mmHg", 0.1, (0, 200))}, 1e9)

@@ -9,7 +9,7 @@ from physiome.errors import ConfigError, DataError
 WANTED = ("SNUADC/ART", "SNUADC/ECG_II", "SNUADC/PLETH")
 TRACKS = {12: WANTED, 3: WANTED[1:], 2: (*WANTED, "BIS/BIS"), 1200: WANTED}
 PATIENTS = {2: "p1", 3: "p1", 12: "p2", 1200: "p1"}
-CASE = gzip.compress(b"VITA and so on")
+CASE = gzip.compress(b"VITA and so on", mtime=0)
 
 
 def spec(fill: str, lists: dict | None = None, **raw) -> VitalDbSource:
@@ -113,7 +113,11 @@ def test_lists_may_have_addresses_of_their_own(data_set, tmp_path):
     assert len(source.records()) == 3
 
 
-@pytest.mark.parametrize("content", [CASE[:-5], b"<html></html>", gzip.compress(b"PK")])
+@pytest.mark.parametrize(
+    "content",
+    [CASE[:-5], b"<html></html>", gzip.compress(b"PK", mtime=0)],
+    ids=["cut", "page", "other kind"],
+)
 def test_a_damaged_case_is_not_accepted(data_set, tmp_path, content):
     (data_set / "0002.vital").write_bytes(content)
     source = VitalDb(spec("download", urls=[data_set.as_uri()]), tmp_path / "raw", WANTED)
