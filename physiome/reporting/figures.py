@@ -89,7 +89,8 @@ def timeline_figure(
             axes.set_ylim(len(classes) - 0.5, -0.5)
             axes.set_title(f"{name}: {100 * np.mean(~wrong):.1f} percent right", loc="left")
         grid.flat[-1].set_xlabel("hours")
-        grid.flat[0].legend(loc="upper right", ncols=2, frameon=False)
+        handles, names = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower right", ncols=2, frameon=False)
         figure.suptitle(title)
     return figure
 
@@ -106,11 +107,15 @@ def subset_figure(means: pd.DataFrame, labels: Mapping[str, str], metric: str) -
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(max(5.0, 1.3 * len(labels)), 3), layout="constrained")
         axes = figure.subplots()
+        colors = mpl.colormaps["tab10" if len(titles) <= 10 else "tab20"].colors
         for position, title in enumerate(titles):
             mine = means[means["title"] == title].set_index("subset").reindex(list(labels))
             at = np.arange(len(labels)) + (position - (len(titles) - 1) / 2) * width
             spread = mine["sd"].fillna(0.0)
-            axes.bar(at, mine["mean"], width, yerr=spread, label=title, error_kw={"linewidth": 0.7})
+            axes.bar(
+                at, mine["mean"], width, yerr=spread, label=title,
+                color=colors[position % len(colors)], error_kw={"linewidth": 0.7},
+            )  # fmt: skip
         axes.set_xticks(range(len(labels)), list(labels.values()), rotation=20, ha="right")
         axes.set_ylabel(f"{metric.upper()} (percent)")
         axes.set_ylim(0, 100)

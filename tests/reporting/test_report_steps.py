@@ -1,0 +1,173 @@
+"""The steps that read scores and probe results from disk: table, figures, curves."""
+
+import json
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from physiome.errors import ConfigError, DataError
+from physiome.reporting.figures import confusion_figure, timeline_figure
+from physiome.steps import curves, figures, scores, table
+
+METHODS = {
+    "n": {"title": "Net & co", "scope": "single"},
+    "m": {"title": "Main", "scope": "single"},
+    "c": {"title": "Control", "scope": "control"},
+}
+SETTINGS = {
+    "dataset": "toy", "title": "Toy data", "modalities": {"a": "EEG A", "b": "EOG"},
+    "methods": METHODS,
+}  # fmt: skip
+
+
+@pytest.fixture
+def scored(tmp_path, probe):
+    probes = [probe(method, fold) for method in ("m", "n") for fold in (0, 1)]
+    scores.run(probes, tmp_path / "scores.csv", tmp_path / "by_subject.csv")
+    return probes, tmp_path / "scores.csv"
+
+
+def make_table(folder, path, **changes):
+    table.run(json.dumps(SETTINGS | changes), path, folder / "t.csv", folder / "t.tex")
+    return pd.read_csv(folder / "t.csv"), (folder / "t.tex").read_text()
+
+
+def draw(folder, probes, path, **changes):
+    out = {name: folder / f"{name}.svg" for name in ("confusion", "timeline", "subsets")}
+    figures.run(json.dumps(SETTINGS | changes), probes, path, **out)
+    return {name: out[name].read_text() for name in out}
+
+
+def test_table_counts_folds_windows_and_subjects(tmp_path, scored):
+    found, tex = make_table(tmp_path, scored[1])
+    assert "over 2 folds (236 test windows of 4 subjects in all)" in tex
+    acc = pd.read_csv(scored[1]).query("method == 'm' and subset == 'a' and metric == 'acc'")
+    assert found.set_index("subset").loc["a", "Main ACC"] == pytest.approx(
+        100 * acc["value"].mean(), abs=1e-3
+    )
+    assert list(found["subset"]) == ["a+b", "a", "b", "as recorded", "mean of the proper subsets"]
+    assert set(found["Control ACC"]) == {"–"}
+
+
+def test_csv_holds_every_head_and_tex_the_chosen_one(tmp_path, scored):
+    rows = pd.read_csv(scored[1])
+    better = rows.assign(head="paper", value=1.0)
+    pd.concat([rows, better]).to_csv(scored[1], index=False)
+    found, tex = make_table(tmp_path, scored[1], head="paper")
+    assert set(found["head"]) == {"logistic", "paper"}
+    assert "100.00" in tex
+    assert "two-layer head" in tex
+    _, tex = make_table(tmp_path, scored[1])
+    assert "100.00" not in tex
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"dataset": "tot"}, DataError, "did you mean 'toy'"),
+        ({"head": "logstic"}, DataError, "did you mean 'logistic'"),
+        ({"paper_table": 1}, ConfigError, "'EEG A' is not in the paper's table"),
+        ({"decimals": -1}, ConfigError, "decimals"),
+        ({"metods": {}}, ConfigError, "did you mean 'methods'"),
+    ],
+)
+def test_unusable_settings_are_refused_and_nothing_is_written(
+    tmp_path, scored, changes, error, message
+):
+    with pytest.raises(error, match=message):
+        make_table(tmp_path, scored[1], **changes)
+    assert not (tmp_path / "t.csv").exists()
+    assert not (tmp_path / "t.tex").exists()
+
+
+def test_figures_are_valid_and_repeat_byte_for_byte(tmp_path, scored):
+    first = draw(tmp_path, *scored)
+    second = draw(tmp_path, *scored)
+    assert first == second
+    for text in first.values():
+        assert ET.fromstring(text).tag.endswith("svg")
+    assert "Net &amp; co" in first["confusion"]
+    assert "Control" not in first["confusion"]
+    assert "Net &amp; co" in first["subsets"]
+
+
+def test_confusion_pools_folds_on_the_full_set(scored):
+    spec = figures.FigureSpec.parse(SETTINGS)
+    counts = figures._confusions(spec, figures._probes_of(spec, scored[0]))["Main"]
+    expected = np.zeros((3, 3), int)
+    for path in scored[0][:2]:
+        rows = pd.read_parquet(path).query("subset == 'a+b'")
+        for label, p in zip(rows["label"], rows[["p0", "p1", "p2"]].values, strict=True):
+            expected[label, p.argmax()] += 1
+    np.testing.assert_array_equal(counts, expected)
+    assert counts.sum() == 236
+
+
+def test_timeline_shows_the_longest_test_record_of_the_main_method(tmp_path, scored):
+    text = draw(tmp_path, *scored)["timeline"]
+    assert "Toy data: Main, test record r01 (fold 0)" in text
+    assert text.count("percent right") == 3
+    for name in ("EEG A + EOG", "EEG A", "EOG"):
+        assert f"<!-- {name}:" in text or f">{name}:" in text
+    other = draw(tmp_path, *scored, timeline_method="n")["timeline"]
+    assert "Net &amp; co, test record r01" in other
+    with pytest.raises(DataError, match="known: m, n"):
+        draw(tmp_path, *scored, timeline_method="c")
+
+
+def test_class_that_never_occurs_has_a_dash_not_a_number():
+    figure = confusion_figure({"M": np.array([[3, 1], [0, 0]])}, ("w", "n"))
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["75", "25", "–", "–"]
+
+
+def test_line_stops_at_a_gap_between_windows():
+    true = np.array([0, 1, 1, 0])
+    figure = timeline_figure(np.array([0.0, 1.0, 5.0, 6.0]), {"all": (true, true)}, ("w", "n"), "")
+    drawn = figure.axes[0].lines[0].get_ydata()
+    assert np.isnan(drawn).tolist() == [False, False, True, False, False]
+
+
+# --- training curves
+
+
+def write_lines(path, lines):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    return path
+
+
+def test_curves_are_means_by_epoch_and_a_repeated_step_counts_once(tmp_path):
+    lines = [
+        {"step": 0, "epoch": 0, "loss": 4.0},
+        {"step": 1, "epoch": 0, "loss": 99.0},
+        {"step": 1, "epoch": 0, "loss": 2.0, "note": "resumed"},
+        {"step": 2, "epoch": 1, "loss": 1.0, "contrast": 0.5},
+    ]
+    found = curves.read_metrics(write_lines(tmp_path / "m.jsonl", lines))
+    assert found["loss"].tolist() == [3.0, 1.0]
+    assert np.isnan(found["contrast"].iloc[0])
+
+
+def test_curves_of_several_runs_are_told_apart_by_their_folders(tmp_path):
+    lines = [{"epoch": e, "step": e, "loss": 1 / (e + 1), "restore": 2.0} for e in range(3)]
+    paths = [write_lines(tmp_path / run / "metrics.jsonl", lines) for run in ("first", "second")]
+    curves.run(paths, tmp_path / "curves.svg")
+    text = (tmp_path / "curves.svg").read_text()
+    for word in ("first/metrics", "second/metrics", "restore", "epoch"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "line 1 is not JSON"), ('{"loss": 1}', "no epochs"), ("", "no epo")]
+)
+def test_damaged_metrics_are_refused(tmp_path, text, message):
+    path = tmp_path / "m.jsonl"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        curves.run([path], tmp_path / "curves.svg")
+    with pytest.raises(DataError, match="missing"):
+        curves.run([tmp_path / "absent"], tmp_path / "curves.svg")
+    assert not (tmp_path / "curves.svg").exists()

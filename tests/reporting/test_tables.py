@@ -1,0 +1,279 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from physiome.errors import ConfigError
+from physiome.reporting.latex import escape, to_latex
+from physiome.reporting.paper import DROP, MEAN, paper_cells, paper_subset, require_titles
+from physiome.reporting.tables import ROBUSTNESS, MethodEntry, TableSpec, build_table, wide
+
+TITLES = {
+    1: {"eeg_fpz_cz": "Fpz-Cz", "eeg_pz_oz": "Pz-Oz", "eog": "EOG"},
+    2: {"abp": "ABP", "ecg": "ECG", "ppg": "PPG"},
+}
+FULL = {1: "eeg_fpz_cz+eeg_pz_oz+eog", 2: "abp+ecg+ppg"}
+DEDICATED = ("ContraWR", "SynthSleepNet")
+
+
+def entry(title, scope="single"):
+    return MethodEntry(title=title, scope=scope)
+
+
+def published(number):
+    """The paper's rows as if they were our scores of one fold, and the methods."""
+    cells = paper_cells(number)
+    rows = cells[~cells["subset"].isin([MEAN, DROP])]
+    names = {title: name for name, title in TITLES[number].items()}
+    subset = ["+".join(names[t] for t in s.split("+")) for s in rows["subset"]]
+    methods = {
+        m: entry(m, "dedicated" if m in DEDICATED else "single") for m in cells["method"].unique()
+    }
+    return rows.assign(subset=subset, value=rows["value"] / 100, fold=0), methods
+
+
+def published_table(number):
+    cells, methods = published(number)
+    return build_table(cells, methods, TITLES[number], paper_cells(number))
+
+
+def marked(table, mark):
+    return {tuple(row) for row in table.loc[table[mark], ["subset", "method", "metric"]].values}
+
+
+def toy(values, folds=(0,), modalities=("a", "b")):
+    """Cells from {(subset, method): acc of each fold}; auc is always 0.5."""
+    rows = []
+    for (subset, method), accs in values.items():
+        for fold, acc in zip(folds, accs, strict=True):
+            rows.append((subset, method, "acc", fold, acc))
+            rows.append((subset, method, "auc", fold, 0.5))
+    cells = pd.DataFrame(rows, columns=["subset", "method", "metric", "fold", "value"])
+    return cells, {m: m.upper() for m in modalities}
+
+
+def cell(table, subset, method, metric="acc"):
+    keys = (table["subset"], table["method"], table["metric"])
+    found = table[(keys[0] == subset) & (keys[1] == method) & (keys[2] == metric)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_robustness_row_reproduces_all_published_pairs(number):
+    row = published_table(number).query("subset == @ROBUSTNESS")
+    assert len(row) == 14
+    assert row[["paper", "paper_drop"]].notna().all(axis=None)
+    np.testing.assert_allclose(row["mean"], row["paper"], atol=0.0101)
+    np.testing.assert_allclose(row["drop"], row["paper_drop"], atol=0.0101)
+
+
+def test_robustness_row_of_physiome_in_figures():
+    sleep = cell(published_table(1), ROBUSTNESS, "PhysioME")
+    pressure = cell(published_table(2), ROBUSTNESS, "PhysioME", "auc")
+    assert (round(sleep["mean"], 2), round(sleep["drop"], 2)) == (75.67, 3.97)
+    assert (round(pressure["mean"], 2), round(pressure["drop"], 2)) == (89.28, 5.43)
+
+
+def test_bold_marks_agree_with_the_papers_text():
+    sleep, pressure = published_table(1), published_table(2)
+    bold = marked(sleep, "bold")
+    ours = {key for key in bold if key[1] == "PhysioME"}
+    assert len(bold) == 16
+    assert bold - ours == {("eeg_pz_oz", "MaskMentor", "acc")}  # "except ... EEG Pz-Cz"
+    bold = marked(pressure, "bold")
+    assert {key for key in bold if key[2] == "auc" and key[1] != "PhysioME"} == set()
+    others = {key for key in bold if key[1] != "PhysioME"}
+    assert others == {
+        ("abp+ecg+ppg", "MaskMentor", "acc"), ("ecg", "MaskMentor", "acc"),
+        ("ppg", "MultiMAE", "acc"),
+    }  # fmt: skip
+
+
+def test_underlines_of_dedicated_models_are_those_of_the_paper():
+    def of_dedicated(number):
+        return {key for key in marked(published_table(number), "underline") if key[1] in DEDICATED}
+
+    sleep = {(FULL[1], "acc"), ("eog", "acc"), ("eog", "auc")}
+    sleep |= {("eeg_fpz_cz+eeg_pz_oz", "acc"), ("eeg_fpz_cz+eeg_pz_oz", "auc")}
+    pressure = {(s, m) for s in ("abp", "ecg", "ppg", ROBUSTNESS) for m in ("acc", "auc")}
+    pressure |= {(FULL[2], "auc"), ("abp+ecg", "acc"), ("abp+ppg", "auc"), ("ecg+ppg", "auc")}
+    assert of_dedicated(1) == {(s, "SynthSleepNet", m) for s, m in sleep}
+    assert of_dedicated(2) == {(s, "SynthSleepNet", m) for s, m in pressure}
+
+
+def test_blue_marks_the_smallest_change_among_single_models():
+    for number in (1, 2):
+        blue = marked(published_table(number), "blue")
+        assert {(ROBUSTNESS, "PhysioME", "acc"), (ROBUSTNESS, "PhysioME", "auc")} <= blue
+        assert not any(key[1] in DEDICATED or key[0] == FULL[number] for key in blue)
+        assert len(blue) == 14
+    # 75.59 - 73.88 = 1.71 is smaller than 79.64 - 76.31
+    assert ("eeg_fpz_cz", "MultiMAE", "acc") in marked(published_table(1), "blue")
+
+
+def test_rows_are_in_the_papers_order():
+    table = published_table(1)
+    published_order = [s for s in paper_cells(1)["subset"].unique() if s not in (MEAN, DROP)]
+    ours = [
+        paper_subset([TITLES[1][m] for m in subset.split("+")])
+        for subset in table["subset"].unique()[:-1]
+    ]
+    assert ours == published_order
+    assert table["subset"].iloc[-1] == ROBUSTNESS
+
+
+def test_means_and_spread_are_over_folds():
+    cells, titles = toy({("a+b", "m"): (0.8, 0.9), ("a", "m"): (0.5, 0.7), ("b", "m"): (0.9, 0.9)},
+                        folds=(0, 1))  # fmt: skip
+    table = build_table(cells, {"m": entry("M")}, titles)
+    full, one, last = (cell(table, s, "m") for s in ("a+b", "a", ROBUSTNESS))
+    assert (full["mean"], full["folds"]) == (pytest.approx(85), 2)
+    assert full["sd"] == pytest.approx(100 * np.std([0.8, 0.9], ddof=1))
+    assert np.isnan(full["drop"])
+    assert one["drop"] == pytest.approx(25)
+    assert last["mean"] == pytest.approx(75)
+    assert last["drop"] == pytest.approx(15)  # (25 + |85 - 90|) / 2: a gain is a change too
+
+
+def test_missing_cell_is_a_dash_with_a_reason_and_spoils_the_robustness_row():
+    cells, titles = toy({("a+b", "m"): (0.8,), ("a", "m"): (0.5,), ("a+b", "n"): (0.6,),
+                         ("a", "n"): (0.6,), ("b", "n"): (0.6,)})  # fmt: skip
+    spec = TableSpec(
+        dataset="toy", title="Toy", modalities=titles, methods={"m": entry("M"), "n": entry("N")}
+    )
+    table = build_table(cells, spec.methods, titles)
+    found = wide(table, spec, "logistic").set_index("subset")
+    assert found.loc["b", "M ACC"] == "–"
+    assert found.loc["b", "note"] == "M ACC: no score; M AUC: no score"
+    last = found.loc["mean of the proper subsets"]
+    assert last["M ACC"] == "–"
+    assert "M ACC: no score for b" in last["note"]
+    assert last["N ACC"] == 60.0
+    tex = to_latex(table, spec, 10, 2, 1)
+    assert "–" in tex
+    assert "nan" not in tex.lower()
+
+
+def test_score_missing_in_some_folds_says_in_how_many_it_is_there():
+    cells, titles = toy({("a+b", "m"): (0.8, 0.6, np.nan), ("a", "m"): (0.5,) * 3,
+                         ("b", "m"): (np.nan,) * 3}, folds=(0, 1, 2))  # fmt: skip
+    table = build_table(cells, {"m": entry("M")}, titles)
+    full, lost = cell(table, "a+b", "m"), cell(table, "b", "m")
+    assert (full["mean"], full["folds"], full["note"]) == (pytest.approx(70), 2, "2 of 3 folds")
+    assert np.isnan(lost["mean"])
+    assert lost["note"] == "undefined in every fold"
+
+
+def test_marks_ignore_controls_and_share_a_printed_tie():
+    cells, titles = toy({("a+b", "m"): (0.80001,), ("a+b", "n"): (0.8,), ("a+b", "c"): (0.99,),
+                         ("a+b", "d"): (0.7,)})  # fmt: skip
+    scopes = {"m": "single", "n": "single", "c": "control", "d": "dedicated"}
+    methods = {name: entry(name, scope) for name, scope in scopes.items()}
+    table = build_table(cells, methods, titles).query("metric == 'acc'")
+    assert marked(table, "bold") == marked(table, "underline")
+    assert {key[1] for key in marked(table, "bold")} == {"m", "n"}
+
+
+def test_as_recorded_is_a_row_without_drop_or_paper():
+    values = {(s, "m"): (0.5,) for s in ("a+b", "a", "b", "as_recorded")}
+    cells, titles = toy(values)
+    table = build_table(cells, {"m": entry("M")}, titles)
+    assert list(table["subset"].unique()) == ["a+b", "a", "b", "as_recorded", ROBUSTNESS]
+    assert np.isnan(cell(table, "as_recorded", "m")["drop"])
+
+
+def test_table_of_chosen_subsets_compares_with_an_ablation_of_the_paper():
+    chosen = [("eeg_fpz_cz",), ("eeg_fpz_cz", "eog"), ("eeg_fpz_cz", "eeg_pz_oz", "eog")]
+    cells, _ = toy({("+".join(s), "v"): (0.5,) for s in chosen})
+    table = build_table(cells, {"v": entry("512x8")}, TITLES[1], paper_cells(6), chosen)
+    acc = table.query("metric == 'acc'")
+    assert list(acc["paper"]) == [76.51, 77.77, 78.83]
+    assert ROBUSTNESS not in set(table["subset"])
+
+
+def test_csv_has_ours_the_papers_and_the_difference():
+    cells, methods = published(1)
+    cells = cells.assign(value=cells["value"] + 0.01)
+    spec = TableSpec(dataset="s", title="S", modalities=TITLES[1], methods=methods, paper_table=1)
+    found = wide(build_table(cells, methods, TITLES[1], paper_cells(1)), spec, "logistic")
+    row = found.set_index("subset").loc["eog"]
+    assert (row["Fpz-Cz"], row["EOG"]) == (0, 1)
+    assert row["PhysioME ACC"] == pytest.approx(73.33)
+    assert row["PhysioME ACC paper"] == 72.33
+    assert row["PhysioME ACC difference"] == pytest.approx(1.0)
+    assert row["PhysioME ACC paper drop"] == pytest.approx(79.64 - 72.33)
+
+
+# --- LaTeX
+
+
+def latex_rows(tex):
+    body = tex.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    return [line for line in body.strip().splitlines() if line]
+
+
+def test_latex_is_balanced_and_every_row_has_every_column():
+    cells, methods = published(1)
+    methods |= {"maj": entry("majority_class", "control")}
+    spec = TableSpec(
+        dataset="sleep_edf", title="Sleep & more", modalities=TITLES[1], methods=methods,
+        paper_table=1,
+    )  # fmt: skip
+    tex = to_latex(build_table(cells, methods, TITLES[1], paper_cells(1)), spec, 12, 3, 1)
+    plain = re.sub(r"\\[{}&%_$#]", "", tex)
+    assert plain.count("{") == plain.count("}")
+    assert plain.count("$") % 2 == 0
+    assert re.findall(r"\\begin{(.*?)}", tex) == re.findall(r"\\end{(.*?)}", tex)[::-1]
+    columns = 3 + 2 * len(methods)
+    assert rf"\begin{{tabular}}{{{'c' * 3}{'r' * (columns - 3)}}}" in tex
+    *rows, last = latex_rows(tex)
+    assert len(rows) == 7
+    assert all(row.count("&") == columns - 1 for row in rows)
+    assert last.count("&") == columns - 3
+    assert last.startswith(r"\multicolumn{3}{l}{mean of the proper subsets} &")
+    assert rows[0].startswith(r"$\bullet$ & $\bullet$ & $\bullet$ & 75.53 {\scriptsize [75.53]}")
+    assert r"Sleep \& more" in tex
+    assert r"majority\_class" in tex
+    assert "Controls, outside the marks" in tex
+    assert "12 test windows of 3 subjects" in tex
+
+
+def test_latex_shows_marks_spread_and_the_papers_figure():
+    cells, titles = toy({("a+b", "m"): (0.8, 0.9), ("a", "m"): (0.5, 0.7), ("b", "m"): (0.9, 0.9)},
+                        folds=(0, 1))  # fmt: skip
+    spec = TableSpec(dataset="t", title="T", modalities=titles, methods={"m": entry("M")})
+    full, first, second, last = latex_rows(
+        to_latex(build_table(cells, spec.methods, titles), spec, 1, 1, 2)
+    )
+    assert r"\underline{\textbf{85.00}} {\scriptsize $\pm$7.07}" in full
+    assert r"\textcolor{blue}{\underline{\textbf{90.00}}}" in second
+    assert "blue" in first  # its only rival is itself
+    assert r"\underline{\textbf{75.00}} \textcolor{blue}{(15.00)}" in last
+
+
+def test_special_characters_are_printable():
+    assert escape(r"a_b 5% {x} \ & #1 $") == (r"a\_b 5\% \{x\} \textbackslash{} \& \#1 \$")
+
+
+# --- the paper's cells
+
+
+def test_paper_spelling_of_the_second_channel_is_the_data_sets():
+    assert "Pz-Oz" in set(paper_cells(1)["subset"])
+    assert paper_subset(["EEG Fpz-Cz", "EEG Pz-Cz", "EOG"]) == "Fpz-Cz+Pz-Oz+EOG"
+
+
+def test_every_published_table_is_there_once():
+    sizes = [len(paper_cells(number)) for number in range(1, 7)]
+    assert sizes == [126, 126, 36, 12, 18, 54]
+    for number in range(1, 7):
+        assert not paper_cells(number).duplicated(["method", "subset", "metric"]).any()
+
+
+def test_unknown_table_and_unknown_title_are_refused():
+    with pytest.raises(ConfigError, match="table 7"):
+        paper_cells(7)
+    with pytest.raises(ConfigError, match=r"'EOH'.*did you mean 'EOG'.*paper_table to null"):
+        require_titles(["EOH"], paper_cells(1))
