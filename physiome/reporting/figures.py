@@ -107,7 +107,7 @@ def subset_figure(means: pd.DataFrame, labels: Mapping[str, str], metric: str) -
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(max(5.0, 1.3 * len(labels)), 3), layout="constrained")
         axes = figure.subplots()
-        colors = mpl.colormaps["tab10" if len(titles) <= 10 else "tab20"].colors
+        colors = mpl.color_sequences["tab10" if len(titles) <= 10 else "tab20"]
         for position, title in enumerate(titles):
             mine = means[means["title"] == title].set_index("subset").reindex(list(labels))
             at = np.arange(len(labels)) + (position - (len(titles) - 1) / 2) * width
