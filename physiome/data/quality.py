@@ -68,11 +68,7 @@ def _moments(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of each window, summed in float64 without a copy of all windows."""
     mean = windows.mean(axis=1, dtype=np.float64)
     square = np.einsum("wt,wt->w", windows, windows, dtype=np.float64) / max(windows.shape[1], 1)
-    rough = np.maximum(square - mean**2, 0.0)
-    # Where the offset dwarfs the spread, the difference above has no digits left.
-    doubtful = rough < 1e-6 * square
-    rough[doubtful] = windows[doubtful].var(axis=1, dtype=np.float64)
-    return mean, rough
+    return mean, np.maximum(square - mean**2, 0.0)
 
 
 def _share_outside(windows: np.ndarray, modality: Modality, factor: float = 1.0) -> np.ndarray:

@@ -5,6 +5,7 @@ import re
 import edfio
 import numpy as np
 import pytest
+import wfdb
 
 from physiome.config.data import Dataset, ShardSettings
 from physiome.data.cut import cut_record
@@ -254,8 +255,6 @@ HEART = SLEEP | {
 
 
 def test_real_icu_labels_agree_with_the_pressure_of_the_raw_file(shared_data):
-    import wfdb
-
     path = shared_data / "challenge-2015/training/f120s"  # its pressure rises through 65 mmHg
     _, windows, entry = cut_record(RawRecord("f", "f", f"{path}.hea"), settings(HEART))
     record = wfdb.rdrecord(str(path))
@@ -283,9 +282,29 @@ def test_without_pressure_there_is_no_label(shared_data):
     pytest.fail("no such record")
 
 
-def test_a_line_that_does_not_move_gives_no_label(shared_data):
-    path = shared_data / "challenge-2015/training/v115l.hea"  # pressure constant at 2.8 mmHg
-    _, windows, entry = cut_record(RawRecord("v", "v", str(path)), settings(HEART))
-    assert set(windows["label"]) == {-1}
+def test_a_line_that_does_not_move_is_no_pressure(tmp_path):
+    t = np.arange(300 * 125) / 125
+    pressure = 50 + 10 * np.sin(2 * np.pi * 1.2 * t)
+    pressure[150 * 125 : 179 * 125] = 50.0  # a closed line, in the window at 150 s
+    wfdb.wrsamp("p", 125, ["mmHg"], ["ABP"], pressure[:, None], fmt=["16"], write_dir=str(tmp_path))
+    _, windows, entry = cut_record(
+        RawRecord("p", "p", str(tmp_path / "p.hea")), settings(HEART, labels__gap_s=30.0)
+    )
+    assert windows["number"].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    assert entry["dropped"]["no_modality"] == 1
+    assert entry["lost"]["abp"]["flat"] == 1
+    # The window at 90 s would be labelled by the closed line.
+    assert windows["label"].tolist() == [1, 1, 1, -1, 1, 1, 1, -1, -1]
+
+
+def test_an_implausible_pressure_is_no_event(tmp_path):
+    t = np.arange(300 * 125) / 125
+    signals = np.stack([10 + 5 * np.sin(2 * np.pi * 1.2 * t), np.sin(2 * np.pi * 1.2 * t)], axis=1)
+    wfdb.wrsamp(
+        "p", 125, ["mmHg", "mV"], ["ABP", "II"], signals, fmt=["16", "16"], write_dir=str(tmp_path)
+    )
+    _, windows, entry = cut_record(RawRecord("p", "p", str(tmp_path / "p.hea")), settings(HEART))
+    assert entry["lost"]["abp"]["outside"] == 10
+    assert len(windows) == 10
     assert not windows["event"].any()
-    assert entry["lost"]["abp"]["flat"] == 11
+    assert set(windows["label"]) == {-1}

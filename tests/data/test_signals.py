@@ -49,12 +49,13 @@ def test_short_gaps_are_interpolated_and_long_ones_remembered():
     x = np.arange(1000.0)
     x[100:200] = np.nan  # 1 s: repaired
     x[300:401] = np.nan  # longer: not
+    x[:20] = np.nan  # nothing before to interpolate from
     x[990:] = np.nan  # nothing beyond to interpolate towards
     filled, missing = signals.fill_gaps(x, RATE, 1.0)
-    np.testing.assert_allclose(filled[:990], np.arange(990.0))
+    np.testing.assert_allclose(filled[20:990], np.arange(20.0, 990.0))
     assert np.isfinite(filled).all()
     expected = np.zeros(1000, dtype=bool)
-    expected[300:401] = expected[990:] = True
+    expected[:20] = expected[300:401] = expected[990:] = True
     np.testing.assert_array_equal(missing, expected)
 
 
@@ -73,6 +74,10 @@ def test_resampling_keeps_a_slow_wave_in_time(rate_hz):
     t = np.arange(len(y)) / 100.0
     expected = 80 + 10 * np.sin(2 * np.pi * 1.3 * t)
     np.testing.assert_allclose(y[200:-200], expected[200:-200], atol=0.1)
+
+
+def test_resampling_keeps_a_constant_up_to_both_ends():
+    np.testing.assert_allclose(signals.resample(np.full(3000, 93.0), 500.0, 100.0), 93.0)
 
 
 def test_resampling_removes_what_would_alias():

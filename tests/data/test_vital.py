@@ -120,3 +120,17 @@ def test_other_kinds_of_file_are_recognised(tmp_path, content, says):
 def test_an_unknown_track_names_the_nearest(written):
     with pytest.raises(DataError, match="did you mean 'SNUADC/ART'"):
         open_reader(written).read("SNUADC/ARTS")
+
+
+def test_the_mark_of_a_missing_integer_sample_is_nan(tmp_path):
+    file = vitaldb.VitalFile()
+    values = np.array([0, 100, -32768, 300], dtype=np.int16)
+    file.trks["SNUADC/ART"] = vitaldb.utils.Track(
+        "ART", 1, fmt=5, dname="SNUADC", srate=2, gain=0.5, offset=10.0,
+        recs=[{"dt": 1000.0, "val": values}],
+    )  # fmt: skip
+    file.devs["SNUADC"] = vitaldb.utils.Device("SNUADC")
+    file.dtstart, file.dtend = 1000.0, 1002.0
+    path = tmp_path / "case.vital"
+    file.to_vital(str(path), packed=False)
+    np.testing.assert_array_equal(open_reader(path).read("SNUADC/ART"), [10, 60, np.nan, 160])
