@@ -308,3 +308,19 @@ def test_an_implausible_pressure_is_no_event(tmp_path):
     assert len(windows) == 10
     assert not windows["event"].any()
     assert set(windows["label"]) == {-1}
+
+
+def test_a_channel_that_ends_early_misses_its_last_windows(tmp_path, monkeypatch):
+    from physiome.data.formats.edf import EdfReader
+
+    original = EdfReader.read
+
+    def shorter(self, channel, start_s=0.0, stop_s=None):
+        x = original(self, channel, start_s, stop_s)
+        return x[:-4000] if channel == "EOG horizontal" else x
+
+    monkeypatch.setattr(EdfReader, "read", shorter)
+    _, windows, entry = cut_record(night(tmp_path), settings())
+    assert windows["has_eog"].tolist() == [True] * 8 + [False] * 2
+    assert windows["has_eeg"].all()
+    assert entry["lost"]["eog"]["gap"] == 2
