@@ -46,6 +46,10 @@ class Server:
                     server.busy -= 1
                     self.close_connection = True
 
+            def end_headers(self):
+                self.send_header("Connection", "close")
+                super().end_headers()
+
             def log_message(self, format, *args):
                 pass
 
