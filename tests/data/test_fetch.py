@@ -1,120 +1,22 @@
 import gzip
 import hashlib
 import os
-import random
 import threading
 import time
-from collections import defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from misbehaving import BODY, Server, cut, silent, status, whole
 
 from physiome.data import slots
-from physiome.data.checks import has_digest, is_whole_vital, looks_like_page
+from physiome.data.checks import has_digest
 from physiome.data.fetch import Limits, addresses, fetch
 from physiome.data.transfer import PIECE
 from physiome.errors import DataError, PhysioError
 
-BODY = bytes(range(256)) * 4000  # 1 MB
 CHECK = has_digest(hashlib.sha1(BODY).hexdigest())
 KEPT = 18 * PIECE
 LIMITS = Limits(timeout_s=2.0, attempts=3, connections=2, pause_s=0.01)
-
-
-class Server:
-    """Answers each path by its list of behaviours, one per request, the last one for ever."""
-
-    def __init__(self):
-        self.behaviours: dict[str, list] = {}
-        self.asked: dict[str, list[dict[str, str]]] = defaultdict(list)
-        self.busy = self.busiest = 0
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                server.asked[self.path].append(dict(self.headers))
-                script = server.behaviours[self.path]
-                behave = script.pop(0) if len(script) > 1 else script[0]
-                server.busy += 1
-                server.busiest = max(server.busiest, server.busy)
-                try:
-                    behave(self)
-                finally:
-                    server.busy -= 1
-                    self.close_connection = True
-
-            def end_headers(self):
-                self.send_header("Connection", "close")
-                super().end_headers()
-
-            def log_message(self, format, *args):
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-
-    def at(self, path: str, *behaviours) -> str:
-        self.behaviours[path] = list(behaviours)
-        return self.base + path
-
-    def close(self):
-        self._http.shutdown()
-        self._http.server_close()
-
-
-def status(code: int, **headers: str):
-    def behave(h):
-        h.send_response(code)
-        for name, value in headers.items():
-            h.send_header(name.replace("_", "-"), value)
-        h.send_header("Content-Length", "0")
-        h.end_headers()
-
-    return behave
-
-
-def whole(body: bytes = BODY, etag: str = '"1"', kind: str = "application/octet-stream"):
-    """The whole file, or its rest if the request names the same ETag."""
-
-    def behave(h):
-        begin = h.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-")
-        start = int(begin) if h.headers.get("If-Range") == etag else 0
-        h.send_response(206 if start else 200)
-        if start:
-            h.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        h.send_header("ETag", etag)
-        h.send_header("Content-Type", kind)
-        h.send_header("Content-Length", str(len(body) - start))
-        h.end_headers()
-        h.wfile.write(body[start:])
-
-    return behave
-
-
-def cut(after: int, etag: str | None = '"1"', body: bytes = BODY):
-    """Promises the whole file, breaks off after some bytes."""
-
-    def behave(h):
-        h.send_response(200)
-        if etag:
-            h.send_header("ETag", etag)
-        h.send_header("Content-Length", str(len(body)))
-        h.end_headers()
-        h.wfile.write(body[:after])
-
-    return behave
-
-
-def silent(h):
-    """Sends the header and then nothing."""
-    h.send_response(200)
-    h.send_header("Content-Length", str(len(BODY)))
-    h.end_headers()
-    time.sleep(0.6)
 
 
 @pytest.fixture
@@ -346,37 +248,3 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, server):
 def test_addresses_are_quoted_and_in_order():
     found = addresses(["https://a/x/", "file:///b"], "n é.edf")
     assert found == ["https://a/x/n%20%C3%A9.edf", "file:///b/n%20%C3%A9.edf"]
-
-
-@pytest.mark.parametrize("keep", [0, 3, 0.3, 0.7, 0.999])
-def test_a_cut_vital_file_is_refused(tmp_path, keep):
-    packed = gzip.compress(b"VITA" + os.urandom(5000))
-    path = tmp_path / "x.part"
-    path.write_bytes(packed)
-    is_whole_vital(path)
-    path.write_bytes(packed[: keep if isinstance(keep, int) else int(keep * len(packed))])
-    with pytest.raises(DataError):
-        is_whole_vital(path)
-
-
-def test_every_flipped_bit_of_a_vital_file_is_found(tmp_path):
-    samples = bytes(random.Random(0).choices(range(16), k=10_000))
-    packed = gzip.compress(b"VITA" + samples, mtime=0)
-    path = tmp_path / "x.vital"
-    for place in range(10, len(packed), 97):  # behind the gzip header, which carries no data
-        path.write_bytes(packed[:place] + bytes([packed[place] ^ 16]) + packed[place + 1 :])
-        with pytest.raises(DataError):
-            is_whole_vital(path)
-
-
-def test_another_gzip_file_is_no_vital_file(tmp_path):
-    (tmp_path / "x").write_bytes(gzip.compress(b"caseid,tname"))
-    with pytest.raises(DataError, match=r"not a \.vital file"):
-        is_whole_vital(tmp_path / "x")
-
-
-def test_pages_and_data_are_told_apart():
-    assert looks_like_page(b"\n <HTML><head>")
-    assert looks_like_page(b"\xef\xbb\xbf<!doctype HTML>")
-    assert not looks_like_page(b"0       X X X")
-    assert not looks_like_page(b"")
