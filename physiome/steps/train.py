@@ -58,7 +58,9 @@ def _load_encoders(spec: Settings, folder: Path | None, fold: int) -> dict[str, 
     from physiome.training.checkpoint import load_weights
 
     loaded = {}
-    for modality in spec.modalities if folder else ():
+    if folder is None:
+        return loaded
+    for modality in spec.modalities:
         path = folder / f"{modality}.safetensors"
         encoder = build_encoder(spec.plain(), modality)
         manifest = load_weights(encoder, path)

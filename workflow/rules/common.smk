@@ -15,6 +15,7 @@ except PhysioError as error:
     sys.exit(error.exit_code)
 
 DEVICE = CONFIG.device
+RESULTS = CONFIG.results
 PHYSIOME = "python -m physiome"
 
 
@@ -31,7 +32,7 @@ wildcard_constraints:
 def shards(wildcards):
     """The manifests of all shards of a data set."""
     batches = range(CONFIG.datasets[wildcards.dataset].batches)
-    return [f"<results>/shards/{wildcards.dataset}/batch{b}/manifest.json" for b in batches]
+    return [f"{RESULTS}/shards/{wildcards.dataset}/batch{b}/manifest.json" for b in batches]
 
 
 def encoders(wildcards):
@@ -45,7 +46,7 @@ def encoders(wildcards):
 
 def encoder_folder(wildcards):
     name = encoder_name(wildcards)
-    return f"<results>/models/{wildcards.dataset}/fold{wildcards.fold}/encoders/{name}"
+    return f"{RESULTS}/models/{wildcards.dataset}/fold{wildcards.fold}/encoders/{name}"
 
 
 def encoder_name(wildcards):
@@ -56,13 +57,13 @@ def weights(wildcards):
     """A method's weights; none for a method that has none to train."""
     if not METHODS[wildcards.method].trains:
         return []
-    return f"<results>/models/{wildcards.dataset}/fold{wildcards.fold}/{wildcards.method}.safetensors"
+    return f"{RESULTS}/models/{wildcards.dataset}/fold{wildcards.fold}/{wildcards.method}.safetensors"
 
 
 def probes(wildcards):
     """Per-window scores of all folds and methods of a data set."""
     return [
-        f"<results>/scores/{wildcards.dataset}/fold{fold}/{method}.parquet"
+        f"{RESULTS}/scores/{wildcards.dataset}/fold{fold}/{method}.parquet"
         for fold in CONFIG.numbers(wildcards.dataset)
         for method in CONFIG.methods
     ]
@@ -72,7 +73,7 @@ def metrics(wildcards):
     """Training metrics of all folds of a data set: encoders, then methods."""
     found = []
     for fold in CONFIG.numbers(wildcards.dataset):
-        folder = f"<results>/models/{wildcards.dataset}/fold{fold}"
+        folder = f"{RESULTS}/models/{wildcards.dataset}/fold{fold}"
         name = CONFIG.section("encoder", wildcards.dataset, fold).name
         for modality in CONFIG.datasets[wildcards.dataset].modalities:
             found.append(f"{folder}/encoders/{name}/{modality}.metrics.jsonl")
