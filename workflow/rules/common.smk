@@ -14,9 +14,8 @@ except PhysioError as error:
     print(f"physiome: error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
 
-DEVICE = CONFIG.device
+
 RESULTS = CONFIG.results
-PHYSIOME = "python -m physiome"
 
 
 wildcard_constraints:
@@ -57,7 +56,9 @@ def weights(wildcards):
     """A method's weights; none for a method that has none to train."""
     if not METHODS[wildcards.method].trains:
         return []
-    return f"{RESULTS}/models/{wildcards.dataset}/fold{wildcards.fold}/{wildcards.method}.safetensors"
+    return (
+        f"{RESULTS}/models/{wildcards.dataset}/fold{wildcards.fold}/{wildcards.method}.safetensors"
+    )
 
 
 def probes(wildcards):

@@ -10,23 +10,24 @@ rule embed:
         rows="<results>/embeddings/{dataset}/fold{fold}/{method}.npy",
         facts="<results>/embeddings/{dataset}/fold{fold}/{method}.json",
         windows="<results>/embeddings/{dataset}/fold{fold}/{method}.parquet",
-    params:
-        settings=lambda wc: CONFIG.embed_settings(wc.dataset, int(wc.fold), wc.method),
-        weights=lambda wc: f"--weights {quote(weights(wc))}" if weights(wc) else "",
-        code=method_code("physiome.steps.embed"),
     log:
         "<results>/logs/embed/{dataset}/fold{fold}/{method}.log",
     benchmark:
         "<results>/benchmarks/embed/{dataset}/fold{fold}/{method}.tsv"
+    conda:
+        "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
         gpu=lambda wc: int(METHODS[wc.method].trains),
-    conda:
-        "../../envs/physiome.yaml"
+        device=CONFIG.device,
+    params:
+        settings=lambda wc: CONFIG.embed_settings(wc.dataset, int(wc.fold), wc.method),
+        weights=lambda wc: f"--weights {quote(weights(wc))}" if weights(wc) else "",
+        code=method_code("physiome.steps.embed"),
     shell:
-        "{PHYSIOME} embed --settings {params.settings:q} --folds {input.folds:q}"
+        "python -m physiome embed --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.weights} --output {output.rows:q}"
-        " --gpus {resources.gpu} --device {DEVICE} {input.shards:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} --device {resources.device} {input.shards:q} > {log:q} 2>&1"
 
 
 rule probe:
@@ -35,18 +36,19 @@ rule probe:
     output:
         windows="<results>/scores/{dataset}/fold{fold}/{method}.parquet",
         facts="<results>/scores/{dataset}/fold{fold}/{method}.json",
-    params:
-        settings=lambda wc: CONFIG.probe_settings(wc.dataset, int(wc.fold)),
-        code=code("physiome.steps.probe"),
+        heads="<results>/scores/{dataset}/fold{fold}/{method}.heads.npz",
     log:
         "<results>/logs/probe/{dataset}/fold{fold}/{method}.log",
     benchmark:
         "<results>/benchmarks/probe/{dataset}/fold{fold}/{method}.tsv"
-    threads: CONFIG.threads.probe
     conda:
         "../../envs/physiome.yaml"
+    threads: CONFIG.threads.probe
+    params:
+        settings=lambda wc: CONFIG.probe_settings(wc.dataset, int(wc.fold)),
+        code=code("physiome.steps.probe"),
     shell:
-        "{PHYSIOME} probe --settings {params.settings:q} --embeddings {input:q}"
+        "python -m physiome probe --settings {params.settings:q} --embeddings {input:q}"
         " --output {output.windows:q} --workers {threads} > {log:q} 2>&1"
 
 
@@ -56,15 +58,15 @@ rule scores:
     output:
         scores="<results>/scores/{dataset}.csv",
         by_subject="<results>/scores/{dataset}.by_subject.csv",
-    params:
-        code=code("physiome.steps.scores"),
     log:
         "<results>/logs/scores/{dataset}.log",
+    localrule: True
     conda:
         "../../envs/physiome.yaml"
-    localrule: True
+    params:
+        code=code("physiome.steps.scores"),
     shell:
-        "{PHYSIOME} scores --output {output.scores:q} --by-subject {output.by_subject:q}"
+        "python -m physiome scores --output {output.scores:q} --by-subject {output.by_subject:q}"
         " {input:q} > {log:q} 2>&1"
 
 
@@ -77,12 +79,12 @@ rule all_scores:
             caption="../report/scores.rst",
             category="Scores",
         ),
-    params:
-        code=code("physiome.steps.scores"),
     log:
         "<results>/logs/scores.log",
+    localrule: True
     conda:
         "../../envs/physiome.yaml"
-    localrule: True
+    params:
+        code=code("physiome.steps.scores"),
     shell:
-        "{PHYSIOME} concat --output {output:q} {input:q} > {log:q} 2>&1"
+        "python -m physiome concat --output {output:q} {input:q} > {log:q} 2>&1"

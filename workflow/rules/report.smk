@@ -12,16 +12,16 @@ rule table:
             labels={"table": "{table}"},
         ),
         tex="<results>/tables/{table}.tex",
+    log:
+        "<results>/logs/table/{table}.log",
+    localrule: True
+    conda:
+        "../../envs/physiome.yaml"
     params:
         settings=lambda wc: CONFIG.table_settings(CONFIG.dataset_of_table(wc.table)),
         code=code("physiome.steps.table"),
-    log:
-        "<results>/logs/table/{table}.log",
-    conda:
-        "../../envs/physiome.yaml"
-    localrule: True
     shell:
-        "{PHYSIOME} table --settings {params.settings:q} --scores {input:q}"
+        "python -m physiome table --settings {params.settings:q} --scores {input:q}"
         " --csv {output.csv:q} --tex {output.tex:q} > {log:q} 2>&1"
 
 
@@ -48,16 +48,16 @@ rule figures:
             category="Figures",
             labels={"data set": "{dataset}", "figure": "score by subset"},
         ),
+    log:
+        "<results>/logs/figures/{dataset}.log",
+    localrule: True
+    conda:
+        "../../envs/physiome.yaml"
     params:
         settings=lambda wc: CONFIG.figure_settings(wc.dataset),
         code=code("physiome.steps.figures"),
-    log:
-        "<results>/logs/figures/{dataset}.log",
-    conda:
-        "../../envs/physiome.yaml"
-    localrule: True
     shell:
-        "{PHYSIOME} figures --settings {params.settings:q} --scores {input.scores:q}"
+        "python -m physiome figures --settings {params.settings:q} --scores {input.scores:q}"
         " --confusion {output.confusion:q} --timeline {output.timeline:q}"
         " --subsets {output.subsets:q} {input.probes:q} > {log:q} 2>&1"
 
@@ -72,12 +72,12 @@ rule curves:
             category="Figures",
             labels={"data set": "{dataset}", "figure": "training curves"},
         ),
-    params:
-        code=code("physiome.steps.curves"),
     log:
         "<results>/logs/curves/{dataset}.log",
+    localrule: True
     conda:
         "../../envs/physiome.yaml"
-    localrule: True
+    params:
+        code=code("physiome.steps.curves"),
     shell:
-        "{PHYSIOME} curves --output {output:q} {input:q} > {log:q} 2>&1"
+        "python -m physiome curves --output {output:q} {input:q} > {log:q} 2>&1"

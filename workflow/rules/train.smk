@@ -10,22 +10,23 @@ rule pretrain:
         weights="<results>/models/{dataset}/fold{fold}/encoders/{encoder}/{modality}.safetensors",
         manifest="<results>/models/{dataset}/fold{fold}/encoders/{encoder}/{modality}.json",
         metrics="<results>/models/{dataset}/fold{fold}/encoders/{encoder}/{modality}.metrics.jsonl",
-    params:
-        settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold)),
-        code=lambda wc: code("physiome.steps.pretrain", ENCODERS[wc.encoder].module),
     log:
         "<results>/logs/pretrain/{dataset}/fold{fold}/{encoder}.{modality}.log",
     benchmark:
         "<results>/benchmarks/pretrain/{dataset}/fold{fold}/{encoder}.{modality}.tsv"
+    conda:
+        "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
         gpu=1,
-    conda:
-        "../../envs/physiome.yaml"
+        device=CONFIG.device,
+    params:
+        settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold)),
+        code=lambda wc: code("physiome.steps.pretrain", ENCODERS[wc.encoder].module),
     shell:
-        "{PHYSIOME} pretrain --settings {params.settings:q} --folds {input.folds:q}"
+        "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
-        " --gpus {resources.gpu} --device {DEVICE} {input.shards:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} --device {resources.device} {input.shards:q} > {log:q} 2>&1"
 
 
 rule train:
@@ -37,20 +38,21 @@ rule train:
         weights="<results>/models/{dataset}/fold{fold}/{method}.safetensors",
         manifest="<results>/models/{dataset}/fold{fold}/{method}.json",
         metrics="<results>/models/{dataset}/fold{fold}/{method}.metrics.jsonl",
-    params:
-        settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
-        encoders=lambda wc: encoder_folder(wc) if encoders(wc) else "",
-        code=method_code("physiome.steps.train"),
     log:
         "<results>/logs/train/{dataset}/fold{fold}/{method}.log",
     benchmark:
         "<results>/benchmarks/train/{dataset}/fold{fold}/{method}.tsv"
+    conda:
+        "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
         gpu=1,
-    conda:
-        "../../envs/physiome.yaml"
+        device=CONFIG.device,
+    params:
+        settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
+        encoders=lambda wc: encoder_folder(wc) if encoders(wc) else "",
+        code=method_code("physiome.steps.train"),
     shell:
-        "{PHYSIOME} train --settings {params.settings:q} --folds {input.folds:q}"
+        "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --encoders {params.encoders:q} --output {output.weights:q}"
-        " --gpus {resources.gpu} --device {DEVICE} {input.shards:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} --device {resources.device} {input.shards:q} > {log:q} 2>&1"
