@@ -15,6 +15,7 @@ from physiome.errors import DataError
 from physiome.files import read_json
 
 ROLES = ("pretrain", "train", "valid", "test")
+DRAWS = 50  # random subsets among which the best balanced is taken
 
 
 def make_folds(windows: pd.DataFrame, spec: FoldSpec, classes: list[str]) -> list[dict[str, Any]]:
@@ -117,15 +118,18 @@ def _split(counts: pd.DataFrame, parts: int, seed: int) -> list[list[str]]:
 
 
 def _take(counts: pd.DataFrame, share: float, seed: int, at_least: int) -> list[str]:
-    """About `share` of the subjects, at least `at_least`, with class shares like all of them."""
-    parts = _split(counts, min(max(2, round(1 / share)), len(counts)), seed)
-    parts.sort(key=lambda part: abs(len(part) - share * len(counts)))
-    taken: list[str] = []
-    for part in parts:
-        taken += part
-        if len(taken) >= at_least:
-            break
-    return sorted(taken)
+    """`share` of the subjects, at least `at_least`: of many random draws the one most like all.
+
+    StratifiedGroupKFold would take nearly the same subjects in every fold: it orders them by their
+    labels, and its seed only breaks ties.
+    """
+    size = min(max(at_least, round(share * len(counts))), len(counts) - 1)
+    rng = np.random.default_rng(seed)
+    draws = [rng.choice(len(counts), size, replace=False) for _ in range(DRAWS)]
+    whole = counts.sum() / counts.to_numpy().sum()
+    shares = [counts.iloc[draw].sum() / counts.iloc[draw].to_numpy().sum() for draw in draws]
+    best = min(range(DRAWS), key=lambda i: (shares[i] - whole).abs().sum())
+    return sorted(counts.index[draws[best]])
 
 
 def _check_classes(folds: list[dict[str, Any]], counts: pd.DataFrame, classes: list[str]) -> None:
