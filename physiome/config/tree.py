@@ -73,6 +73,7 @@ class Config(Spec):
         for name in config.use_datasets or ():
             if name not in config.datasets:
                 raise ConfigError(f"use_datasets: {name!r} - {nearest(name, config.datasets)}")
+        config._check_tables()
         for scope, sections in config.overrides.items():
             config._check_scope(scope, sections)
         for name, dataset in config.datasets.items():
@@ -177,6 +178,17 @@ class Config(Spec):
 
     # Checks across sections
 
+    def _check_tables(self) -> None:
+        owner: dict[str, str] = {}
+        for name in self.datasets:
+            table = self.table_name(name)
+            if table in owner:
+                raise ConfigError(
+                    f"data sets {owner[table]!r} and {name!r} would both be {table}",
+                    do="give one of them another paper_table, or null",
+                )
+            owner[table] = name
+
     def _check_scope(self, scope: str, sections: Mapping[str, Any]) -> None:
         dataset, _, fold = scope.partition("/")
         if dataset not in self.datasets:
@@ -225,9 +237,12 @@ def load_files(paths: Sequence[Path]) -> Config:
     plain: dict[str, Any] = {}
     for path in paths:
         try:
-            plain = deep_merge(plain, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-        except (OSError, yaml.YAMLError) as error:
+            part = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError("cannot read", where=path, why=" ".join(str(error).split())) from None
+        if not isinstance(part, dict):
+            raise ConfigError("not a configuration", where=path, why="no `key: value` at its top")
+        plain = deep_merge(plain, part)
     return Config.load(plain)
 
 

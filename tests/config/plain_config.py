@@ -1,0 +1,42 @@
+"""The shipped configuration as plain data, and changes of single leaves of it."""
+
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from physiome.config.tree import Config, deep_merge
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAYS = sorted((ROOT / "workflow" / "overlays").glob("*.yaml"))
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+
+def shipped() -> dict[str, Any]:
+    """config.yaml, free to change."""
+    return copy.deepcopy(_shipped())
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """config.yaml with the leaf at `path` (keys joined by dots) set to `value`."""
+    plain = shipped()
+    *parents, last = path.split(".")
+    inner = plain
+    for key in parents:
+        inner = inner.setdefault(key, {})
+    inner[last] = value
+    return plain
+
+
+def overlaid(*paths: Path) -> Config:
+    """config.yaml with overlays on top."""
+    plain = shipped()
+    for path in paths:
+        plain = deep_merge(plain, yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Config.load(plain)

@@ -1,0 +1,165 @@
+"""A configuration that cannot work is refused before any job: one line that says what to write."""
+
+import pytest
+from plain_config import changed
+
+from physiome.config.tree import Config, load_files
+from physiome.errors import ConfigError
+
+
+def message(path, value):
+    with pytest.raises(ConfigError) as caught:
+        Config.load(changed(path, value))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+REFUSED = {
+    "misspelt key": ("train.learning_rat", 1.0e-4, ["train.learning_rat", "'learning_rate'"]),
+    "misspelt section": ("probes", {}, ["probes", "did you mean 'probe'"]),
+    "misspelt deep key": (
+        "datasets.sleep_edf.window.lenght_s",
+        30.0,
+        ["datasets.sleep_edf.window.lenght_s", "did you mean 'length_s'"],
+    ),
+    "misspelt source key": (
+        "datasets.sleep_edf.source.raw.timeout",
+        1.0,
+        ["raw.timeout: unknown key", "did you mean 'timeout_s'"],
+    ),
+    "number as text": ("train.learning_rate", "1e-4", ["'1e-4' is text", "write 1.0e-4"]),
+    "other number as text": ("probe.paper_head.weight_decay", "25e-3", ["write 2.5e-2"]),
+    "text that is no number": ("train.epochs", "many", ["train.epochs", "'many'"]),
+    "width over heads": ("encoder.heads", 6, ["width 512", "6 heads"]),
+    "decoder width over heads": ("physiome.decoder_heads", 3, ["width 256", "3 heads"]),
+    "restoration width over heads": ("physiome.restore_width", 100, ["width 100", "8 heads"]),
+    "everything masked": ("encoder.mask_ratio", 1.0, ["encoder.mask_ratio", "1.0", "less than 1"]),
+    "nothing masked": ("physiome.mask_ratio", 0.0, ["physiome.mask_ratio", "greater than 0"]),
+    "not a number": ("train.learning_rate", float("nan"), ["Out of range float"]),
+    "infinite": ("encoder.temperature", float("inf"), ["Out of range float"]),
+    "negative rate": ("pretrain.learning_rate", -1.0, ["pretrain.learning_rate", "greater than 0"]),
+    "no epochs": ("train.epochs", 0, ["train.epochs", "0"]),
+    "half an epoch": ("train.epochs", 1.5, ["train.epochs", "1.5"]),
+    "batch of one": ("train.batch", 1, ["at least 2 segments"]),
+    "micro-batches of one": ("pretrain.micro_batch", 1, ["at least 2 segments"]),
+    "micro-batch that does not divide": ("train.micro_batch", 100, ["100", "512"]),
+    "truth as a number": ("probe.one_head", 1, ["probe.one_head"]),
+    "unknown method": ("methods", ["physiom"], ["'physiom'", "did you mean 'physiome'"]),
+    "unknown encoder": ("encoder.name", "dp_neuronett", ["encoder.name", "'dp_neuronet'"]),
+    "unknown data set to use": ("use_datasets", ["sleepedf"], ["'sleepedf'", "'sleep_edf'"]),
+    "unknown kind of source": ("datasets.sleep_edf.source.kind", "edf", ["'edf'", "'sleep_edf'"]),
+    "download from nowhere": ("datasets.sleep_edf.source.raw.urls", [], ["urls"]),
+    "folder that is not named": ("datasets.sleep_edf.source.raw.fill", "folder", ["folder"]),
+    "duplicate classes": (
+        "datasets.sleep_edf.classes",
+        ["W", "N1", "N2", "N3", "REM", "W"],
+        ["datasets.sleep_edf", "classes are not distinct"],
+    ),
+    "one class": ("datasets.sleep_edf.classes", ["W"], ["datasets.sleep_edf.classes"]),
+    "label of a foreign class": (
+        "datasets.sleep_edf.labels.texts.Sleep stage 4",
+        "N4",
+        ["labels.texts", "'N4'"],
+    ),
+    "margin of a foreign class": (
+        "datasets.sleep_edf.labels.margin_class",
+        "Wake",
+        ["labels.margin_class", "'Wake'"],
+    ),
+    "pressure that is no modality": (
+        "datasets.vitaldb.labels.pressure",
+        "art",
+        ["labels.pressure", "'art'"],
+    ),
+    "stretch longer than its span": (
+        "datasets.vitaldb.labels.sustained_s",
+        400.0,
+        ["400.0", "300.0"],
+    ),
+    "no modality": ("datasets.vitaldb.modalities", {}, ["datasets.vitaldb.modalities"]),
+    "modality that is no path name": (
+        "datasets.sleep_edf.modalities",
+        {"../EOG": {"channel": "EOG horizontal"}},
+        ["../EOG"],
+    ),
+    "data set that is no path name": ("datasets.Sleep EDF", {}, ["Sleep EDF"]),
+    "low-pass above Nyquist": ("datasets.sleep_edf.window.lowpass_hz", 50.0, ["50.0", "100.0"]),
+    "frame longer than the window": ("encoder.frame_s", 31.0, ["31.0", "sleep_edf", "30.0"]),
+    "step longer than the frame": ("encoder.step_s", 4.5, ["4.5", "4.0"]),
+    "one fold": ("folds.count", 1, ["folds.count"]),
+    "share of everything": ("folds.train_share", 1.0, ["folds.train_share", "1.0"]),
+    "override of no data set": (
+        "overrides",
+        {"vitalbd": {"train": {}}},
+        ["overrides.vitalbd", "did you mean 'vitaldb'"],
+    ),
+    "override of no section": (
+        "overrides",
+        {"vitaldb": {"trian": {}}},
+        ["overrides.vitaldb.trian", "did you mean 'train'"],
+    ),
+    "override of no key": (
+        "overrides",
+        {"vitaldb": {"train": {"epoch": 3}}},
+        ["overrides.vitaldb.train.epoch", "did you mean 'epochs'"],
+    ),
+    "override as text": (
+        "overrides",
+        {"sleep_edf/2": {"train": {"learning_rate": "1e-4"}}},
+        ["overrides.sleep_edf/2.train.learning_rate", "write 1.0e-4"],
+    ),
+    "override of no fold": (
+        "overrides",
+        {"sleep_edf/6": {"train": {}}},
+        ["overrides.sleep_edf/6", "1, 2, 3, 4, 5"],
+    ),
+    "override of fold zero": ("overrides", {"sleep_edf/0": {}}, ["overrides.sleep_edf/0"]),
+    "override of a fold's folds": (
+        "overrides",
+        {"sleep_edf/2": {"folds": {"seed": 1}}},
+        ["overrides.sleep_edf/2.folds"],
+    ),
+    "override that fits only another window": (
+        "overrides",
+        {"sleep_edf/3": {"encoder": {"frame_s": 45.0}}},
+        ["45.0", "sleep_edf"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_configuration_that_cannot_work_is_refused(case):
+    path, value, wanted = REFUSED[case]
+    said = message(path, value)
+    for part in wanted:
+        assert part in said
+
+
+def test_two_data_sets_cannot_claim_the_same_table_of_the_paper():
+    assert "table1" in message("datasets.vitaldb.paper_table", 1)
+
+
+def test_a_required_key_that_is_missing_is_named():
+    plain = changed("train.epochs", 1)
+    del plain["train"]["learning_rate"]
+    with pytest.raises(ConfigError, match=r"train\.learning_rate: required key is missing"):
+        Config.load(plain)
+
+
+def test_all_problems_of_a_file_are_named_at_once():
+    plain = changed("train.epochs", 0)
+    plain["pretrain"]["batches"] = 3
+    with pytest.raises(ConfigError, match=r"pretrain\.batches.*train\.epochs"):
+        Config.load(plain)
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- just\n- a list\n", "\x00"])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"mine\.yaml"):
+        load_files([tmp_path / "mine.yaml"])
+
+
+def test_a_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        load_files([tmp_path / "none.yaml"])
