@@ -1,0 +1,80 @@
+"""config.yaml and its overlays: they load, they say where numbers come from, and what they plan."""
+
+import re
+
+import pytest
+import yaml
+from plain_config import OVERLAYS, ROOT, overlaid, shipped
+
+from physiome.config.tree import Config, deep_merge, load_files
+
+SOURCE = re.compile(r"#.*(Table \d|\bcode\b|\btext\b|\bours\b|default)")
+
+
+def numeric_lines(section):
+    """(path, line number) of every number in a section of config.yaml."""
+    root = yaml.compose((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+    def walk(node, path):
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                yield from walk(value, f"{path}.{key.value}")
+        elif isinstance(node, yaml.SequenceNode):
+            for value in node.value:
+                yield from walk(value, path)
+        elif node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
+            yield path, node.start_mark.line
+
+    for key, value in root.value:
+        if key.value == section:
+            yield from walk(value, section)
+
+
+@pytest.mark.parametrize("section", ["encoder", "pretrain", "physiome", "train"])
+def test_every_number_of_the_method_says_where_it_comes_from(section):
+    lines = (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
+    found = list(numeric_lines(section))
+    assert len(found) >= 7
+    assert [path for path, line in found if not SOURCE.search(lines[line])] == []
+
+
+def test_config_yaml_is_the_papers_experiment():
+    config = load_files([ROOT / "config.yaml"])
+    assert config.used == ["sleep_edf", "vitaldb"]
+    assert [config.table_name(d) for d in config.used] == ["table1", "table2"]
+    assert config.numbers("sleep_edf") == [1, 2, 3, 4, 5]
+    assert config.encoder.frames(30.0) == 27
+    assert config.section("encoder", "vitaldb").frames(60.0) == 20
+    assert config.section("physiome", "vitaldb").depth == 4
+    assert config.section("physiome", "sleep_edf").depth == 6
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
+def test_every_overlay_loads_on_top_of_config_yaml(path):
+    config = overlaid(path)
+    assert config.plain() != Config.load(shipped()).plain()
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
+def test_files_merge_from_left_to_right(path):
+    merged = load_files([ROOT / "config.yaml", path])
+    assert merged == overlaid(path)
+
+
+def test_the_demo_downloads_nothing():
+    demo = overlaid(ROOT / "workflow" / "overlays" / "demo.yaml")
+    fills = {demo.datasets[name].source.plain()["raw"]["fill"] for name in demo.used}
+    assert fills == {"synthetic"}
+
+
+def test_deep_merge_merges_dictionaries_and_replaces_everything_else():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+    change = {"a": {"c": [3]}, "d": {"e": 5}}
+    assert deep_merge(base, change) == {"a": {"b": 1, "c": [3]}, "d": {"e": 5}}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+
+
+def test_the_configuration_cannot_be_changed_after_loading():
+    config = Config.load(shipped())
+    with pytest.raises(ValueError, match="frozen"):
+        config.train.epochs = 1

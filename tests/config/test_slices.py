@@ -1,0 +1,199 @@
+"""A step's slice of the configuration holds what the step depends on, and nothing else.
+
+The table below says for every leaf of config.yaml which steps' slices it changes: a new key needs a
+row. What is not in a slice cannot rerun a job; what is wrongly in it costs days of training.
+"""
+
+import json
+from fnmatch import fnmatch
+
+import pytest
+from plain_config import changed, shipped
+
+from physiome.config.tree import Config
+from physiome.registry import METHODS
+
+MODEL = "pretrain train embed"
+SHOWN = "table figures"
+
+# pattern of the leaf's path -> (another value, steps whose slices change); the first match counts
+TABLE = {
+    "results": ("elsewhere", "records"),  # the raw folder lies below it
+    "device": ("cpu", ""),
+    "threads.*": (1, ""),
+    "use_datasets": (["vitaldb"], ""),
+    "datasets.*.title": ("Another", SHOWN),
+    "datasets.*.paper_table": (None, "table"),
+    "datasets.*.source.kind": (None, None),
+    "datasets.*.source.raw.fill": ("synthetic", "records"),
+    "datasets.*.source.raw.folder": ("/data", "records"),
+    "datasets.*.source.raw.urls": (["https://elsewhere.example"], "records"),
+    "datasets.*.source.raw.timeout_s": (1.0, "records"),
+    "datasets.*.source.raw.attempts": (1, "records"),
+    "datasets.*.source.raw.connections": (1, "records"),
+    "datasets.*.source.accept_terms": (True, "records"),
+    "datasets.*.source.track_list": ("tracks.csv", "records"),
+    "datasets.*.source.case_list": ("cases.csv", "records"),
+    "datasets.*.source.max_cases": (10, "records"),
+    "datasets.*.batches": (3, ""),  # it changes which jobs there are
+    "datasets.*.modalities.*.channel": ("Other", "records shard"),
+    "datasets.*.modalities.*.unit": ("V", "shard"),
+    "datasets.*.modalities.*": (0.5, "shard"),
+    "datasets.sleep_edf.classes": (["W", "N1", "N2", "N3", "REM", "X"], "shard folds embed"),
+    "datasets.vitaldb.classes": (["normal", "low"], "shard folds embed"),
+    "datasets.*.window.rate_hz": (200.0, f"shard {MODEL}"),
+    "datasets.*.window.*": (35.0, f"shard {MODEL}"),
+    "datasets.*.labels.rule": (None, None),
+    "datasets.*.labels.pressure": ("ppg", "shard"),
+    "datasets.*.labels.texts.Sleep stage 1": ("N2", "shard"),
+    "datasets.*.labels.texts.*": ("N1", "shard"),
+    "datasets.*.labels.unscored": ([], "shard"),
+    "datasets.*.labels.margin_class": (None, "shard"),
+    "datasets.*.labels.mean_s": (3.0, "shard"),
+    "datasets.*.labels.*": (61.5, "shard"),
+    "datasets.*.quality.*": (0.5, "shard"),
+    "datasets.*.incomplete_windows": ("drop", "shard"),
+    "datasets.*.strict_channels": (True, "shard"),
+    "datasets.*.max_left_out": (0.9, "folds"),
+    "folds.use": (2, ""),
+    "folds.count": (6, "folds"),
+    "folds.seed": (1, "folds"),
+    "folds.*": (0.5, "folds"),
+    "encoder.name": ("neuronet", MODEL),
+    "encoder.frame_s": (5.0, MODEL),
+    "encoder.channels": ([8, 8, 8, 8], MODEL),
+    "encoder.projection": ([64, 64], MODEL),
+    "encoder.detach_target": (True, MODEL),
+    "encoder.augment.crop": ("tile", MODEL),
+    "encoder.augment.segments": (4, MODEL),
+    "encoder.*width": (1024, MODEL),
+    "encoder.*heads": (4, MODEL),
+    "encoder.*depth": (5, MODEL),
+    "encoder.*": (0.5, MODEL),
+    "pretrain.*": (None, "pretrain"),
+    "train.*": (None, "train"),
+    "physiome.projection": ([64, 64], "train embed"),
+    "physiome.lora.rank": (2, "train embed"),
+    "physiome.lora.alpha": (2, "train embed"),
+    "physiome.restoration": ("memory", "train embed"),
+    "physiome.restoration_gradient": (True, "train embed"),
+    "physiome.*width": (1024, "train embed"),
+    "physiome.*heads": (4, "train embed"),
+    "physiome.*depth": (5, "train embed"),
+    "physiome.*": (0.5, "train embed"),
+    "methods": (["physiome"], SHOWN),
+    "embed_batch": (7, "embed"),
+    "probe.strengths": ([1.0], "probe"),
+    "probe.one_head": (False, "probe"),
+    "probe.paper_head.learning_rate": (0.5, "probe"),
+    "probe.paper_head.weight_decay": (0.5, "probe"),
+    "probe.*": (7, "probe"),
+    "tables.head": ("paper", SHOWN),
+    "tables.decimals": (1, "table"),
+    "overrides.vitaldb.encoder.step_s": (2.0, MODEL),
+    "overrides.vitaldb.encoder.*": (4.0, MODEL),
+    "overrides.vitaldb.physiome.*": (5, "train embed"),
+}
+TRAINING = {
+    "epochs": 3, "batch": 64, "micro_batch": 32, "learning_rate": 0.5, "scale_with_batch": True,
+    "weight_decay": 0.5, "betas": [0.5, 0.5], "clip_norm": 0.5, "precision": "fp32", "seed": 1,
+}  # fmt: skip
+
+
+def leaves(plain, path=""):
+    """Paths of everything that is not a dictionary."""
+    if not isinstance(plain, dict) or not plain:
+        return [path]
+    return [leaf for key, inner in plain.items() for leaf in leaves(inner, f"{path}.{key}")]
+
+
+LEAVES = [leaf.removeprefix(".") for leaf in leaves(shipped())]
+
+
+def row(leaf):
+    """Another value for a leaf, and the steps it matters to; None for a choice of kind."""
+    pattern = next((p for p in TABLE if fnmatch(leaf, p)), None)
+    assert pattern is not None, f"{leaf}: say in TABLE which steps depend on it"
+    value, steps = TABLE[pattern]
+    if leaf.split(".")[0] in ("pretrain", "train"):
+        value = TRAINING[leaf.split(".")[1]]
+    return value, None if steps is None else set(steps.split())
+
+
+def slices(config):
+    """(step, data set, fold, method) -> the text that Snakemake compares."""
+    found = {}
+    for d in config.datasets:
+        found["records", d] = config.records_settings(d)
+        found["shard", d] = config.shard_settings(d)
+        found["folds", d] = config.folds_settings(d)
+        found["table", d] = config.table_settings(d)
+        found["figures", d] = config.figure_settings(d)
+        for fold in config.numbers(d):
+            found["pretrain", d, fold] = config.pretrain_settings(d, fold)
+            found["probe", d, fold] = config.probe_settings(d, fold)
+            for m in METHODS:
+                found["embed", d, fold, m] = config.embed_settings(d, fold, m)
+                if METHODS[m].trains:
+                    found["train", d, fold, m] = config.train_settings(d, fold, m)
+    return found
+
+
+SHIPPED = slices(Config.load(shipped()))
+
+
+def affected(plain):
+    """Keys of the slices that differ from config.yaml's."""
+    now = slices(Config.load(plain))
+    return {key for key in SHIPPED.keys() & now.keys() if SHIPPED[key] != now[key]}
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
+    value, steps = row(leaf)
+    if steps is None:
+        return  # another kind has other keys: nothing else stays the same
+    hit = affected(changed(leaf, value))
+    assert {key[0] for key in hit} == steps
+    if leaf.startswith(("datasets.", "overrides.")):
+        assert {key[1] for key in hit} <= {leaf.split(".")[1]}
+    if leaf.startswith("physiome."):
+        assert {key[3] for key in hit} == {"physiome"}
+
+
+def test_the_table_has_no_row_for_a_key_that_is_gone():
+    matched = {next(p for p in TABLE if fnmatch(leaf, p)) for leaf in LEAVES}
+    assert matched == set(TABLE)
+
+
+def test_an_override_of_one_fold_changes_that_folds_slices_only():
+    plain = changed("overrides.sleep_edf/2", {"train": {"learning_rate": 1.0e-4}})
+    assert affected(plain) == {("train", "sleep_edf", 2, "physiome")}
+    plain = changed("overrides.vitaldb/5", {"encoder": {"depth": 2}})
+    assert {key[:3] for key in affected(plain)} == {(step, "vitaldb", 5) for step in MODEL.split()}
+
+
+def test_the_override_of_a_fold_wins_over_that_of_its_data_set():
+    plain = changed("overrides.vitaldb/1", {"encoder": {"frame_s": 3.5}})
+    config = Config.load(plain)
+    assert config.section("encoder", "vitaldb", 1).frame_s == 3.5
+    assert config.section("encoder", "vitaldb", 1).step_s == 3.0  # the data set's
+    assert config.section("encoder", "vitaldb", 2).frame_s == 3.0
+    assert config.section("encoder", "sleep_edf", 1).frame_s == 4.0
+
+
+def test_the_order_of_keys_changes_no_slice():
+    def reversed_order(value):
+        if isinstance(value, dict):
+            return {key: reversed_order(value[key]) for key in reversed(value)}
+        return value
+
+    plain = shipped()
+    for section in ("encoder", "train", "physiome", "folds", "probe", "overrides"):
+        plain[section] = reversed_order(plain[section])
+    assert affected(plain) == set()
+
+
+def test_slices_are_json_with_sorted_keys():
+    for key, text in SHIPPED.items():
+        assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":")), key
