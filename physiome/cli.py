@@ -23,6 +23,7 @@ Modality = Annotated[str, typer.Option()]
 Shards = Annotated[list[Path], typer.Argument(help="manifest.json of every shard")]
 Probes = Annotated[list[Path], typer.Argument(help="per-window files of the probe step")]
 Tables = Annotated[list[Path], typer.Argument(help="score files, one per data set")]
+TableFiles = Annotated[list[Path], typer.Argument(help="CSV files of the table step")]
 Metrics = Annotated[list[Path], typer.Argument(help=".metrics.jsonl files of trainings")]
 Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]
@@ -135,6 +136,14 @@ def table(settings: Settings, scores: File, csv: File, tex: File) -> None:
     from physiome.steps import table as step
 
     step.run(settings, scores, csv, tex)
+
+
+@app.command()
+def show(tables: TableFiles, head: str = "logistic") -> None:
+    """Print tables at the terminal: ACC and AUC of every method, in percent."""
+    from physiome.steps import show as step
+
+    step.run(tables, head)
 
 
 @app.command()

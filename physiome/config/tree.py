@@ -4,6 +4,7 @@ A slice is canonical JSON and becomes a rule's parameter: what is not in a job's
 it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -150,13 +151,14 @@ class Config(Spec):
     def table_settings(self, dataset: str) -> str:
         """For `table`."""
         paper = {"paper_table": self.datasets[dataset].paper_table}
-        return canonical_json({**self._shown(dataset), **paper, **self.tables.plain()})
+        return json.dumps({**self._shown(dataset), **paper, **self.tables.plain()})
 
     def figure_settings(self, dataset: str) -> str:
         """For `figures`."""
-        return canonical_json({**self._shown(dataset), "head": self.tables.head})
+        return json.dumps({**self._shown(dataset), "head": self.tables.head})
 
     def _shown(self, dataset: str) -> dict[str, Any]:
+        """What tables and figures show. Not sorted: the order of columns and rows is meant."""
         spec = self.datasets[dataset]
         titles = {m: modality.title or m for m, modality in spec.modalities.items()}
         methods = {m: {"title": METHODS[m].title, "scope": METHODS[m].scope} for m in self.methods}

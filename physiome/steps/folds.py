@@ -48,9 +48,19 @@ def run(settings: str, shards: list[Path], output: Path, records: Path) -> None:
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
-    flat = {k: v for k, v in entry.items() if not isinstance(v, dict | list)}
-    counts = entry.get("counts") or {}
-    return flat | {"left_out_windows": "; ".join(f"{k}: {v}" for k, v in sorted(counts.items()))}
+    """One line: single values as they are, counts as text (`abp flat: 3; ecg gap: 1`)."""
+    row = {"record": entry["record"], "subject": entry["subject"]}
+    row |= {k: v for k, v in entry.items() if not isinstance(v, dict | list)}
+    lost = entry.get("lost", {})
+    row["lost_windows"] = "; ".join(
+        f"{m} {reason}: {n}" for m, counts in lost.items() for reason, n in counts.items() if n
+    )
+    dropped = entry.get("dropped", {})
+    row["dropped_windows"] = "; ".join(f"{reason}: {n}" for reason, n in dropped.items() if n)
+    row["notes"] = "; ".join(
+        map(str, [*entry.get("implausible", {}).values(), *entry.get("notes", [])])
+    )
+    return row
 
 
 def _check_left_out(table: pd.DataFrame, allowed: float, where: Path) -> None:

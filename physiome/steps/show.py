@@ -1,0 +1,44 @@
+"""Step: print tables for people at a terminal."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from physiome.errors import DataError, nearest
+
+
+def run(tables: list[Path], head: str) -> None:
+    """Print each table's rows of one head: subset, then ACC and AUC of every method.
+
+    Raises:
+        DataError: if a file is missing or has no rows of that head.
+    """
+    console = Console()
+    for path in tables:
+        try:
+            content = pd.read_csv(path, dtype=str, keep_default_na=False)
+        except FileNotFoundError:
+            raise DataError("table is missing", where=path, do="run the workflow first") from None
+        heads = set(content["head"])
+        if head not in heads:
+            raise DataError(f"no rows of head {head!r}", where=path, do=nearest(head, heads))
+        console.print(_laid_out(content[content["head"] == head], f"{path} ({head} head)"))
+
+
+def _laid_out(rows: pd.DataFrame, title: str) -> Table:
+    columns = [c for c in rows.columns if c.endswith((" ACC", " AUC"))]
+    table = Table("subset", title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for _, row in rows.iterrows():
+        table.add_row(row["subset"], *(_rounded(row[c]) for c in columns))
+    return table
+
+
+def _rounded(text: str) -> str:
+    try:
+        return f"{float(text):.1f}"
+    except ValueError:
+        return text
