@@ -56,6 +56,7 @@ class PhysioME(Method):
         self.project = nn.ModuleDict(
             {m: Projection(encoder_width, *spec.projection) for m in encoders}
         )
+        self.train()  # a module starts in training mode: not the frozen encoders
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
