@@ -48,13 +48,12 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
 
 
 def _titles(paths: list[Path]) -> dict[Path, str]:
-    """Each path without the folders that all of them share; the file's stem if there is one."""
+    """Each path without the folders that all share and without suffixes; the name if unique."""
     folders = [path.parent.parts for path in paths]
     shared = 0
     while all(len(f) > shared and f[shared] == folders[0][shared] for f in folders):
         shared += 1
-    unique_stems = len({path.stem for path in paths}) == len(paths)
-    return {
-        path: path.stem if unique_stems else "/".join([*path.parent.parts[shared:], path.stem])
-        for path in paths
-    }
+    names = {path: path.name.partition(".")[0] for path in paths}
+    if len(set(names.values())) == len(paths):
+        return names
+    return {path: "/".join([*path.parent.parts[shared:], names[path]]) for path in paths}

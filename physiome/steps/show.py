@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from physiome.errors import DataError, nearest
 
@@ -29,7 +29,7 @@ def run(tables: list[Path], head: str) -> None:
 
 def _laid_out(rows: pd.DataFrame, title: str) -> Table:
     columns = [c for c in rows.columns if c.endswith((" ACC", " AUC"))]
-    table = Table("subset", title=title, title_justify="left")
+    table = Table(Column("subset", no_wrap=True), title=title, title_justify="left")
     for column in columns:
         table.add_column(column, justify="right")
     for _, row in rows.iterrows():
