@@ -178,7 +178,24 @@ class Config(Spec):
         own = self.section(method, dataset, fold).plain() if method in SECTIONS else {}
         return {"name": method, "method": own}
 
-    # Checks across sections
+    # Checks across sections, and of what must be on disk already
+
+    def check_folders(self) -> None:
+        """Refuse a run whose own folders of recordings are not there.
+
+        Raises:
+            ConfigError: naming the key and the folder.
+        """
+        for name in self.used:
+            source = self.datasets[name].source.plain()
+            if "raw" in source and source["raw"]["fill"] != "folder":
+                continue
+            folder = _raw_folder(self.results, name, source)
+            if not Path(folder).is_dir():
+                raise ConfigError(
+                    f"datasets.{name}.source: folder {folder!r} is not there - "
+                    "give the path of your recordings"
+                )
 
     def _check_tables(self) -> None:
         owner: dict[str, str] = {}

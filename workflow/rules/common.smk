@@ -10,6 +10,7 @@ from physiome.registry import ENCODERS, METHODS
 
 try:
     CONFIG = Config.load(config)
+    CONFIG.check_folders()
 except PhysioError as error:
     print(f"physiome: error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
