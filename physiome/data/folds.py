@@ -31,15 +31,12 @@ def make_folds(windows: pd.DataFrame, spec: FoldSpec, classes: list[str]) -> lis
         DataError: if there are too few subjects, or a class is absent where it is needed.
     """
     counts = _label_counts(windows)
-    needed = max(spec.count, 2)
     labelled = int((counts.drop(columns=-1, errors="ignore").sum(axis=1) > 0).sum())
-    if labelled < needed + 2:
-        raise DataError(
-            f"{labelled} subjects with labels are too few for {spec.count} folds",
-            why=f"each fold needs test, train, valid and pretrain subjects ({needed + 2} at least)",
-            do="add recordings or lower folds.count",
-        )
+    if labelled < spec.count + 2:
+        raise _too_few(labelled, spec.count)
     parts = _split(counts, spec.count, spec.seed)
+    if labelled - max(len(part) for part in parts) < 3:
+        raise _too_few(labelled, spec.count)
     folds = []
     for number, test in enumerate(parts, start=1):
         rest = counts.drop(index=test)
@@ -98,6 +95,14 @@ def roles_of(windows: pd.DataFrame, fold: dict[str, list[str]]) -> np.ndarray:
     """The role of each window's subject, (windows,) str; "" where the subject is in no subset."""
     role = {subject: name for name in ROLES for subject in fold[name]}
     return np.array([role.get(subject, "") for subject in windows["subject"]])
+
+
+def _too_few(subjects: int, folds: int) -> DataError:
+    return DataError(
+        f"{subjects} subjects with labels are too few for {folds} folds",
+        why="each fold needs test subjects, and train, valid and pretrain subjects besides",
+        do="add recordings or change folds.count",
+    )
 
 
 def _label_counts(windows: pd.DataFrame) -> pd.DataFrame:
