@@ -1,6 +1,7 @@
 """A hash of the code a job reaches, so that an edit reruns what it can change and nothing else."""
 
 import ast
+import copy
 import hashlib
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ LEFT_OUT = {"physiome.registry", "physiome.errors"}
 def code(*modules: str) -> str:
     """Hash over the given modules and all modules of this package that they import, also lazily.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not count; tables (.csv) that lie beside a module do.
     """
     seen: set[str] = set()
     todo = list(modules)
@@ -61,12 +62,25 @@ def _imports(name: str) -> list[str]:
 
 @cache
 def _digest(name: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(name)))  # a copy without comments and layout
+    tree = copy.deepcopy(_tree(name))
+    tables = ""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
-            body[0] = ast.Pass()
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+            del body[0]
+        if isinstance(node, ast.Constant):
+            tables += _table(name, node.value)
+    # Written out again: without comments and layout, and nearly the same in all versions of Python.
+    return hashlib.sha256((ast.unparse(tree) + tables).encode()).hexdigest()
+
+
+def _table(module: str, value: object) -> str:
+    """Hash of a table of the package that a module names, e.g. of records; "" for other values."""
+    source = source_of(module)
+    if source is None or not isinstance(value, str) or not value.endswith(".csv"):
+        return ""
+    table = source.parent / value
+    return hashlib.sha256(table.read_bytes()).hexdigest() if table.is_file() else ""
 
 
 def _is_docstring(node: ast.AST) -> bool:

@@ -4,6 +4,7 @@ import sys
 from shlex import quote
 
 from physiome.config.tree import Config
+from physiome.data.sources import SOURCES
 from physiome.errors import PhysioError
 from physiome.provenance import code
 from physiome.registry import ENCODERS, METHODS
@@ -81,6 +82,16 @@ def metrics(wildcards):
             found.append(f"{folder}/encoders/{name}/{modality}.metrics.jsonl")
         found += [f"{folder}/{m}.metrics.jsonl" for m in CONFIG.methods if METHODS[m].trains]
     return found
+
+
+def source_code(step):
+    """Hash of a step's code together with that of the data set's kind of source."""
+
+    def of(wildcards):
+        kind = CONFIG.datasets[wildcards.dataset].source.kind
+        return code(step, SOURCES[kind].partition(":")[0])
+
+    return of
 
 
 def method_code(step):

@@ -11,7 +11,7 @@ rule records:
         "../../envs/physiome.yaml"
     params:
         settings=lambda wc: CONFIG.records_settings(wc.dataset),
-        code=code("physiome.steps.records"),
+        code=source_code("physiome.steps.records"),
     shell:
         "python -m physiome records --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
 
@@ -30,7 +30,7 @@ rule fetch:
     params:
         settings=lambda wc: CONFIG.records_settings(wc.dataset),
         batches=lambda wc: CONFIG.datasets[wc.dataset].batches,
-        code=code("physiome.steps.fetch"),
+        code=source_code("physiome.steps.fetch"),
     shell:
         "python -m physiome fetch --settings {params.settings:q} --records {input:q}"
         " --batch {wildcards.batch} --batches {params.batches} --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,131 @@
+"""The command line: every verb explains itself; what goes wrong is one line and exit code 2."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import physiome
+from physiome.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+# verb -> options it must have
+VERBS = {
+    "records": ["--settings", "--output"],
+    "fetch": ["--settings", "--records", "--batch", "--batches", "--output"],
+    "shard": ["--settings", "--raw", "--folder", "--workers"],
+    "folds": ["--settings", "--output", "--records", "SHARDS"],
+    "pretrain": ["--settings", "--folds", "--fold", "--modality", "--gpus", "--device"],
+    "train": ["--settings", "--folds", "--fold", "--encoders", "--gpus", "--device"],
+    "embed": ["--settings", "--folds", "--fold", "--weights", "--gpus", "--device"],
+    "probe": ["--settings", "--embeddings", "--output", "--workers"],
+    "scores": ["--output", "--by-subject", "PROBES"],
+    "concat": ["--output", "SCORES"],
+    "table": ["--settings", "--scores", "--csv", "--tex"],
+    "figures": ["--settings", "--scores", "--confusion", "--timeline", "--subsets", "PROBES"],
+    "curves": ["--output", "METRICS"],
+    "check": ["CONFIG"],
+}
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "physiome", *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def help_of(*verbs):
+    wide = {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
+    said = CliRunner().invoke(app, [*verbs, "--help"], env=wide)
+    assert said.exit_code == 0
+    return said.output
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb):
+    said = help_of(verb)
+    for option in VERBS[verb]:
+        assert option in said or option.lower() in said
+    callback = next(c.callback for c in app.registered_commands if c.callback.__name__ == verb)
+    assert callback.__doc__.splitlines()[0] in said
+
+
+def test_the_overview_lists_every_verb():
+    said = help_of()
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(VERBS) <= known
+    assert [verb for verb in known if verb not in said] == []
+
+
+def test_the_workflow_calls_no_verb_and_no_option_that_does_not_exist():
+    text = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "workflow/rules").glob("*.smk"))
+    calls = [piece.split("> {log")[0] for piece in text.split("python -m physiome ")[1:]]
+    assert len(calls) >= 12
+    for call in calls:
+        verb, *words = call.replace('"', " ").split()
+        said = help_of(verb)
+        assert [w for w in words if w.startswith("--") and w.strip("-") not in said] == []
+
+
+def test_the_version_is_printed():
+    said = run("--version")
+    assert said.returncode == 0
+    assert said.stdout.strip() == physiome.__version__
+
+
+def test_check_says_what_the_configuration_plans():
+    said = run("check", "config.yaml")
+    assert said.returncode == 0
+    first, second = said.stdout.splitlines()
+    assert first.startswith("sleep_edf: 3 modalities, 7 subsets, 5 folds, methods physiome")
+    assert first.endswith("results/tables/table1.csv")
+    assert second.startswith("vitaldb: 3 modalities")
+    assert second.endswith("results/tables/table2.csv")
+
+
+def test_check_applies_overlays_from_left_to_right():
+    said = run("check", "config.yaml", "workflow/overlays/demo.yaml")
+    assert "2 folds" in said.stdout
+    assert "results/demo/tables/table1.csv" in said.stdout
+
+
+def test_our_errors_end_as_one_line_and_exit_code_2(tmp_path):
+    (tmp_path / "mine.yaml").write_text("train: {epoch: 3}\n", encoding="utf-8")
+    said = run("check", "config.yaml", tmp_path / "mine.yaml", PHYSIOME_DEBUG="")
+    assert said.returncode == 2
+    assert said.stdout == ""
+    (line,) = said.stderr.splitlines()
+    assert line.startswith("physiome: error: train.epoch: unknown key - did you mean 'epochs'?")
+
+
+def test_settings_by_hand_are_checked_like_a_file(tmp_path):
+    said = run(
+        "probe", "--settings", '{"seed": "1"}', "--embeddings", "x.npy", "--output", tmp_path
+    )
+    assert said.returncode == 2
+    assert said.stderr.splitlines()[-1].startswith("physiome: error: probe.seed: '1' is text")
+
+
+def test_a_missing_input_is_one_line_that_names_it(tmp_path):
+    missing = tmp_path / "none.npy"
+    said = run("probe", "--settings", "{}", "--embeddings", missing, "--output", tmp_path / "o")
+    assert said.returncode == 2
+    assert str(tmp_path / "none") in said.stderr.splitlines()[-1]
+    assert "Traceback" not in said.stderr
+
+
+def test_the_traceback_is_shown_on_request(tmp_path):
+    said = run("check", tmp_path / "none.yaml", PHYSIOME_DEBUG="1")
+    assert said.returncode != 0
+    assert "Traceback" in said.stderr
+    assert "ConfigError" in said.stderr
+
+
+def test_an_unknown_verb_is_refused():
+    said = run("trian")
+    assert said.returncode == 2
+    assert "trian" in said.stderr
