@@ -44,9 +44,10 @@ class ModalityEncoder(nn.Module):
 
     def tokens(self, features: Tensor, kept: Tensor | None = None) -> Tensor:
         """Encode frame features, all of them or only the `kept` (B, K): -> (B, K + 1, D)."""
-        y = self.enter(features) + self.positions
+        positions = self.positions
         if kept is not None:
-            y = take_tokens(y, kept)
+            features, positions = take_tokens(features, kept), positions[kept]
+        y = self.enter(features) + positions
         first = self.class_token.to(y.dtype).expand(len(y), 1, self.width)
         return self.transformer(torch.cat([first, y], dim=1))
 
