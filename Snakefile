@@ -35,7 +35,7 @@ rule all:
     input:
         [f"<results>/tables/{CONFIG.table_name(d)}.csv" for d in CONFIG.used],
         [f"<results>/tables/{CONFIG.table_name(d)}.tex" for d in CONFIG.used],
-        expand("<results>/figures/{dataset}/curves.svg", dataset=CONFIG.used),
+        [f"<results>/figures/{d}/curves.svg" for d in CONFIG.used if TRAINED],
         expand("<results>/figures/{dataset}/confusion.svg", dataset=CONFIG.used),
         "<results>/scores.csv",
     localrule: True

@@ -18,6 +18,7 @@ except PhysioError as error:
 
 
 RESULTS = CONFIG.results
+TRAINED = any(METHODS[m].trains for m in CONFIG.methods)  # else there are no curves to draw
 
 
 wildcard_constraints:
@@ -73,13 +74,14 @@ def probes(wildcards):
 
 
 def metrics(wildcards):
-    """Training metrics of all folds of a data set: encoders, then methods."""
+    """Training metrics of all folds of a data set: encoders, if a method needs them, then methods."""
+    with_encoders = any(METHODS[m].on_encoders for m in CONFIG.methods)
     found = []
     for fold in CONFIG.numbers(wildcards.dataset):
         folder = f"{RESULTS}/models/{wildcards.dataset}/fold{fold}"
         name = CONFIG.section("encoder", wildcards.dataset, fold).name
-        for modality in CONFIG.datasets[wildcards.dataset].modalities:
-            found.append(f"{folder}/encoders/{name}/{modality}.metrics.jsonl")
+        modalities = CONFIG.datasets[wildcards.dataset].modalities if with_encoders else ()
+        found += [f"{folder}/encoders/{name}/{m}.metrics.jsonl" for m in modalities]
         found += [f"{folder}/{m}.metrics.jsonl" for m in CONFIG.methods if METHODS[m].trains]
     return found
 

@@ -1,0 +1,169 @@
+"""What snakemake plans on a fresh checkout, and what it refuses before any job."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project_copy import ROOT, Project, environment
+
+PAPER = {
+    "records": 2, "fetch": 116, "shard": 116, "folds": 2, "pretrain": 30, "train": 10, "embed": 30,
+    "probe": 30, "scores": 2, "all_scores": 1, "table": 2, "figures": 2, "curves": 2, "all": 1,
+}  # fmt: skip
+TABLE1 = {
+    "records": 1, "fetch": 16, "shard": 16, "folds": 1, "pretrain": 15, "train": 5, "embed": 15,
+    "probe": 15, "scores": 1, "table": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    return Project.copy(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture
+def mine(fresh, tmp_path):
+    """`mine(text)` -> path of a config file with this text."""
+
+    def write(text) -> Path:
+        path = tmp_path / "mine.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--cores", 16, "--resources", "gpu=2"], ["--workflow-profile", "none", "--cores", 1]],
+    ids=["default profile", "as in the readme", "no profile"],
+)
+def test_the_papers_experiment_is_planned_in_full(fresh, options):
+    plan = fresh.plan(*options)
+    assert plan == PAPER
+    assert sum(plan.values()) == 346
+
+
+def test_a_table_plans_its_own_data_set_only(fresh):
+    assert fresh.plan("results/tables/table1.tex") == TABLE1
+
+
+def test_the_goal_data_plans_no_training(fresh):
+    plan = fresh.plan("data")
+    assert set(plan) == {"records", "fetch", "shard", "folds", "data"}
+
+
+def test_a_gpu_job_asks_for_one_gpu_and_gets_none_where_there_is_none(fresh):
+    target = "results/models/sleep_edf/fold1/physiome.safetensors"
+    for gpus in (0, 1):
+        said = fresh.snakemake(target, "-n", "-p", "--cores", 2, "--resources", f"gpu={gpus}")
+        commands = [c for c in said.stdout.splitlines() if "physiome pretrain" in c]
+        assert len(commands) == 3
+        assert all(f"--gpus {gpus} --device auto" in command for command in commands)
+
+
+def test_fewer_folds_methods_and_data_sets_plan_less(fresh, mine):
+    text = "use_datasets: [vitaldb]\nfolds: {use: 1}\nmethods: [handmade]\n"
+    plan = fresh.plan("--configfile", mine(text))
+    assert plan["embed"] == plan["probe"] == plan["table"] == 1
+    assert not {"pretrain", "train", "curves"} & set(plan)  # nothing is trained
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "results/tables/table9.tex",
+        "results/tables/table1.pdf",
+        "results/scores/sleepedf.csv",
+        "results/models/sleep_edf/fold1/physiom.safetensors",
+        "results/models/sleep_edf/foldone/physiome.safetensors",
+    ],
+)
+def test_a_misspelt_target_is_no_rule(fresh, target):
+    done = fresh.snakemake("-n", target, check=False)
+    assert done.returncode != 0
+    assert "MissingRuleException" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train: {learning_rate: 1e-4}", "'1e-4' is text, not a number - YAML reads 1e-4 as text"),
+        ("train: {epoch: 3}", "train.epoch: unknown key - did you mean 'epochs'?"),
+        ("encoder: {heads: 6}", "width 512 cannot be split evenly over 6 heads"),
+        ("methods: [physiom]", "did you mean 'physiome'?"),
+        ("overrides: {sleep_edf/9: {train: {epochs: 1}}}", "no fold '9'"),
+    ],
+)
+def test_a_configuration_that_cannot_work_stops_before_any_job(fresh, mine, text, said):
+    done = fresh.snakemake("--cores", 1, "--configfile", mine(text), check=False)
+    assert done.returncode != 0
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("physiome: error: ")]
+    assert said in line
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (fresh.root / "results" / "records").exists()
+
+
+def test_jobs_run_the_code_of_this_copy(fresh):
+    script = "import physiome; print(physiome.__file__)"
+    said = subprocess.run(
+        ["python", "-c", script], cwd=fresh.root, env=environment(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(said.stdout.strip()) == fresh.root / "physiome" / "__init__.py"
+
+
+def test_plans_are_made_with_the_code_of_this_copy(fresh, tmp_path):
+    copy = fresh.clone(tmp_path / "broken")
+    (copy.root / "physiome" / "registry.py").write_text("raise OSError('of the copy')\n")
+    done = copy.snakemake("-n", check=False)
+    assert done.returncode != 0
+    assert "of the copy" in done.stdout + done.stderr
+
+
+def test_the_workflow_runs_from_another_working_directory(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-n"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "346" in done.stdout
+
+
+def test_the_demo_plans_the_same_rules_as_the_paper(fresh):
+    plan = fresh.plan("--configfile", "workflow/overlays/demo.yaml")
+    assert set(plan) == set(PAPER)
+    assert plan["train"] == 4
+
+
+def test_a_job_that_fails_says_why_and_leaves_no_output(fresh, tmp_path, mine):
+    copy = fresh.clone(tmp_path / "copy")
+    text = f"datasets: {{sleep_edf: {{source: {{raw: {{fill: folder, folder: {tmp_path}/no}}}}}}}}"
+    options = ["--cores", 1, "--show-failed-logs", "--configfile", mine(text)]
+    done = copy.snakemake("results/tables/table1.tex", *options, check=False)
+    assert done.returncode != 0
+    assert "physiome: error: " in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (copy.root / "results" / "tables").exists()
+
+
+def test_settings_of_a_job_are_plain_json(fresh):
+    said = fresh.snakemake("-n", "-p", "results/scores/sleep_edf/fold1/majority.parquet").stdout
+    (command,) = [line for line in said.splitlines() if "physiome probe" in line]
+    text = command.split("--settings '")[1].split("'")[0]
+    assert json.loads(text)["seed"] == 0
+
+
+def test_lint_finds_nothing(fresh):
+    assert "good condition" in (done := fresh.snakemake("--lint")).stdout + done.stderr
+
+
+def test_the_workflow_is_formatted(fresh):
+    snakefmt = shutil.which("snakefmt", path=environment()["PATH"])
+    assert snakefmt is not None, "snakefmt belongs to the test dependencies"
+    command = [snakefmt, "--check", "Snakefile", "workflow"]
+    done = subprocess.run(command, cwd=fresh.root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
