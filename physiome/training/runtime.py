@@ -50,9 +50,12 @@ def gpu_lease(n: int, poll_s: float = 0.2) -> Iterator[list[str]]:
     else:
         while True:
             with ExitStack() as held:
-                got = [device for device in devices if _try_lock(device, held)]
-                if len(got) >= n:
-                    yield got[:n]
+                got: list[str] = []
+                for device in devices:
+                    if len(got) < n and _try_lock(device, held):
+                        got.append(device)
+                if len(got) == n:
+                    yield got
                     return
             time.sleep(poll_s)  # what was taken so far is released: no deadlock for n > 1
 
