@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from physiome.errors import DataError, TrainingError
-from physiome.files import atomic_path, write_json
+from physiome.files import atomic_path, file_digest, write_json
 
 
 def save_weights(path: str | Path, module: nn.Module, manifest: dict[str, Any]) -> None:
@@ -72,14 +71,15 @@ class ResumeState:
     """Progress of one training beside its output, in an undeclared `<output>.resume/` folder.
 
     Bound to an identity (settings, code, data): state of another identity is set aside, not loaded.
-    The state before the last is kept, in case the last one was cut.
+    The state before the last is kept, in case the last one was damaged: torch's reader does not
+    notice a changed byte, so a state must have one of the digests that were noted as it was saved.
     """
 
     def __init__(self, output: Path, identity: str):
         self.folder = output.with_name(output.name + ".resume")
         self.identity = identity
         self.path, self.previous = self.folder / "state.pt", self.folder / "state.previous.pt"
-        self.metrics = self.folder / "metrics.jsonl"
+        self.metrics, self.digests = self.folder / "metrics.jsonl", self.folder / "digests"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -103,25 +103,32 @@ class ResumeState:
         """Write the state; the last one becomes the previous one."""
         with atomic_path(self.path) as temporary:
             torch.save({**state, "identity": self.identity}, temporary)
+            self._note_digest(temporary)  # before the move: whatever is at `path` has its digest
             if self.path.exists():
                 os.replace(self.path, self.previous)
 
     def load(self) -> tuple[dict[str, Any] | None, str]:
         """The newest usable state, or None, and a note on what was found."""
         notes = []
+        known = self.digests.read_text().split() if self.digests.exists() else []
         for path in (self.path, self.previous):
             if not path.exists():
                 continue
-            try:
-                state = torch.load(path, map_location="cpu", weights_only=True)
-            except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-                notes.append(f"{path.name} is damaged ({type(error).__name__})")
+            if file_digest(path) not in known:
+                notes.append(f"{path.name} is damaged")
                 continue
+            state = torch.load(path, map_location="cpu", weights_only=True)
             if state.get("identity") == self.identity:
                 return state, "; ".join([*notes, f"resumed from {path.name}"])
             notes.append(f"{path.name} belongs to other settings, code or data and is set aside")
             os.replace(path, path.with_suffix(".foreign"))
         return None, "; ".join(notes)
+
+    def _note_digest(self, path: Path) -> None:
+        with open(self.digests, "a") as file:
+            file.write(file_digest(path) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def clear(self) -> None:
         """Remove the folder's files after the output is in place."""

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import logging
-import os
 import platform
 import resource
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +19,7 @@ from physiome.data.batches import Batch
 from physiome.data.folds import read_fold, roles_of
 from physiome.data.windows import WindowStore
 from physiome.errors import DataError
-from physiome.files import digest
+from physiome.files import atomic_path, digest
 from physiome.methods.base import Method
 from physiome.training.checkpoint import ResumeState, save_weights
 from physiome.training.loop import fit
@@ -74,7 +74,8 @@ def train_to_file(
             "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }  # fmt: skip
         save_weights(output, method, manifest)
-        os.replace(resume.metrics, output.with_suffix(".metrics.jsonl"))
+        with atomic_path(output.with_suffix(".metrics.jsonl")) as temporary:
+            shutil.copyfile(resume.metrics, temporary)  # a rerun after a crash here needs its own
     resume.clear()
     log.info("%s done %s", title, json.dumps(summary.final_loss))
 

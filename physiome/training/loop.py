@@ -95,7 +95,8 @@ class _Run:
         reporter = Reporter(title, total, self.step)
         started = saved = time.monotonic()
         with open(self.resume.metrics, "ab") as metrics, _signals() as asked:
-            metrics.truncate(self.metrics_bytes)
+            # After a power cut the log can be shorter than the state says: never pad it.
+            metrics.truncate(min(self.metrics_bytes, metrics.tell()))
             for epoch in range(self.step // self.per_epoch, self.spec.epochs):
                 batches = training_batches(self.groups, self.spec.batch, self.spec.seed, epoch)
                 todo = batches[self.step % self.per_epoch :]
@@ -185,6 +186,12 @@ class _Run:
         metrics.write((json.dumps(line) + "\n").encode())
 
     def _save(self, metrics) -> None:
+        # A gradient can be infinite while the loss is finite: such a step is not worth keeping.
+        if not all(bool(p.isfinite().all()) for p in self.trained):
+            raise TrainingError(
+                f"the weights are not finite after step {self.step}",
+                do="lower the learning rate; saved progress is kept",
+            )
         metrics.flush()
         self.resume.save(
             {
