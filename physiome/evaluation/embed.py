@@ -45,9 +45,10 @@ def embed_windows(
         rows = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(index), width))
         place = np.full(len(store.table), -1)
         place[index] = np.arange(len(index))
-        for (_, positions), signals in prefetch(
-            store, ordered_batches(patterns(store, index), batch)
-        ):
+        groups = patterns(store, index)
+        bare = np.setdiff1d(index, np.concatenate([p for _, p in groups]))  # no modality at all
+        rows[place[bare]] = np.nan
+        for (_, positions), signals in prefetch(store, ordered_batches(groups, batch)):
             tensors = {m: torch.from_numpy(x).to(device) for m, x in signals.items()}
             block = np.full((len(positions), width), np.nan, np.float32)
             for subset, embedding in embed_subsets(method, tensors, subsets).items():
