@@ -46,7 +46,7 @@ def embed_windows(
         place = np.full(len(store.table), -1)
         place[index] = np.arange(len(index))
         groups = patterns(store, index)
-        bare = np.setdiff1d(index, np.concatenate([p for _, p in groups]))  # no modality at all
+        bare = np.setdiff1d(index, np.concatenate([index[:0], *(p for _, p in groups)]))
         rows[place[bare]] = np.nan
         for (_, positions), signals in prefetch(store, ordered_batches(groups, batch)):
             tensors = {m: torch.from_numpy(x).to(device) for m, x in signals.items()}

@@ -92,6 +92,19 @@ def test_the_frozen_weights_have_no_gradient_at_all():
         assert p.requires_grad or p.grad is None
 
 
+@pytest.mark.parametrize("restoration_gradient", [False, True])
+@pytest.mark.parametrize("term", ["intra", "missing"])
+def test_targets_are_not_pulled_towards_the_predictions(term, restoration_gradient):
+    method = physiome(restoration_gradient=restoration_gradient)
+    drop(method, "b")
+    with torch.no_grad():  # predictions that depend on nothing: what is left is the target's pull
+        for decoder in [*method.decoders.values(), *method.restorers.values()]:
+            decoder.leave.weight.zero_()
+    found = reached(method, method.loss(waves(), draws())[term])
+    assert found
+    assert all(".leave." in name for name in found)
+
+
 def test_without_drops_the_mask_token_rests_and_nothing_is_restored():
     method = physiome()
     drop(method, "")
