@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 PACKAGE = ROOT.name
 # It only names modules as text; the module a job's method lives in is hashed by name instead.
-LEFT_OUT = {"physiome.registry", "physiome.errors"}
+LEFT_OUT = {"physiome.registry", "physiome.errors", "physiome.provenance"}
 
 
 @cache

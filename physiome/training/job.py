@@ -21,6 +21,7 @@ from physiome.data.windows import WindowStore
 from physiome.errors import DataError
 from physiome.files import atomic_path, digest
 from physiome.methods.base import Method
+from physiome.provenance import code
 from physiome.training.checkpoint import ResumeState, save_weights
 from physiome.training.loop import fit
 
@@ -63,13 +64,14 @@ def train_to_file(
     index = np.unique(np.concatenate([positions for _, positions in groups]))
     method.set_scaling({m: store.scaling(index, m) for m in method.modalities})
     data = data_digest(store, groups)
-    identity = digest({"settings": settings, "data": data, "device": device})
+    source = code(__name__, type(method).__module__)
+    identity = digest({"settings": settings, "data": data, "code": source, "device": device})
     resume = ResumeState(output, identity)
     title = " ".join(str(facts[k]) for k in ("dataset", "fold", "name") if k in facts)
     with resume.held():
         summary = fit(method, store, groups, spec, device, resume, title, save_every_s)
         manifest = {
-            **facts, "settings": settings, "data": data, "identity": identity,
+            **facts, "settings": settings, "data": data, "code": source, "identity": identity,
             "training": asdict(summary), "torch": torch.__version__, "host": platform.node(),
             "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }  # fmt: skip
