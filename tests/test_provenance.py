@@ -96,6 +96,7 @@ REACHED = {
     "cli.py": "",
     "registry.py": "",
     "errors.py": "",
+    "provenance.py": "",
 }
 
 

@@ -1,0 +1,312 @@
+"""One real run of the whole workflow at the smallest size; then what reruns after which change.
+
+Every test that changes something works on a copy of the finished tree.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from project_copy import Project, environment
+from safetensors.numpy import load_file
+from sklearn.metrics import roc_auc_score
+
+from physiome.subsets import all_subsets, subset_name
+
+pytestmark = pytest.mark.slow
+
+MODALITIES = ("eeg_fpz_cz", "eeg_pz_oz", "eog")
+SUBSETS = [subset_name(subset) for subset in all_subsets(MODALITIES)]
+METHODS = ("physiome", "handmade")
+REPORTS = {"scores": 1, "table": 1, "figures": 1, "all_scores": 1, "all": 1}
+TRAINED = {**REPORTS, "train": 2, "embed": 2, "probe": 2, "curves": 1}
+CONFIG = ["workflow/overlays/demo.yaml", "small.yaml"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A tree in which everything was run once. Never changed: tests work on clones."""
+    project = Project.copy(tmp_path_factory.mktemp("finished"))
+    shutil.copy(Path(__file__).with_name("small.yaml"), project.root)
+    project.snakemake("--cores", 2, "--configfile", *CONFIG)
+    return project
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    """A clone of the finished tree."""
+    return finished.clone(tmp_path / "tree")
+
+
+def plan(project, changes=None):
+    """What a dry run plans; `changes` is configuration in a further file."""
+    return project.plan("--configfile", *CONFIG, *extra(project, changes))
+
+
+def extra(project, changes):
+    if changes is None:
+        return []
+    (project.root / "mine.yaml").write_text(yaml.safe_dump(changes), encoding="utf-8")
+    return ["mine.yaml"]
+
+
+# What it made
+
+
+def test_nothing_is_planned_when_everything_is_done(finished):
+    assert plan(finished) == {}
+
+
+def test_nothing_is_left_beside_the_results(finished):
+    left = [
+        p for p in (finished.root / "results").rglob("*") if re.search(r"tmp|resume|part$", p.name)
+    ]
+    assert left == []
+
+
+def test_scores_hold_every_fold_method_and_subset_in_known_columns(finished):
+    scores = pd.read_csv(finished.root / "results" / "scores.csv")
+    assert scores.columns.tolist() == [
+        "dataset", "fold", "method", "subset", "head", "metric", "value", "windows", "subjects",
+    ]  # fmt: skip
+    cells = scores[(scores["metric"] == "acc") & (scores["head"] == "logistic")]
+    found = set(zip(cells["fold"], cells["method"], cells["subset"], strict=True))
+    assert found == {(f, m, s) for f in (1, 2) for m in METHODS for s in SUBSETS}
+    assert cells["value"].between(0, 1).all()
+    assert cells.groupby("fold")["windows"].nunique().tolist() == [1, 1]  # the same test windows
+
+
+def test_a_cell_of_the_table_is_recomputed_from_the_windows(finished):
+    results = finished.root / "results"
+    table = pd.read_csv(results / "tables" / "table1.csv", na_values="–")
+    table = table.set_index(["head", "subset"])
+    for method, title in (("physiome", "PhysioME"), ("handmade", "Hand-made")):
+        for subset in SUBSETS:
+            acc, auc = [], []
+            for fold in (1, 2):
+                windows = pd.read_parquet(results / f"scores/sleep_edf/fold{fold}/{method}.parquet")
+                part = windows.query("subset == @subset and head == 'logistic' and complete")
+                p = part[[f"p{c}" for c in range(5)]].to_numpy()
+                acc.append(100 * np.mean(p.argmax(axis=1) == part["label"]))
+                p = p / p.sum(axis=1, keepdims=True)
+                auc.append(100 * roc_auc_score(part["label"], p, multi_class="ovr"))
+            expected = {"ACC": np.mean(acc), "ACC sd": np.std(acc, ddof=1), "AUC": np.mean(auc)}
+            for column, value in expected.items():
+                cell = table.loc[("logistic", subset), f"{title} {column}"]
+                assert cell == pytest.approx(value, abs=1e-3)
+
+
+def test_the_latex_table_says_what_the_csv_says(finished):
+    tables = finished.root / "results" / "tables"
+    text = (tables / "table1.tex").read_text(encoding="utf-8")
+    csv = pd.read_csv(tables / "table1.csv", na_values="–").set_index(["head", "subset"])
+    csv = csv.loc["logistic"]
+    rows = [line for line in text.splitlines() if "bullet" in line]
+    assert len(rows) == len(SUBSETS)
+    for row, subset in zip(rows, SUBSETS, strict=True):
+        assert f"{csv.loc[subset, 'PhysioME ACC']:.2f}" in row
+        assert f"{csv.loc[subset, 'Hand-made AUC']:.2f}" in row
+    assert text.count(r"\begin{") == text.count(r"\end{")
+    assert text.count("{") == text.count("}")
+
+
+def test_no_test_subject_was_seen_before_it_was_tested(finished):
+    results = finished.root / "results"
+    folds = json.loads((results / "folds/sleep_edf.json").read_text(encoding="utf-8"))["folds"]
+    tested = []
+    for fold in folds:
+        scores = results / f"scores/sleep_edf/fold{fold['fold']}/physiome.parquet"
+        subjects = set(pd.read_parquet(scores)["subject"])
+        assert subjects == set(fold["test"])
+        assert not subjects & {s for role in ("pretrain", "train", "valid") for s in fold[role]}
+        tested += subjects
+    assert len(tested) == len(set(tested)) == 8
+
+
+def test_every_job_left_a_log_and_the_figures_are_drawings(finished):
+    results = finished.root / "results"
+    assert len(list((results / "logs" / "pretrain").rglob("*.log"))) == 6
+    assert len(list((results / "benchmarks" / "train").rglob("*.tsv"))) == 2
+    drawn = sorted(p.name for p in (results / "figures" / "sleep_edf").iterdir())
+    assert drawn == ["confusion.svg", "curves.svg", "subsets.svg", "timeline.svg"]
+    for figure in (results / "figures" / "sleep_edf").iterdir():
+        assert "<svg" in figure.read_text(encoding="utf-8")
+
+
+# What runs again
+
+FRAMES = ("physiome/nn/frames.py", "import torch\n", "import torch\n\nANOTHER = 1\n")
+EDITS = {
+    "a layer of the encoders": (FRAMES, {**TRAINED, "pretrain": 6}),
+    "the writer of tables": (
+        ("physiome/reporting/latex.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
+        {"table": 1, "all": 1},
+    ),
+    "what tables and figures share": (
+        ("physiome/reporting/tables.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
+        {"table": 1, "figures": 1, "all": 1},
+    ),
+    "the heads": (
+        ("physiome/evaluation/heads.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
+        {**REPORTS, "probe": 4},
+    ),
+    "another method": (
+        ("physiome/methods/controls.py", "import torch\n", "import torch\n\nX = 1\n"),
+        {**REPORTS, "embed": 2, "probe": 2},
+    ),
+    "the reading of raw files": (
+        ("physiome/data/signals.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
+        {**TRAINED, "shard": 2, "folds": 1, "pretrain": 6, "embed": 4, "probe": 4},
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_of_code_plans_what_it_can_change(tree, edit):
+    change, expected = EDITS[edit]
+    tree.edit(*change)
+    assert plan(tree) == expected
+
+
+def test_edits_that_can_change_nothing_plan_nothing(tree):
+    tree.edit("physiome/nn/frames.py", "import torch\n", "import torch  # a library\n")
+    tree.edit("physiome/cli.py", "import logging\n", "import logging\n\nANOTHER = 1\n")
+    entry = '    "x": Entry("physiome.x", "X", "X", "single"),\n'
+    marker = "METHODS: dict[str, Entry] = {\n"
+    tree.edit("physiome/registry.py", marker, marker + entry)
+    tree.edit("README.md", "#", "##")
+    for path in (tree.root / "physiome").rglob("*.py"):
+        path.touch()
+    assert plan(tree) == {}
+
+
+CHANGES = {
+    "how it is printed": ({"tables": {"decimals": 1}}, {"table": 1, "all": 1}),
+    "a title": (
+        {"datasets": {"sleep_edf": {"title": "Nights"}}},
+        {"table": 1, "figures": 1, "all": 1},
+    ),
+    "the heads": ({"probe": {"max_iterations": 50}}, {**REPORTS, "probe": 4}),
+    "what no job depends on": (
+        {
+            "threads": {"train": 2},
+            "device": "cpu",
+            "datasets": {"vitaldb": {"window": {"length_s": 20.0}}},
+            "overrides": {"sleep_edf/1": {"train": {}}},
+        },
+        {},
+    ),
+    "one fold's encoders": (
+        {"overrides": {"sleep_edf/2": {"pretrain": {"epochs": 3}}}},
+        {**REPORTS, "pretrain": 3, "train": 1, "embed": 1, "probe": 1, "curves": 1},
+    ),
+    "which folds are run": (
+        {"folds": {"use": 1}},
+        {"scores": 1, "table": 1, "figures": 1, "curves": 1, "all_scores": 1, "all": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_configuration_plans_what_it_can_change(finished, tmp_path, change):
+    changes, expected = CHANGES[change]
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(changes), encoding="utf-8")
+    assert finished.plan("--configfile", *CONFIG, mine) == expected
+
+
+def test_an_override_of_one_fold_reruns_that_fold_and_what_reads_it(tree):
+    changes = {"overrides": {"sleep_edf/2": {"train": {"learning_rate": 5.0e-4}}}}
+    expected = {**REPORTS, "train": 1, "embed": 1, "probe": 1, "curves": 1}
+    assert plan(tree, changes) == expected
+    folders = ("records", "raw", "shards", "folds", "models", "embeddings", "scores")
+    before = tree.stamps(folders)
+    tree.snakemake("--cores", 2, "--configfile", *CONFIG, "mine.yaml")
+    after = tree.stamps(folders)
+    assert before.keys() == after.keys()
+    changed = {path for path in after if after[path] != before[path]}
+    own = re.compile(r"(models|embeddings|scores)/sleep_edf/fold2/physiome\.")
+    assert {p for p in changed if not own.match(p)} == {
+        "scores/sleep_edf.csv", "scores/sleep_edf.by_subject.csv",
+    }  # fmt: skip
+    assert {p.split("/")[0] for p in changed} == {"models", "embeddings", "scores"}
+    assert plan(tree, changes) == {}
+
+
+def test_a_deleted_model_is_made_again_without_its_encoders(tree):
+    (tree.root / "results/models/sleep_edf/fold1/physiome.safetensors").unlink()
+    (tree.root / "results/embeddings/sleep_edf/fold1/physiome.npy").unlink()
+    assert plan(tree) == {}  # Snakemake: what is there is there, its inputs do not matter
+    target = "results/embeddings/sleep_edf/fold1/physiome.npy"
+    found = tree.plan(target, "--configfile", *CONFIG)
+    assert found == {"train": 1, "embed": 1}
+
+
+# What survives a kill
+
+
+def kill_tree(process):
+    """SIGKILL to a process and all that it started, as a power cut would."""
+    parent = psutil.Process(process.pid)
+    family = [parent, *parent.children(recursive=True)]
+    for member in family:
+        member.kill()
+    process.wait()
+    psutil.wait_procs(family, timeout=10)
+
+
+def wait_for(path, process, limit_s=90.0):
+    end = time.monotonic() + limit_s
+    while not path.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.01)
+
+
+KILLED = {
+    "pretrain": "results/models/sleep_edf/fold1/encoders/dp_neuronet/eog.safetensors",
+    "train": "results/models/sleep_edf/fold1/physiome.safetensors",
+}
+
+
+@pytest.mark.parametrize("section", KILLED)
+def test_a_killed_training_ends_in_the_weights_of_an_uninterrupted_one(finished, tmp_path, section):
+    target = Path(KILLED[section])
+    whole, killed = finished.clone(tmp_path / "whole"), finished.clone(tmp_path / "killed")
+    for project in (whole, killed):
+        extra(project, {section: {"epochs": 8}})
+    same = [target, "--cores", 1, "--configfile", *CONFIG, "mine.yaml"]
+    whole.snakemake(*same)
+
+    process = subprocess.Popen(
+        killed.command(*same), cwd=killed.root, env=environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    resume = killed.root / (str(target) + ".resume")
+    wait_for(resume / "state.previous.pt", process)  # two epochs are saved
+    second = killed.snakemake(*same, check=False)  # beside the first: refused, and says how
+    kill_tree(process)
+    assert second.returncode != 0
+    assert "--unlock" in second.stdout + second.stderr
+    assert not (killed.root / target).exists()
+
+    killed.snakemake("--unlock")
+    killed.snakemake(*same)
+    log = next(
+        (killed.root / f"results/logs/{section}/sleep_edf/fold1").glob(f"*{target.stem}.log")
+    )
+    assert "resumed from state" in log.read_text(encoding="utf-8")
+    expected, found = load_file(whole.root / target), load_file(killed.root / target)
+    assert expected.keys() == found.keys()
+    assert all(expected[name].tobytes() == found[name].tobytes() for name in expected)
+    metrics = target.with_suffix(".metrics.jsonl")
+    assert (killed.root / metrics).read_bytes() == (whole.root / metrics).read_bytes()
+    assert not resume.exists()
