@@ -108,5 +108,10 @@ def resident_mb() -> float:
 
 
 def peak_mb() -> float:
-    """The most it has been since the process began."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    """The most it has been since this program began.
+
+    Not `ru_maxrss`, which a program inherits from the process that started it.
+    """
+    status = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6

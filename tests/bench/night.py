@@ -24,12 +24,13 @@ def rows(quick: bool) -> list[Row]:
         _write(Path(folder), "SC4011", 1)
         found = [common.in_child("night", folder) for _ in range(1 if quick else 3)]
         size = night.stat().st_size / 1e6
-    best = min(f["seconds"] for f in found)
+    best, work = (min(f[key] for f in found) for key in ("seconds", "cpu_s"))
     memory = max(f["growth_mb"] for f in found)
     return [
-        Row(f"EDF night to shard ({size:.0f} MB)", f"{best:.2f} s", "3 s", best <= SECONDS_BAR),
+        Row(f"EDF night to shard ({size:.0f} MB)", f"{best:.2f} s ({work:.2f} s of CPU)", "3 s",
+            best <= SECONDS_BAR),
         Row("its memory beyond imports", f"{memory:.0f} MB", "400 MB", memory <= MEMORY_BAR_MB),
-    ]
+    ]  # fmt: skip
 
 
 def _write(folder: Path, record: str, hours: float) -> Path:
@@ -45,10 +46,10 @@ def measure(folder: Path) -> dict[str, float]:
     """Cut the short night, then the long one."""
     settings = canonical_json(common.paper_config().datasets["sleep_edf"].shard_settings())
     shard.run(settings=settings, raw=folder / "SC4011.json", folder=folder / "short")
-    before, began = common.resident_mb(), time.perf_counter()
+    before, began, worked = common.resident_mb(), time.perf_counter(), time.process_time()
     shard.run(settings=settings, raw=folder / "SC4001.json", folder=folder / "long")
-    seconds = time.perf_counter() - began
-    return {"seconds": seconds, "growth_mb": common.peak_mb() - before}
+    seconds, worked = time.perf_counter() - began, time.process_time() - worked
+    return {"seconds": seconds, "cpu_s": worked, "growth_mb": common.peak_mb() - before}
 
 
 if __name__ == "__main__":

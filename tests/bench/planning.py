@@ -18,20 +18,23 @@ def rows(quick: bool) -> list[Row]:
         copy = Path(folder) / "copy"
         subprocess.run(["git", "clone", "--quiet", common.ROOT, copy], check=True)
         found = [_plan(copy) for _ in range(1 if quick else 3)]
-    seconds, jobs = min(found)
+    seconds, work, jobs = min(found)
     return [
-        Row(f"snakemake -n, {jobs} jobs, fresh copy", f"{seconds:.1f} s", "5 s", seconds <= BAR_S)
-    ]
+        Row(f"snakemake -n, {jobs} jobs, fresh copy", f"{seconds:.1f} s ({work:.1f} s of CPU)",
+            "5 s", seconds <= BAR_S)
+    ]  # fmt: skip
 
 
-def _plan(copy: Path) -> tuple[float, int]:
-    """Seconds and number of jobs."""
+def _plan(copy: Path) -> tuple[float, float, int]:
+    """Seconds, seconds of CPU, and number of jobs."""
     environment = {**os.environ, "PYTHONPATH": str(copy)}  # the copy's package, not this one
-    began = time.perf_counter()
+    began, before = time.perf_counter(), os.times()
     done = subprocess.run(
         ["snakemake", "-n"], cwd=copy, env=environment, capture_output=True, text=True, check=True
     )
-    seconds = time.perf_counter() - began
+    seconds, after = time.perf_counter() - began, os.times()
+    work = after.children_user - before.children_user
+    work += after.children_system - before.children_system
     text = done.stdout + done.stderr
     (total,) = {line.split()[1] for line in text.splitlines() if line.startswith("total")}
-    return seconds, int(total)
+    return seconds, work, int(total)
