@@ -9,6 +9,7 @@ from physiome.config.model import EncoderSpec, PhysioMESpec
 from physiome.methods.neuronet import DPNeuroNet, NeuroNet
 from physiome.methods.physiome import PhysioME
 
+torch.set_num_threads(1)  # for tensors this small, threads cost more than they give
 NAMES = ("a", "b", "c")
 RATE_HZ = 100.0
 SAMPLES = 900  # 9 s: five frames of 3 s, one every 1.5 s

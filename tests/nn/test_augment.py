@@ -1,5 +1,7 @@
 """DP-NeuroNet's views: a stretched crop and permuted segments."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,14 @@ def test_permutation_really_permutes():
     views = [permute_view(ramp(), rng(seed)) for seed in range(20)]
     assert sum(not torch.equal(view, ramp()) for view in views) >= 18  # 1 of 120 orders is identity
     assert len({tuple(view[0].tolist()) for view in views}) >= 18
+
+
+def test_no_segment_is_empty():
+    five = torch.arange(5.0)[None]  # five segments of five samples: one sample each
+    orders = {tuple(permute_view(five, rng(seed), 5)[0].tolist()) for seed in range(300)}
+    neighbours = {pair for order in orders for pair in pairwise(order)}
+    assert len(neighbours) == 20
+    assert any((3.0, 4.0) not in pairwise(order) for order in orders)
 
 
 def test_one_segment_is_the_signal_itself():
