@@ -253,6 +253,14 @@ def test_a_deleted_model_is_made_again_without_its_encoders(tree):
 # What survives a kill
 
 
+def started(project, arguments):
+    """A snakemake run in the background."""
+    return subprocess.Popen(
+        project.command(*arguments), cwd=project.root, env=environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
 def kill_tree(process):
     """SIGKILL to a process and all that it started, as a power cut would."""
     parent = psutil.Process(process.pid)
@@ -284,12 +292,7 @@ def test_a_killed_training_ends_in_the_weights_of_an_uninterrupted_one(finished,
     for project in (whole, killed):
         extra(project, {section: {"epochs": 8}})
     same = [target, "--cores", 1, "--configfile", *CONFIG, "mine.yaml"]
-    whole.snakemake(*same)
-
-    process = subprocess.Popen(
-        killed.command(*same), cwd=killed.root, env=environment(), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    uninterrupted, process = started(whole, same), started(killed, same)
     resume = killed.root / (str(target) + ".resume")
     wait_for(resume / "state.previous.pt", process)  # two epochs are saved
     second = killed.snakemake(*same, check=False)  # beside the first: refused, and says how
@@ -300,6 +303,7 @@ def test_a_killed_training_ends_in_the_weights_of_an_uninterrupted_one(finished,
 
     killed.snakemake("--unlock")
     killed.snakemake(*same)
+    assert uninterrupted.wait() == 0
     log = next(
         (killed.root / f"results/logs/{section}/sleep_edf/fold1").glob(f"*{target.stem}.log")
     )
