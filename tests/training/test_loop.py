@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny import NAMES, physiome
+from tiny import NAMES, neuronet, physiome
 from tinyshards import tiny_store
 from toys import Stumbling, Toy, Uncoupled, train
 
@@ -116,14 +116,14 @@ def test_frozen_parameters_are_not_touched(store, tmp_path):
     assert manifest["training"]["trained_parameters"] < manifest["training"]["parameters"]
 
 
-def test_the_methods_scaling_is_the_one_of_the_windows_trained_on(tmp_path):
-    store, method = tiny_store(tmp_path), physiome()
+def test_an_encoder_is_scaled_by_the_windows_trained_on_and_keeps_that_scaling(tmp_path):
+    store, encoder, method = tiny_store(tmp_path), neuronet(modality="b"), physiome()
     store.table["mean_b"], store.table["var_b"] = 80.0, 25.0
-    train(lambda: method, store, tmp_path / "w.safetensors", epochs=1)
-    scaling = method.encoders["b"].scaling
-    assert scaling is not None
-    store_scaling = store.scaling(np.arange(len(store.table)), "b")
-    assert store_scaling == (80.0, 5.0)
+    method.encoders["b"].scaling.set(7.0, 3.0)  # as pretrained on other windows
+    for trained, expected in ((encoder.encoder, (80.0, 5.0)), (method.encoders["b"], (7.0, 3.0))):
+        whole = encoder if trained is encoder.encoder else method
+        train(lambda whole=whole: whole, store, tmp_path / "w.safetensors", epochs=1)
+        assert (float(trained.scaling.offset), float(trained.scaling.scale)) == expected
 
 
 def test_windows_that_lack_a_modality_are_trained_in_batches_of_their_own(tmp_path):
