@@ -13,6 +13,8 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 def _divides(width: int, heads: int, name: str) -> None:
     if width % heads:
         raise ValueError(f"{name}: width {width} cannot be split evenly over {heads} heads")
+    if width % 2:
+        raise ValueError(f"{name}: width {width} is odd; positions need sines and cosines")
 
 
 class Augment(Spec):

@@ -230,6 +230,11 @@ class Config(Spec):
                 f"encoder.frame_s {encoder.frame_s} is longer than a window of {name} "
                 f"({dataset.window.length_s} s) - set overrides.{name}.encoder.frame_s"
             )
+        if encoder.frames(dataset.window.length_s) < 2:
+            raise ConfigError(
+                f"a window of {name} holds one frame, of which none can be masked - "
+                f"shorten overrides.{name}.encoder.frame_s or step_s"
+            )
 
 
 @cache

@@ -85,6 +85,8 @@ REFUSED = {
     "data set that is no path name": ("datasets.Sleep EDF", {}, ["Sleep EDF"]),
     "low-pass above Nyquist": ("datasets.sleep_edf.window.lowpass_hz", 50.0, ["50.0", "100.0"]),
     "frame longer than the window": ("encoder.frame_s", 31.0, ["31.0", "sleep_edf", "30.0"]),
+    "one frame in a window": ("encoder.frame_s", 30.0, ["sleep_edf", "one frame"]),
+    "odd width": ("overrides.vitaldb.physiome", {"width": 63, "heads": 1}, ["width 63 is odd"]),
     "step longer than the frame": ("encoder.step_s", 4.5, ["4.5", "4.0"]),
     "one fold": ("folds.count", 1, ["folds.count"]),
     "share of everything": ("folds.train_share", 1.0, ["folds.train_share", "1.0"]),
