@@ -194,6 +194,17 @@ def test_the_order_of_keys_changes_no_slice():
     assert affected(plain) == set()
 
 
-def test_slices_are_json_with_sorted_keys():
+def test_slices_are_json_with_sorted_keys_but_where_order_is_shown():
     for key, text in SHIPPED.items():
-        assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":")), key
+        if key[0] not in SHOWN.split():
+            parsed = json.loads(text)
+            assert text == json.dumps(parsed, sort_keys=True, separators=(",", ":")), key
+
+
+def test_tables_and_figures_keep_the_order_of_methods_and_modalities():
+    plain = changed("methods", ["majority", "physiome", "handmade"])
+    for text in (f(Config.load(plain), "sleep_edf") for f in (
+        Config.table_settings, Config.figure_settings
+    )):  # fmt: skip
+        assert list(json.loads(text)["methods"]) == plain["methods"]
+        assert list(json.loads(text)["modalities"]) == ["eeg_fpz_cz", "eeg_pz_oz", "eog"]
