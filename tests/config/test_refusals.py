@@ -33,8 +33,6 @@ REFUSED = {
     "width over heads": ("encoder.heads", 6, ["width 512", "6 heads"]),
     "decoder width over heads": ("physiome.decoder_heads", 3, ["width 256", "3 heads"]),
     "restoration width over heads": ("physiome.restore_width", 100, ["width 100", "8 heads"]),
-    "odd width": ("overrides", {"vitaldb": {"encoder": {"width": 33, "heads": 3}}}, ["33 is odd"]),
-    "a window of one frame": ("encoder.frame_s", 29.5, ["sleep_edf", "one frame"]),
     "everything masked": ("encoder.mask_ratio", 1.0, ["encoder.mask_ratio", "1.0", "less than 1"]),
     "nothing masked": ("physiome.mask_ratio", 0.0, ["physiome.mask_ratio", "greater than 0"]),
     "not a number": ("train.learning_rate", float("nan"), ["Out of range float"]),
