@@ -24,7 +24,7 @@ demo: .venv/ready
 	@python -m physiome show results/demo/tables/table1.csv results/demo/tables/table2.csv
 
 test: .venv/ready
-	pytest
+	pytest -n auto --dist loadfile
 
 bench: .venv/ready
 	python -m tests.bench

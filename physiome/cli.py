@@ -19,6 +19,7 @@ app = typer.Typer(
 File = Annotated[Path, typer.Option()]
 Number = Annotated[int, typer.Option()]
 Settings = Annotated[str, typer.Option(help="this step's slice of the configuration, as JSON")]
+Transfer = Annotated[str, typer.Option(help="how files are transferred, as JSON")]
 Modality = Annotated[str, typer.Option()]
 Shards = Annotated[list[Path], typer.Argument(help="manifest.json of every shard")]
 Probes = Annotated[list[Path], typer.Argument(help="per-window files of the probe step")]
@@ -40,19 +41,22 @@ def _start(version: Annotated[bool, typer.Option(help="print the version")] = Fa
 
 
 @app.command()
-def records(settings: Settings, output: File) -> None:
+def records(settings: Settings, output: File, transfer: Transfer = "{}") -> None:
     """List a data set's records: which there are, and whose."""
     from physiome.steps import records as step
 
-    step.run(settings, output)
+    step.run(settings, output, transfer)
 
 
 @app.command()
-def fetch(settings: Settings, records: File, batch: Number, batches: Number, output: File) -> None:
+def fetch(
+    settings: Settings, records: File, batch: Number, batches: Number, output: File,
+    transfer: Transfer = "{}",
+) -> None:  # fmt: skip
     """Make sure the raw files of one batch of records are there and whole."""
     from physiome.steps import fetch as step
 
-    step.run(settings, records, batch, batches, output)
+    step.run(settings, records, batch, batches, output, transfer)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """What every part of the configuration shares: frozen, strict, no unknown keys, readable errors."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -37,6 +38,15 @@ class Spec(BaseModel):
     def plain(self) -> dict[str, Any]:
         """The spec as plain JSON data."""
         return self.model_dump(mode="json")
+
+
+def deep_merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `change`; dictionaries are merged, everything else replaced."""
+    merged = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = deep_merge(merged[key], value) if both else value
+    return merged
 
 
 def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tuple[str]:

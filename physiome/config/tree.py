@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, PositiveInt
 
-from physiome.config.base import Spec
+from physiome.config.base import Spec, deep_merge
 from physiome.config.data import Dataset, Name
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
@@ -24,6 +24,7 @@ from physiome.files import canonical_json
 from physiome.registry import ENCODERS, METHODS, lookup
 
 SECTIONS = ("folds", "encoder", "pretrain", "physiome", "train", "probe")  # may be overridden
+TRANSFER = {"urls", "timeout_s", "attempts", "connections", "accept_terms"}  # of a source
 
 
 class Threads(Spec):
@@ -107,13 +108,19 @@ class Config(Spec):
     # Slices, one per step
 
     def records_settings(self, dataset: str) -> str:
-        """For `records` and `fetch`: the source alone."""
+        """For `records` and `fetch`: the source, but not how it is transferred."""
         spec = self.datasets[dataset]
         channels = {m: modality.channel for m, modality in spec.modalities.items()}
-        source = spec.source.plain()
-        folder = _raw_folder(self.results, dataset, source)
+        source, _ = _without_transfer(spec.source.plain())
+        folder = _raw_folder(self.results, dataset, spec.source.plain())
         return canonical_json(
             {"dataset": dataset, "source": source, "modalities": channels, "folder": folder}
+        )
+
+    def transfer_settings(self, dataset: str) -> str:
+        """What else `records` and `fetch` need: a mirror or a timeout changes no recording."""
+        return canonical_json(
+            {"source": _without_transfer(self.datasets[dataset].source.plain())[1]}
         )
 
     def shard_settings(self, dataset: str) -> str:
@@ -270,17 +277,17 @@ def load_files(paths: Sequence[Path]) -> Config:
     return Config.load(plain)
 
 
-def deep_merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `change`; dictionaries are merged, everything else replaced."""
-    merged = dict(base)
-    for key, value in change.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = deep_merge(merged[key], value) if both else value
-    return merged
-
-
 def _raw_folder(results: str, dataset: str, source: Mapping[str, Any]) -> str:
     """Where a data set's raw files lie."""
     if "raw" in source:
         return source["raw"]["folder"] or f"{results}/raw/{dataset}"
     return source["folder"]
+
+
+def _without_transfer(source: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A source without the keys that say how files are transferred, and those keys alone."""
+    kept = {k: v for k, v in source.items() if k not in TRANSFER}
+    moved = {k: v for k, v in source.items() if k in TRANSFER}
+    if "raw" in source:
+        kept["raw"], moved["raw"] = _without_transfer(source["raw"])
+    return kept, moved

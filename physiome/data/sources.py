@@ -1,5 +1,6 @@
 """Sources of recordings: what one is, and which there are."""
 
+import json
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from physiome.config.base import Spec
+from physiome.config.base import Spec, deep_merge
 from physiome.config.data import Source as SourceSpec
 from physiome.data.record_table import Row
 from physiome.data.recording import RawRecord
@@ -46,6 +47,16 @@ class SourceSettings(Spec):
     source: SourceSpec
     folder: str  # the raw folder
     modalities: dict[str, str] = Field(default_factory=dict)  # modality -> channel
+
+
+def parse_settings(settings: str, transfer: str) -> SourceSettings:
+    """The settings of a step on raw files.
+
+    Args:
+        settings: JSON text of what decides which recordings there are.
+        transfer: JSON text of the same shape, of what only decides how files are transferred.
+    """
+    return SourceSettings.parse(deep_merge(json.loads(settings), json.loads(transfer)), "source")
 
 
 def open_source(settings: SourceSettings) -> Source:

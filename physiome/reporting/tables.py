@@ -198,8 +198,6 @@ def wide(table: pd.DataFrame, spec: TableSpec, head: str) -> pd.DataFrame:
                 value = cell[part]
                 row[title + suffix] = round(value, 4) if part != "folds" else value
             row[f"{title} difference"] = round(cell["mean"] - cell["paper"], 4)
-            if pd.isna(cell["mean"]):
-                row[title] = "–"
             if cell["note"]:
                 notes.append(f"{title}: {cell['note']}")
         rows.append({**row, "note": "; ".join(notes)})

@@ -4,14 +4,16 @@ import logging
 from pathlib import Path
 
 from physiome.data.record_table import read_rows
-from physiome.data.sources import SourceSettings, open_source
+from physiome.data.sources import open_source, parse_settings
 from physiome.errors import PhysioError
 from physiome.files import write_json
 
 log = logging.getLogger(__name__)
 
 
-def run(settings: str, records: Path, batch: int, batches: int, output: Path) -> None:
+def run(
+    settings: str, records: Path, batch: int, batches: int, output: Path, transfer: str = "{}"
+) -> None:
     """Fill the raw files of the rows with number % batches == batch; write what is there as JSON.
 
     A record whose files cannot be had is listed with its `problem`; the step goes on.
@@ -19,10 +21,11 @@ def run(settings: str, records: Path, batch: int, batches: int, output: Path) ->
     Args:
         settings: JSON with dataset, source, folder (the raw folder), modalities (name -> channel).
         records: the record table.
+        transfer: JSON with more keys of the source: addresses, timeouts, accepted terms.
     """
     if not 0 <= batch < batches:
         raise PhysioError("no such batch", why=f"batch {batch} of {batches}", do="count from 0")
-    parsed = SourceSettings.parse_text(settings, "fetch")
+    parsed = parse_settings(settings, transfer)
     rows = read_rows(records)[batch::batches]
     filled = open_source(parsed).fill(rows)
     for record in filled:

@@ -4,19 +4,20 @@ import logging
 from pathlib import Path
 
 from physiome.data.record_table import write_rows
-from physiome.data.sources import SourceSettings, open_source
+from physiome.data.sources import open_source, parse_settings
 from physiome.errors import DataError
 
 log = logging.getLogger(__name__)
 
 
-def run(settings: str, output: Path) -> None:
+def run(settings: str, output: Path, transfer: str = "{}") -> None:
     """Write the record table as CSV.
 
     Args:
         settings: JSON with dataset, source, folder (the raw folder), modalities (name -> channel).
+        transfer: JSON with more keys of the source: addresses, timeouts, accepted terms.
     """
-    parsed = SourceSettings.parse_text(settings, "records")
+    parsed = parse_settings(settings, transfer)
     rows = open_source(parsed).records()
     if not rows:
         raise DataError("data set has no records", where=parsed.dataset)

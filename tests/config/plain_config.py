@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from physiome.config.tree import Config, deep_merge
+from physiome.config.base import deep_merge
+from physiome.config.tree import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = sorted((ROOT / "workflow" / "overlays").glob("*.yaml"))

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from plain_config import OVERLAYS, ROOT, overlaid, shipped
 
-from physiome.config.tree import Config, deep_merge, load_files
+from physiome.config.base import deep_merge
+from physiome.config.tree import Config, load_files
 
 SOURCE = re.compile(r"#.*(Table \d|\bcode\b|\btext\b|\bours\b|default)")
 

@@ -1,4 +1,4 @@
-# Raw recordings -> shards -> folds.
+# Raw recordings -> shards -> folds. How files are transferred is a resource: a change reruns nothing.
 
 
 rule records:
@@ -9,11 +9,14 @@ rule records:
     localrule: True
     conda:
         "../../envs/physiome.yaml"
+    resources:
+        transfer=lambda wc: CONFIG.transfer_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.records_settings(wc.dataset),
         code=source_code("physiome.steps.records"),
     shell:
-        "python -m physiome records --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
+        "python -m physiome records --settings {params.settings:q}"
+        " --transfer {resources.transfer:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule fetch:
@@ -27,13 +30,16 @@ rule fetch:
         "<results>/benchmarks/fetch/{dataset}.batch{batch}.tsv"
     conda:
         "../../envs/physiome.yaml"
+    resources:
+        transfer=lambda wc: CONFIG.transfer_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.records_settings(wc.dataset),
         batches=lambda wc: CONFIG.datasets[wc.dataset].batches,
         code=source_code("physiome.steps.fetch"),
     shell:
         "python -m physiome fetch --settings {params.settings:q} --records {input:q}"
-        " --batch {wildcards.batch} --batches {params.batches} --output {output:q} > {log:q} 2>&1"
+        " --transfer {resources.transfer:q} --batch {wildcards.batch}"
+        " --batches {params.batches} --output {output:q} > {log:q} 2>&1"
 
 
 rule shard:
