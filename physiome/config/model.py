@@ -1,6 +1,6 @@
 """Architectures: the modality encoder (DP-NeuroNet) and the fusion (PhysioME)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -25,13 +25,9 @@ class Augment(Spec):
     segments: PositiveInt = 5  # pieces that the second view permutes
 
 
-class EncoderSpec(Spec):
-    """A modality encoder: frame network, masked autoencoder and projection head."""
+class Transformers(Spec):
+    """What encoder and fusion have alike: a wide encoder, narrower decoders, projection heads."""
 
-    name: str = "dp_neuronet"
-    frame_s: PositiveFloat
-    step_s: PositiveFloat
-    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (48, 48, 64, 64)
     width: PositiveInt = 512
     depth: PositiveInt = 6
     heads: PositiveInt = 8
@@ -39,6 +35,21 @@ class EncoderSpec(Spec):
     decoder_depth: PositiveInt = 4
     decoder_heads: PositiveInt = 8
     projection: tuple[PositiveInt, PositiveInt] = (1024, 512)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        _divides(self.width, self.heads, "encoder")
+        _divides(self.decoder_width, self.decoder_heads, "decoder")
+        return self
+
+
+class EncoderSpec(Transformers):
+    """A modality encoder: frame network, masked autoencoder and projection head."""
+
+    name: str = "dp_neuronet"
+    frame_s: PositiveFloat
+    step_s: PositiveFloat
+    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (48, 48, 64, 64)
     mask_ratio: Ratio = 0.8
     temperature: PositiveFloat = 0.1
     detach_target: bool = False
@@ -48,9 +59,7 @@ class EncoderSpec(Spec):
     )
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> "EncoderSpec":
-        _divides(self.width, self.heads, "encoder")
-        _divides(self.decoder_width, self.decoder_heads, "encoder decoder")
+    def _frames_overlap(self) -> Self:
         if self.step_s > self.frame_s:
             raise ValueError(f"step_s {self.step_s} is longer than frame_s {self.frame_s}")
         return self
@@ -68,19 +77,12 @@ class Lora(Spec):
     dropout: Probability = 0.05
 
 
-class PhysioMESpec(Spec):
+class PhysioMESpec(Transformers):
     """PhysioME: multimodal encoder, modality decoders and restoration decoders."""
 
-    width: PositiveInt = 512
-    depth: PositiveInt = 6
-    heads: PositiveInt = 8
-    decoder_width: PositiveInt = 256
-    decoder_depth: PositiveInt = 4
-    decoder_heads: PositiveInt = 8
     restore_width: PositiveInt = 512
     restore_depth: PositiveInt = 8
     restore_heads: PositiveInt = 8
-    projection: tuple[PositiveInt, PositiveInt] = (1024, 512)
     mask_ratio: Ratio = 0.4
     temperature: PositiveFloat = 0.1
     lora: Lora = Lora()
@@ -91,8 +93,6 @@ class PhysioMESpec(Spec):
     )
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> "PhysioMESpec":
-        _divides(self.width, self.heads, "multimodal encoder")
-        _divides(self.decoder_width, self.decoder_heads, "modality decoder")
+    def _restorers_heads_divide(self) -> Self:
         _divides(self.restore_width, self.restore_heads, "restoration decoder")
         return self
