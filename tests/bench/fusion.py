@@ -7,6 +7,7 @@ import torch
 
 from physiome.methods.build import build_encoder, build_method
 from physiome.methods.physiome import PhysioME
+from physiome.training.runtime import keep_freed_memory
 from tests.bench import common
 from tests.bench.common import Row
 
@@ -38,6 +39,7 @@ class Rotating(PhysioME):
 
 def measure(repeats: int) -> dict[str, float]:
     """Three PhysioME steps (none, one, two modalities dropped) against a DP-NeuroNet step."""
+    keep_freed_memory()  # as the steps do
     torch.manual_seed(0)
     settings = common.sleep_settings()
     encoders = [build_encoder(settings, m) for m in settings["modalities"]]

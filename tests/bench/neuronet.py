@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from physiome.methods.build import build_encoder
 from physiome.methods.neuronet import DPNeuroNet
+from physiome.training.runtime import keep_freed_memory
 from tests.bench import common
 from tests.bench.common import Row
 from tests.bench.published import Published
@@ -33,6 +34,7 @@ def _model(device: str) -> tuple[DPNeuroNet, dict[str, torch.Tensor]]:
 
 
 def _on_cpu(quick: bool) -> list[Row]:
+    keep_freed_memory()  # as the steps do
     model, batch = _model("cpu")
     slow = Published(model)
     runs = {
