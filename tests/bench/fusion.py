@@ -16,7 +16,7 @@ BATCH = 32
 
 def rows(quick: bool) -> list[Row]:
     """Measured in a process of its own, whose peak memory is PhysioME's."""
-    found = common.in_child("fusion", 1 if quick else 5)
+    found = common.in_child("fusion", 1 if quick else 3)
     flowing = found["with_gradient"] == found["trained"]
     return [
         Row(f"PhysioME step, fp32, batch {BATCH}", f"{found['segments_per_s']:.1f} segments/s"),
