@@ -1,7 +1,7 @@
 """Write envs/physiome.yaml, the conda environment of the rules, from constraints.txt.
 
-    python envs/write.py           # writes it
-    python envs/write.py --check   # exit code 1 if it is out of date
+python envs/write.py           # writes it
+python envs/write.py --check   # exit code 1 if it is out of date
 """
 
 import re
