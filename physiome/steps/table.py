@@ -39,13 +39,13 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
         table = build_table(cells, spec.methods, spec.modalities, paper, subsets, spec.decimals)
         parts.append(wide(table, spec, str(head)))
         if head == spec.head:
-            printed = to_latex(table, spec, *test_sizes(cells))
+            printed = to_latex(table, spec, *tested_sizes(cells))
     with atomic_path(csv) as temporary:
         pd.concat(parts).to_csv(temporary, index=False)
     write_text(tex, printed)
 
 
-def test_sizes(cells: pd.DataFrame) -> tuple[int, int, int]:
+def tested_sizes(cells: pd.DataFrame) -> tuple[int, int, int]:
     """Test windows and subjects summed over folds, and the number of folds."""
     compared = cells[(cells["metric"] == "acc") & (cells["subset"] != AS_RECORDED)]
     sizes = compared.groupby("fold")[["windows", "subjects"]].max().sum()
