@@ -13,14 +13,18 @@ from physiome.errors import ConfigError, nearest
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a method's class is, and how tables present it."""
+    """Where a method's class is, what it stands on, and how tables present it."""
 
     module: str
     cls: str
     title: str  # as in the paper's tables, where it stands there
-    scope: Literal["single", "dedicated", "control"]
-    trains: bool = True  # has weights of its own to train
+    scope: Literal["single", "dedicated", "supervised", "control"]
+    trains: bool = True  # has weights of its own, if only fresh ones
     on_encoders: bool = False  # stands on one pretrained encoder per modality
+    encoder: str | None = None  # on this one, whatever the configuration names
+    after: str | None = None  # stands on this method's trained weights
+    labels: bool = False  # learns from the labels of train subjects
+    section: str | None = None  # whose settings it has; None: its own
 
     def load(self) -> Any:
         """Import the method's class."""
@@ -28,18 +32,50 @@ class Entry:
 
 
 METHODS: dict[str, Entry] = {
+    "contrawr": Entry("physiome.methods.contrawr", "DedicatedContraWR", "ContraWR", "dedicated"),
+    "synthsleepnet": Entry(
+        "physiome.methods.synthsleepnet", "DedicatedSynthSleepNet", "SynthSleepNet", "dedicated",
+        on_encoders=True, encoder="neuronet",
+    ),
+    "multimae": Entry("physiome.methods.multimae", "MultiMAE", "MultiMAE", "single"),
+    "robustssf": Entry("physiome.methods.robustssf", "RobustSsF", "RobustSsF", "single"),
+    "crossl": Entry("physiome.methods.crossl", "CroSSL", "CroSSL", "single"),
+    "maskmentor": Entry("physiome.methods.maskmentor", "MaskMentor", "MaskMentor", "single"),
+    "cbramod": Entry("physiome.methods.cbramod", "CBraModFusion", "CBraMod fusion", "single"),
+    "physioomni_tokenizer": Entry(
+        "physiome.methods.physioomni", "Tokenizer", "PhysioOmni tokenizer", "single",
+        section="physioomni",
+    ),
+    "physioomni": Entry(
+        "physiome.methods.physioomni", "PhysioOmni", "PhysioOmni", "single",
+        after="physioomni_tokenizer",
+    ),
+    "physioomni_tuned": Entry(
+        "physiome.methods.physioomni_tuned", "TunedPhysioOmni", "PhysioOmni (labels)",
+        "supervised", after="physioomni", labels=True, section="physioomni",
+    ),
     "physiome": Entry(
         "physiome.methods.physiome", "PhysioME", "PhysioME", "single", on_encoders=True
+    ),
+    "random": Entry(
+        "physiome.methods.random", "RandomPhysioME", "Random PhysioME", "control",
+        section="physiome",
     ),
     "handmade": Entry(
         "physiome.methods.controls", "HandMade", "Hand-made", "control", trains=False
     ),
     "majority": Entry("physiome.methods.controls", "Majority", "Majority", "control", trains=False),
-}
+}  # fmt: skip
 
 ENCODERS: dict[str, Entry] = {
     "dp_neuronet": Entry("physiome.methods.neuronet", "DPNeuroNet", "DP-NeuroNet", "single"),
     "neuronet": Entry("physiome.methods.neuronet", "NeuroNet", "NeuroNet", "single"),
+    "resnet18": Entry("physiome.methods.backbones", "ResNet18", "ResNet", "single"),
+    "efficientnet_b0": Entry(
+        "physiome.methods.backbones", "EfficientNetB0", "EfficientNet", "single"
+    ),
+    "vit_s16": Entry("physiome.methods.backbones", "ViTS16", "ViT", "single"),
+    "swin_t": Entry("physiome.methods.backbones", "SwinT", "Swin Transformer", "single"),
 }
 
 

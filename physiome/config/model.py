@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
+from physiome.config.image import BackboneSpec
 
 Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -57,6 +58,7 @@ class EncoderSpec(Transformers):
     weights: dict[Literal["masked", "within", "across"], NonNegativeFloat] = Field(
         default={"masked": 1.0, "within": 1.0, "across": 1.0}
     )
+    backbone: BackboneSpec = BackboneSpec()  # of the encoders that see spectrogram images
 
     @model_validator(mode="after")
     def _frames_overlap(self) -> Self:
@@ -88,6 +90,9 @@ class PhysioMESpec(Transformers):
     lora: Lora = Lora()
     restoration: Literal["decoder", "masked", "memory"] = "decoder"
     restoration_gradient: bool = False
+    # Faults of the public code, for the row "as published": fresh weights for the pretrained
+    # encoders, and no gradient through encoder outputs, embedded tokens and decoders.
+    defects: tuple[Literal["reinitialise", "detach"], ...] = ()
     weights: dict[Literal["intra", "missing", "contrast"], NonNegativeFloat] = Field(
         default={"intra": 1.0, "missing": 1.0, "contrast": 1.0}
     )

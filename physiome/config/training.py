@@ -1,8 +1,16 @@
 """Optimisation: what the one training loop reads."""
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from physiome.config.base import Spec
 
@@ -10,13 +18,17 @@ Beta = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class TrainSpec(Spec):
-    """AdamW with a per-epoch cosine decay to zero."""
+    """Optimiser, schedule of the learning rate per epoch, and batches."""
 
-    epochs: PositiveInt
+    epochs: NonNegativeInt  # 0: freshly initialised weights, for controls
     batch: PositiveInt
     micro_batch: PositiveInt | None = None  # null: the whole batch at once; else accumulate
     learning_rate: PositiveFloat
     scale_with_batch: bool = False  # true: learning_rate x batch / 256 (the published code's rule)
+    # adam: weight decay is added to the gradient, as in torch's Adam
+    optimizer: Literal["adamw", "adam", "amsgrad"] = "adamw"
+    schedule: Literal["cosine", "constant", "polynomial"] = "cosine"
+    warmup: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0  # share of the epochs with a rising rate
     weight_decay: NonNegativeFloat = 0.01
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     clip_norm: PositiveFloat | None = None
@@ -33,5 +45,18 @@ class TrainSpec(Spec):
 
     @property
     def peak_rate(self) -> float:
-        """Learning rate at the start of the cosine."""
+        """Learning rate at the start of the decay."""
         return self.learning_rate * (self.batch / 256 if self.scale_with_batch else 1.0)
+
+    def rate(self, epoch: int) -> float:
+        """Learning rate of an epoch, counted from 0."""
+        rising = self.warmup * self.epochs
+        if epoch < rising:
+            return self.peak_rate * (epoch + 1) / (rising + 1)
+        done = (epoch - rising) / (self.epochs - rising)
+        factors = {
+            "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+            "constant": 1.0,
+            "polynomial": (1 - done) ** 0.9,
+        }
+        return self.peak_rate * factors[self.schedule]

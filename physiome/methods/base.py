@@ -1,6 +1,6 @@
 """What a method is: a module with two verbs. The loop, the probe and the tables know no more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,15 +15,35 @@ Signals = Mapping[str, Tensor]  # modality -> (B, L), in the modality's unit
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a method is fed: which modalities, and the shape of a window."""
+    """What a method is fed: which modalities, the shape of a window, and which classes there are."""
 
     modalities: tuple[str, ...]
     window: Window
+    classes: tuple[str, ...] = ()  # only for methods that learn from labels
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """From a settings slice with keys modalities and window."""
-        return cls(tuple(settings["modalities"]), Window.parse(settings["window"], "window"))
+        """From a settings slice with keys modalities, window and perhaps classes."""
+        return cls(
+            tuple(settings["modalities"]),
+            Window.parse(settings["window"], "window"),
+            tuple(settings.get("classes", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far a training is; epochs and steps are counted from 0."""
+
+    epoch: int
+    epochs: int
+    step: int  # within the epoch
+    steps: int  # of every epoch
+
+    @property
+    def share(self) -> float:
+        """Share of the epochs that are over, in [0, 1)."""
+        return self.epoch / self.epochs
 
 
 class Method(nn.Module):
@@ -35,6 +55,8 @@ class Method(nn.Module):
     """
 
     comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
+    calibrated: ClassVar[bool] = False  # wants `calibrate` to be called before training
+    moment: Moment = Moment(0, 1, 0, 1)  # set by the loop before every step
 
     def __init__(self, modalities: tuple[str, ...], weights: Mapping[str, float] | None = None):
         super().__init__()
@@ -48,16 +70,50 @@ class Method(nn.Module):
         Args:
             settings: the config slice of this method; key `method` holds its own section.
             inputs: modalities and window shape.
-            encoders: one pretrained `Method` per modality, for methods that stand on them.
+            encoders: the pretrained `Method`s it stands on: one encoder per modality, or the one
+                method it is trained after; none for most.
         """
         return cls(inputs.modalities)
 
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
         """Take (offset, scale) per modality, measured on the pretrain subset; default: unused."""
 
+    def calibrate(self, sample: Signals) -> None:
+        """Take other constants from a sample of each modality's pretrain windows (n, L).
+
+        Called once, after `set_scaling` and before training, if `calibrated`.
+        """
+
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Named loss terms of a training batch. All randomness comes from `rng`."""
         raise PhysioError(f"{type(self).__name__} has nothing to train")
+
+    def labelled_loss(
+        self, batch: Signals, labels: Tensor, rng: torch.Generator
+    ) -> dict[str, Tensor]:
+        """As `loss`, with class indices (B,), for methods registered as learning from labels."""
+        raise PhysioError(f"{type(self).__name__} does not learn from labels")
+
+    def objectives(
+        self, batch: Signals, rng: torch.Generator
+    ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """What one step minimises: (total, terms), each backpropagated before the next is made.
+
+        One for most methods; one per model for methods that hold several.
+        """
+        terms = self.loss(batch, rng)
+        yield self.total(terms), terms
+
+    def parts(self) -> list[nn.Module]:
+        """Models with no weights in common, whose gradients are clipped each on its own."""
+        return [self]
+
+    def after_step(self) -> None:
+        """Called after every optimiser step, for weights that follow by a moving average."""
+
+    def refuses(self, subset: Sequence[str]) -> str:
+        """Why this method cannot embed a subset; empty if it can. Tables show the reason."""
+        return ""
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Each modality alone, as far as it does not depend on the others."""
