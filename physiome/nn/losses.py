@@ -1,6 +1,7 @@
 """Losses as pure functions. All compute in float32 or better, whatever autocast is on."""
 
 import torch
+from pytorch_metric_learning.losses import VICRegLoss
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -40,3 +41,65 @@ def masked_mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     error = (_full(prediction) - _full(target)).square().mean(dim=-1)  # (B, N)
     mask = mask.to(error.dtype)
     return (error * mask).sum() / mask.sum()
+
+
+def masked_mse_per_sample(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """As `masked_mse`, but averaged over each sample's masked tokens, then over samples.
+
+    As in the published MultiMAE code: a sample counts alike however many tokens it has masked, and
+    one without any does not count. 0 if no sample has any.
+    """
+    error = (_full(prediction) - _full(target)).square().mean(dim=-1)  # (B, N)
+    mask = mask.to(error.dtype)
+    masked = mask.sum(dim=1)  # (B,)
+    of_samples = (error * mask).sum(dim=1) / masked.clamp_min(1)
+    return of_samples.sum() / masked.count_nonzero().clamp_min(1)
+
+
+def masked_cosine(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """1 - cosine, from 0 to 2, averaged over the masked tokens of the whole batch.
+
+    0 if nothing is masked.
+
+    Args:
+        prediction, target: (B, N, D).
+        mask: (B, N), 1 where the token was masked and counts.
+    """
+    distance = 1 - F.cosine_similarity(_full(prediction), _full(target), dim=-1)  # (B, N)
+    mask = mask.to(distance.dtype)
+    return (distance * mask).sum() / mask.sum().clamp_min(1)
+
+
+def world_contrast(a: Tensor, p: Tensor, temperature: float, sigma: float, margin: float) -> Tensor:
+    """ContraWR: a vector lies nearer to its positive than to the batch's weighted average, the
+    "world", in which near vectors, the positive among them, weigh more (published code).
+
+    Args:
+        a, p: (B, D), anchors and their positives, of any length: normalised here.
+        temperature, sigma: of the world's softmax weights and of the Gaussian similarity; positive.
+        margin: by how much the similarity to the positive should be the larger.
+
+    Returns:
+        Mean over anchors of max(0, s(a, world) - s(a, p) + margin), s(u, v) = exp(-|u-v|^2/2 sigma^2).
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        a, p = F.normalize(_full(a), dim=1), F.normalize(_full(p), dim=1)
+        world = (a @ p.T / temperature).softmax(dim=1) @ p  # (B, D)
+
+        def similarity(other: Tensor) -> Tensor:
+            return (-(a - other).square().sum(dim=1) / (2 * sigma**2)).exp()
+
+        return F.relu(similarity(world) - similarity(p) + margin).mean()
+
+
+def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance: float) -> Tensor:
+    """VICReg between two views (B, D), B > 1: alike, spread in each feature, and decorrelated.
+
+    The three numbers weigh the terms. The library's variance is the unbiased one, where CroSSL's
+    published code divides by B.
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        weights = {
+            "invariance_lambda": invariance, "variance_mu": variance, "covariance_v": covariance
+        }  # fmt: skip
+        return VICRegLoss(**weights)(_full(a), ref_emb=_full(b))
