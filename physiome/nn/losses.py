@@ -71,8 +71,9 @@ def masked_cosine(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def world_contrast(a: Tensor, p: Tensor, temperature: float, sigma: float, margin: float) -> Tensor:
-    """ContraWR: a vector lies nearer to its positive than to the batch's weighted average, the
-    "world", in which near vectors, the positive among them, weigh more (published code).
+    """ContraWR's loss: a vector should be nearer to its positive than to the "world".
+
+    The world is the average of all positives, its own too, in which near ones weigh more.
 
     Args:
         a, p: (B, D), anchors and their positives, of any length: normalised here.
@@ -80,7 +81,8 @@ def world_contrast(a: Tensor, p: Tensor, temperature: float, sigma: float, margi
         margin: by how much the similarity to the positive should be the larger.
 
     Returns:
-        Mean over anchors of max(0, s(a, world) - s(a, p) + margin), s(u, v) = exp(-|u-v|^2/2 sigma^2).
+        Mean over anchors of max(0, s(a, world) - s(a, p) + margin), where
+        s(u, v) = exp(-|u - v|^2 / (2 sigma^2)).
     """
     with torch.autocast(a.device.type, enabled=False):
         a, p = F.normalize(_full(a), dim=1), F.normalize(_full(p), dim=1)

@@ -1,0 +1,200 @@
+"""ContraWR: contrast with the "world", the batch's weighted average (Yang et al. 2021).
+
+A small convolutional network sees the spectrogram's real and imaginary parts of all channels; one
+model per subset of modalities. Sizes, loss and disturbances are those of the published code. Ours:
+signals are scaled by constants and bounded at 20 units about their centre (published: 250 uV), and
+the changes said in `nn/disturb.py`. Not reproduced: the plateau scheduler, which watches the loss
+as if more were better.
+
+The momentum copy is published so: parameters average, batch-norm and dropout are in training mode
+(its batch-norms use the batch's own statistics, so that their buffers do not matter).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from physiome.config.systems import ContraWRSpec
+from physiome.config.window import Window
+from physiome.errors import ConfigError
+from physiome.methods.base import Inputs, Method, Signals
+from physiome.methods.dedicated import OnePerSubset
+from physiome.nn.disturb import disturb
+from physiome.nn.losses import world_contrast
+from physiome.nn.scaling import Scaling
+from physiome.nn.spectrogram import FLOOR, stft
+from physiome.subsets import all_subsets
+
+POOLS = (False, True, True)  # whether a block ends with a 2 x 2 max-pool
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions, the first of stride 2, a strided 3 x 3 shortcut, pool, dropout."""
+
+    def __init__(self, inputs: int, outputs: int, pool: bool, dropout: float):
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride=2, padding=1),
+            nn.BatchNorm2d(outputs),
+            nn.ELU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.BatchNorm2d(outputs)
+        )
+        self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', H / 2, W / 2), or a quarter of each with a pool."""
+        return self.dropout(self.pool(self.inner(x) + self.shortcut(x)))
+
+
+class Network(nn.Module):
+    """Images (B, 2 x channels, bins, frames) -> projected (B, projection).
+
+    Raises:
+        ConfigError: for images too small for the strides and pools.
+    """
+
+    def __init__(self, spec: ContraWRSpec, channels: int, samples: int):
+        super().__init__()
+        widths = spec.channels
+        self.encoder = nn.Sequential(
+            nn.Conv2d(2 * channels, widths[0], 3, padding=1),
+            nn.BatchNorm2d(widths[0]),
+            nn.ELU(),
+            *(
+                Block(i, o, pool, spec.dropout)
+                for i, o, pool in zip(widths, widths[1:], POOLS, strict=False)
+            ),
+            nn.Flatten(),
+        )
+        sides = spec.n_fft // 2 + 1, (samples - spec.n_fft) // spec.hop + 1
+        self.features = widths[-1] * _left(sides[0]) * _left(sides[1])
+        if self.features <= 0:
+            raise ConfigError(
+                f"an image of {sides[0]} bins and {sides[1]} frames is too small for ContraWR",
+                do="lower hop or raise n_fft",
+            )
+        self.projection = nn.Sequential(
+            nn.Linear(self.features, spec.projection),
+            nn.ReLU(),
+            nn.Linear(spec.projection, spec.projection),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 2 x channels, bins, frames) -> (B, projection), not normalised."""
+        return self.projection(self.encoder(images))
+
+
+def _left(side: int) -> int:
+    """What the blocks leave of an image's side."""
+    for pool in POOLS:
+        side = (side + 1) // 2
+        side = side // 2 if pool else side
+    return max(side, 0)
+
+
+class ContraWR(Method):
+    """The model of one subset of modalities; it embeds this subset only."""
+
+    bands_hz: Tensor
+
+    def __init__(self, spec: ContraWRSpec, modalities: tuple[str, ...], window: Window):
+        super().__init__(modalities, {"contrast": 1.0})
+        self.spec, self.rate_hz = spec, window.rate_hz
+        self.scaling = nn.ModuleDict({m: Scaling() for m in modalities})
+        self.network = Network(spec, len(modalities), window.samples)
+        average = get_ema_multi_avg_fn(spec.momentum)
+        self.momentum = AveragedModel(self.network, multi_avg_fn=average, use_buffers=False)
+        self.momentum.requires_grad_(False)
+        # The library's first update copies: done now, so that the first step already averages.
+        self.momentum.update_parameters(self.network)
+        bands = [spec.bands_hz.get(m, (spec.low_hz, spec.high_hz)) for m in modalities]
+        self.register_buffer("bands_hz", torch.tensor(bands), persistent=False)  # (C, 2, 2)
+
+    @classmethod
+    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+        """The model of all of the inputs' modalities."""
+        spec = ContraWRSpec.parse(settings["method"], "contrawr")
+        return cls(spec, inputs.modalities, inputs.window)
+
+    def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
+        """Constants of each modality."""
+        for m, scaling in self._scalings():
+            scaling.set(*constants[m])
+
+    def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
+        """Terms contrast, and alignment (logged): mean cosine between the two views' vectors.
+
+        The batch must have all modalities of this model.
+        """
+        x = torch.stack([self.scaled(m, batch[m]) for m in self.modalities], dim=1)  # (B, C, L)
+        one, other = (
+            self.image(disturb(x, rng, self.rate_hz, self.bands_hz, self.spec.noise))
+            for _ in range(2)
+        )
+        anchors = self.network(one.flatten(1, 2))
+        with torch.no_grad():
+            positives = self.momentum(other.flatten(1, 2))
+            alignment = F.cosine_similarity(anchors.float(), positives.float()).mean()
+        spec = self.spec
+        return {
+            "contrast": world_contrast(
+                anchors, positives, spec.temperature, spec.sigma, spec.margin
+            ),
+            "alignment": alignment,
+        }
+
+    def after_step(self) -> None:
+        """Move the momentum copy's parameters towards the trained network's."""
+        self.momentum.update_parameters(self.network)
+
+    def scaled(self, modality: str, x: Tensor) -> Tensor:
+        """(B, L) in the modality's unit -> x / scale, bounded at 20 units about its offset.
+
+        The offset stays: the logarithm would lose the sign of a centred mean.
+        """
+        scaling = self.scaling[modality]
+        assert isinstance(scaling, Scaling)
+        return scaling(x) + scaling.offset / scaling.scale
+
+    def image(self, x: Tensor) -> Tensor:
+        """(B, C, L) -> (B, C, 2, bins, frames): logarithms of real and imaginary magnitude."""
+        with torch.autocast(x.device.type, enabled=False):
+            spectrum = stft(x.float().flatten(0, 1), self.spec.n_fft, self.spec.hop)
+            parts = torch.stack([spectrum.real, spectrum.imag], dim=1)  # (B C, 2, bins, frames)
+            return (parts.abs() + FLOOR).log().unflatten(0, x.shape[:2])
+
+    def encode(self, observed: Signals) -> dict[str, Tensor]:
+        """Modality -> image (B, 2, bins, frames)."""
+        return {m: self.image(self.scaled(m, x)[:, None])[:, 0] for m, x in observed.items()}
+
+    def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
+        """The flattened convolutional features (B, features) of exactly this model's subset."""
+        images = torch.stack([encoded[m] for m in self.modalities], dim=1)  # (B, C, 2, ...)
+        return self.network.encoder(images.flatten(1, 2))
+
+    def refuses(self, subset: Sequence[str]) -> str:
+        """Any subset but its own."""
+        return "" if set(subset) == set(self.modalities) else "the model of another subset"
+
+    def _scalings(self) -> list[tuple[str, Scaling]]:
+        return [(m, s) for m, s in self.scaling.items() if isinstance(s, Scaling)]
+
+
+class DedicatedContraWR(OnePerSubset):
+    """A `ContraWR` for each subset of the modalities."""
+
+    @classmethod
+    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+        """One model per subset, all with the same settings."""
+        spec = ContraWRSpec.parse(settings["method"], "contrawr")
+        subsets = all_subsets(inputs.modalities)
+        return cls(inputs.modalities, {s: ContraWR(spec, s, inputs.window) for s in subsets})
