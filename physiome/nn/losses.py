@@ -31,6 +31,11 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
         return F.cross_entropy(logits, positives)
 
 
+def mse(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error over all elements of two tensors of one shape."""
+    return (_full(prediction) - _full(target)).square().mean()
+
+
 def masked_mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean squared error over D, averaged over the masked tokens of the whole batch (eq. 3, 16).
 
