@@ -1,0 +1,189 @@
+"""MultiMAE: sizes, what trains what, and what a missing modality does."""
+
+import pytest
+import torch
+from checks import calls_of, reached
+from tiny import NAMES, WINDOW, draws, waves
+
+from physiome.methods.base import Inputs
+from physiome.methods.multimae import MultiMAE
+from physiome.nn.image_decoder import CrossAttention, ImageDecoder
+from physiome.subsets import all_subsets
+
+SMALL = {
+    "image": {"n_fft": 64, "bins": 16, "frames": 16}, "patch": 4, "visible": 8,
+    "width": 32, "depth": 1, "heads": 4,
+    "decoder_width": 16, "decoder_depth": 1, "decoder_heads": 4,
+}  # fmt: skip
+N = 16  # patches of a modality
+
+
+def multimae(seed=0, names=NAMES, **changes) -> MultiMAE:
+    torch.manual_seed(seed)
+    settings = {"modalities": names, "window": WINDOW, "method": {**SMALL, **changes}}
+    return MultiMAE.build(settings, Inputs.of(settings), []).train()
+
+
+def show(method: MultiMAE, *patches: int) -> None:
+    """From now on, every sample shows exactly these patches."""
+    method.draw_visible = lambda given, rng: torch.tensor(patches).expand(  # type: ignore
+        len(next(iter(given.values()))), -1
+    )
+
+
+def test_the_default_size_is_the_small_vision_transformer_on_96_of_576_patches():
+    window = {"length_s": 30.0, "rate_hz": 100.0, "lowpass_hz": None}
+    settings = {"modalities": NAMES, "window": window, "method": {}}
+    with torch.device("meta"):
+        method = MultiMAE.build(settings, Inputs.of(settings), [])
+    d, blocks = 384, 12
+    block = 4 * d * (d + 1) + 2 * 4 * d * d + 5 * d + 4 * d  # attention, MLP, two norms
+    assert sum(p.numel() for p in method.encoder.parameters()) == blocks * block + 2 * d
+    assert round(blocks * block / 1e6) == 21
+    assert (method.n, method.spec.visible) == (192, 96)
+    assert method.enter["a"].weight.shape == (384, 64)
+    assert method.pixel_heads["a"].weight.shape == (64, 256)
+    decoder = method.decoders["a"]
+    assert isinstance(decoder, ImageDecoder)
+    assert (decoder.cross.heads, len(decoder.transformer.blocks)) == (8, 2)
+
+
+def test_the_encoder_sees_the_global_token_and_exactly_the_visible_patches():
+    method = multimae()
+    (call,) = calls_of(method.encoder, lambda: method.loss(waves(), draws()))
+    assert call[0][0].shape == (6, 1 + 8, 32)
+    assert torch.equal(call[0][0][:, 0], method.global_token.detach().expand(6, -1))
+
+
+def test_the_loss_trains_every_parameter():
+    method = multimae(visible=24)
+    found = reached(method, method.loss(waves(), draws())["pixels"])
+    assert found == {name for name, _ in method.named_parameters()}
+
+
+def test_a_modality_that_shows_no_patch_trains_no_embedding_but_its_decoder():
+    method = multimae()
+    show(method, 0, 5, 2 * N + 1)  # of a and c
+    found = reached(method, method.loss(waves(), draws())["pixels"])
+    assert not {name for name in found if name.startswith("enter.b.")}
+    for name in ("enter.a.weight", "enter.c.weight", "decoders.b.mask_token",
+                 "decoders.b.cross.kv.weight", "pixel_heads.b.weight", "global_token"):  # fmt: skip
+        assert name in found, name
+
+
+def test_only_masked_patches_count_and_a_hidden_patch_cannot_be_seen():
+    method = multimae()
+    show(method, 0, 5, 2 * N + 1)
+    patches = {m: torch.randn(3, N, 16, generator=draws(i)) for i, m in enumerate(NAMES)}
+    visible = method.draw_visible(patches, draws())
+    before = method.rebuild(patches, visible)
+
+    def loss_with(place):
+        changed = {**patches, "a": patches["a"].clone()}
+        changed["a"][:, place] += 10.0
+        return method.pixel_loss(before, changed, visible)
+
+    unchanged = method.pixel_loss(before, patches, visible)
+    assert torch.equal(loss_with(5), unchanged)
+    assert not torch.isclose(loss_with(6), unchanged)
+    hidden = {**patches, "b": patches["b"] + 10.0}
+    after = method.rebuild(hidden, visible)
+    assert all(torch.equal(before[m], after[m]) for m in NAMES)
+
+
+def test_the_loss_is_the_sum_over_modalities_of_the_masked_error():
+    method = multimae()
+    show(method, *range(N))  # all of a: nothing of it is left to rebuild
+    with torch.no_grad():
+        for head, value in zip(method.pixel_heads.values(), (100.0, 2.0, 3.0), strict=True):
+            for p, fill in zip(head.parameters(), (0.0, value), strict=True):  # weight, bias
+                p.fill_(fill)
+    patches = {m: torch.zeros(2, N, 16) for m in NAMES}
+    visible = method.draw_visible(patches, draws())
+    loss = method.pixel_loss(method.rebuild(patches, visible), patches, visible)
+    assert float(loss.detach()) == 4.0 + 9.0
+
+
+def test_a_decoder_asks_with_its_own_tokens_and_looks_at_all_visible_ones():
+    """Query and context of b hold the entered tokens and the codes of exactly their places."""
+    method = multimae()
+    decoder = method.decoders["b"]
+    assert isinstance(decoder, ImageDecoder)
+    show(method, 3, N + 2, 2 * N)
+    entered = calls_of(decoder.enter, lambda: method.loss(waves(2), draws()))[0][1]
+    ((queries, context), _) = calls_of(decoder.cross, lambda: method.loss(waves(2), draws()))[0]
+    codes = {m: decoder.positions + decoder.modality_tokens[m].detach() for m in NAMES}
+    expected = (decoder.mask_token.detach() + codes["b"]).repeat(2, 1, 1)
+    expected[:, 2] = entered[:, 2] + codes["b"][2]
+    torch.testing.assert_close(queries, expected)
+    places = torch.stack([codes["a"][3], codes["b"][2], codes["c"][0]])
+    torch.testing.assert_close(context[:, 1:], entered[:, 1:] + places)
+    assert torch.equal(context[:, 0], entered[:, 0])
+
+
+def test_cross_attention_agrees_with_torchs_own():
+    torch.manual_seed(0)
+    ours, theirs = CrossAttention(16, 4), torch.nn.MultiheadAttention(16, 4, batch_first=True)
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.cat([ours.q.weight, ours.kv.weight]))
+        theirs.in_proj_bias.copy_(torch.cat([ours.q.bias, ours.kv.bias]))
+        theirs.out_proj.load_state_dict(ours.proj.state_dict())
+    queries, context = torch.randn(2, 5, 16), torch.randn(2, 7, 16)
+    given, seen = ours.norm_queries(queries), ours.norm_context(context)
+    torch.testing.assert_close(ours(queries, context), theirs(given, seen, seen)[0])
+
+
+@pytest.mark.parametrize("present", all_subsets(NAMES))
+def test_a_batch_that_lacks_modalities_trains_on_those_it_has(present):
+    method = multimae()
+    found = reached(method, method.loss(waves(6, present), draws())["pixels"])
+    for m in NAMES:
+        for part in ("enter", "pixel_heads", "decoders"):
+            hit = any(name.startswith(f"{part}.{m}.") for name in found)
+            assert hit == (m in present), (part, m)
+
+
+def test_one_modality_with_fewer_patches_than_the_budget_shows_them_all():
+    method = multimae(visible=24)
+    terms = method.loss(waves(4, "b"), draws())
+    assert float(terms["pixels"].detach()) == 0.0
+    assert method.draw_visible({"b": torch.zeros(4, N, 16)}, draws()).shape == (4, N)
+
+
+def test_the_embedding_is_the_mean_of_the_encoded_patches_of_the_observed():
+    method = multimae().eval()
+    signals = waves(2, "ac")
+    ((_, encoded),) = calls_of(method.encoder, lambda: method.embed(signals))
+    assert encoded.shape == (2, 1 + 2 * N, 32)
+    torch.testing.assert_close(method.embed(signals), encoded[:, 1:].mean(dim=1))
+
+
+def test_a_signal_goes_to_the_embedding_of_its_name():
+    method = multimae().eval()
+    same = waves(2, "a")["a"]
+    alone = [method.embed({m: same}) for m in NAMES]
+    assert not torch.allclose(alone[0], alone[1])
+    with torch.no_grad():
+        for p in method.enter["b"].parameters():
+            p.zero_()
+    assert torch.equal(method.embed({"a": same}), alone[0])
+    assert not torch.allclose(method.embed({"b": same}), alone[1])
+
+
+def test_a_step_of_the_optimiser_lowers_the_loss_of_its_batch():
+    method = multimae()
+    optimizer = torch.optim.AdamW(method.parameters(), lr=1e-3)
+    method.calibrate(waves(20))
+    losses = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = method.total(method.loss(waves(), draws()))
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[2] < losses[1] < losses[0]
+
+
+def test_positions_are_no_parameters():
+    names = [name for name, _ in multimae().named_parameters()]
+    assert not any("positions" in name for name in names)
