@@ -110,3 +110,23 @@ def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance:
             "invariance_lambda": invariance, "variance_mu": variance, "covariance_v": covariance
         }  # fmt: skip
         return VICRegLoss(**weights)(_full(a), ref_emb=_full(b))
+
+
+def mean_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean of the squared difference over everything; shapes agree."""
+    return F.mse_loss(_full(prediction), _full(target))
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy of logits (..., C) to class or code numbers (...,): ln C at chance.
+
+    Args:
+        smoothing: share of the target that is spread evenly over all C.
+    """
+    flat = _full(logits).flatten(0, -2)
+    return F.cross_entropy(flat, labels.flatten(), label_smoothing=smoothing)
+
+
+def orthogonality(a: Tensor, b: Tensor) -> Tensor:
+    """Mean of max(0, cosine) between vectors (..., D): opposite ones cost nothing (PhysioOmni)."""
+    return F.cosine_similarity(_full(a), _full(b), dim=-1).clamp_min(0).mean()

@@ -1,0 +1,89 @@
+"""Parts of CBraMod for one lead: patch embedding, positions by convolution, criss-cross blocks.
+
+Sizes are those of the published code (Wang et al., ICLR 2025). With a single lead the attention
+over leads has one key: its weights are 1, so what is left of it are its value and output
+projections, and of the 19 x 7 positional kernel the row over this lead. The rest could never get a
+gradient and is left out.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from physiome.config.systems import CBraModSpec
+
+POSITIONS = 7  # patches that the positional convolution spans
+
+
+class PatchEmbedding(nn.Module):
+    """Patches (B, T, P) -> (B, T, D): convolutions of the waveform plus its amplitude spectrum.
+
+    As published, group norms take their statistics over all patches of a window. D equals P.
+    """
+
+    def __init__(self, spec: CBraModSpec):
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 1
+        for kernel, stride in ((spec.kernel, spec.stride), (3, 1), (3, 1)):
+            layers += [
+                nn.Conv2d(inputs, spec.channels, (1, kernel), (1, stride), (0, kernel // 2)),
+                nn.GroupNorm(spec.groups, spec.channels),
+                nn.GELU(),
+            ]
+            inputs = spec.channels
+        self.waveform = nn.Sequential(*layers)
+        self.spectrum = nn.Sequential(
+            nn.Linear(spec.patch // 2 + 1, spec.width), nn.Dropout(spec.dropout)
+        )
+        self.positions = nn.Conv1d(
+            spec.width, spec.width, POSITIONS, padding=POSITIONS // 2, groups=spec.width
+        )
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """(B, T, P) -> (B, T, D)."""
+        waves = self.waveform(patches[:, None])  # (B, channels, T, positions in a patch)
+        amplitudes = torch.fft.rfft(patches.float(), norm="forward").abs()
+        y = waves.transpose(1, 2).flatten(2) + self.spectrum(amplitudes)
+        return y + self.positions(y.transpose(1, 2)).transpose(1, 2)
+
+
+class CrissCross(nn.Module):
+    """Half of the features attends over leads (here: one), the other half over time."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        half = width // 2
+        self.value, self.proj = nn.Linear(half, half), nn.Linear(half, half)
+        self.over_time = nn.MultiheadAttention(half, heads // 2, dropout, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        leads, time = x.chunk(2, dim=-1)
+        time, _ = self.over_time(time, time, time, need_weights=False)
+        return torch.cat([self.proj(self.value(leads)), time], dim=-1)
+
+
+class CrissCrossBlock(nn.Module):
+    """Criss-cross attention and a GELU MLP, each behind a LayerNorm and a residual sum."""
+
+    def __init__(self, spec: CBraModSpec):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(spec.width), nn.LayerNorm(spec.width)
+        self.attention = CrissCross(spec.width, spec.heads, spec.dropout)
+        self.mlp = nn.Sequential(
+            nn.Linear(spec.width, spec.feed_forward), nn.GELU(), nn.Dropout(spec.dropout),
+            nn.Linear(spec.feed_forward, spec.width),
+        )  # fmt: skip
+        self.dropout = nn.Dropout(spec.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        x = x + self.dropout(self.attention(self.norm1(x)))
+        return x + self.dropout(self.mlp(self.norm2(x)))
+
+
+class CrissCrossEncoder(nn.Sequential):
+    """Patches (B, T, P) -> features (B, T, D); as published, without a norm at the end."""
+
+    def __init__(self, spec: CBraModSpec):
+        super().__init__(PatchEmbedding(spec), *(CrissCrossBlock(spec) for _ in range(spec.depth)))
