@@ -18,14 +18,9 @@ from physiome.config.systems import RobustSsFSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.images import ImageMethod
+from physiome.nn.convolutions import initialise_convolutions
 from physiome.nn.losses import mse
-from physiome.nn.robust import (
-    FusionDecoder,
-    ImageDecoder,
-    ImageEncoder,
-    Levels,
-    initialise_convolutions,
-)
+from physiome.nn.robust import FusionDecoder, ImageDecoder, ImageEncoder, Levels
 from physiome.subsets import Subset, all_subsets
 
 
@@ -53,7 +48,7 @@ class RobustSsF(ImageMethod):
         self.couple = FusionDecoder(names, spec.widths, spec.slope)
         self.full = FusionDecoder(names, spec.widths, spec.slope)
         self.coupling = nn.Conv2d(2 * count, count, 3, padding=1)
-        initialise_convolutions(self)
+        initialise_convolutions(self)  # as in the published code
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:

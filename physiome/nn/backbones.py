@@ -23,6 +23,7 @@ from transformers.models.vit.modeling_vit import ViTModel
 from physiome.config.image import BackboneSpec
 from physiome.config.model import EncoderSpec
 from physiome.errors import ConfigError
+from physiome.nn.convolutions import initialise_convolutions
 from physiome.nn.spectrogram import SpectrogramImage
 from physiome.nn.transformer import NORM_EPS
 
@@ -89,7 +90,9 @@ class ResNetBackbone(Backbone):
 class EfficientNetBackbone(Backbone):
     """EfficientNet. LoRA adapts the pointwise convolutions of the last block and of the top.
 
-    Not the depthwise ones: a factor of low rank needs more than one channel per group.
+    Not the depthwise ones: a factor of low rank needs more than one channel per group. Initial
+    weights are drawn anew: the library draws even those of batch-norms from a normal distribution
+    of 0.02, behind which signals die out and training from scratch does not start.
     """
 
     def __init__(self, spec: EncoderSpec, samples: int):
@@ -104,6 +107,7 @@ class EfficientNetBackbone(Backbone):
         config.hidden_dim = round_filters(config, 1280)
         super().__init__(spec, samples, math.prod(config.strides) * 2, config.hidden_dim)
         self.body = EfficientNetModel(config)
+        initialise_convolutions(self.body)
         last = len(self.body.encoder.blocks) - 1
         self.lora_targets = rf".*\.blocks\.{last}\..*(expand|project)_conv|.*\.top_conv"
 
@@ -149,6 +153,9 @@ class SwinBackbone(Backbone):
             patch_size=sizes.swin_patch, embed_dim=sizes.swin_width,
             depths=list(sizes.swin_depths), num_heads=list(sizes.swin_heads),
             window_size=sizes.swin_window,
+            # With gradients and without, torch's fused attention takes two ways through the bias
+            # of relative positions, and an embedding would depend on which.
+            attn_implementation="eager",
         )  # fmt: skip
         self.body = SwinModel(config, add_pooling_layer=False)
 

@@ -153,10 +153,3 @@ class FusionDecoder(nn.Module):
                 for i, fusion in enumerate(self.fusions)
             ]
         )
-
-
-def initialise_convolutions(module: nn.Module) -> None:
-    """Kaiming-normal convolution weights, as in the published code."""
-    for part in module.modules():
-        if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight)
