@@ -26,6 +26,7 @@ Probes = Annotated[list[Path], typer.Argument(help="per-window files of the prob
 Tables = Annotated[list[Path], typer.Argument(help="score files, one per data set")]
 TableFiles = Annotated[list[Path], typer.Argument(help="CSV files of the table step")]
 Metrics = Annotated[list[Path], typer.Argument(help=".metrics.jsonl files of trainings")]
+Stands = Annotated[list[Path], typer.Option(help="weights it stands on, in order; repeat it")]
 Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]
 
@@ -90,13 +91,13 @@ def pretrain(
 @app.command()
 def train(
     settings: Settings, shards: Shards, folds: File, fold: Number, output: File,
-    encoders: Annotated[Path | None, typer.Option(help="folder of pretrained encoders")] = None,
+    stand: Stands = [],  # noqa: B006
     gpus: Gpus = 0, device: Device = "auto", save_every_s: float = 300.0,
 ) -> None:  # fmt: skip
-    """Train a method on all modalities of a fold's pretrain subjects."""
+    """Train a method on a fold's pretrain subjects, or on labels of its train subjects."""
     from physiome.steps import train as step
 
-    step.run(settings, _folders(shards), folds, fold, encoders, output, gpus, device, save_every_s)
+    step.run(settings, _folders(shards), folds, fold, stand, output, gpus, device, save_every_s)
 
 
 @app.command()

@@ -24,7 +24,7 @@ class Entry:
     encoder: str | None = None  # on this one, whatever the configuration names
     after: str | None = None  # stands on this method's trained weights
     labels: bool = False  # learns from the labels of train subjects
-    section: str | None = None  # whose settings it has; None: its own
+    section: str | None = None  # whose settings it has; None: its own. "backbone": encoder.backbone
 
     def load(self) -> Any:
         """Import the method's class."""
@@ -70,12 +70,16 @@ METHODS: dict[str, Entry] = {
 ENCODERS: dict[str, Entry] = {
     "dp_neuronet": Entry("physiome.methods.neuronet", "DPNeuroNet", "DP-NeuroNet", "single"),
     "neuronet": Entry("physiome.methods.neuronet", "NeuroNet", "NeuroNet", "single"),
-    "resnet18": Entry("physiome.methods.backbones", "ResNet18", "ResNet", "single"),
-    "efficientnet_b0": Entry(
-        "physiome.methods.backbones", "EfficientNetB0", "EfficientNet", "single"
+    "resnet18": Entry(
+        "physiome.methods.backbones", "ResNet18", "ResNet", "single", section="backbone"
     ),
-    "vit_s16": Entry("physiome.methods.backbones", "ViTS16", "ViT", "single"),
-    "swin_t": Entry("physiome.methods.backbones", "SwinT", "Swin Transformer", "single"),
+    "efficientnet_b0": Entry(
+        "physiome.methods.backbones", "EfficientNetB0", "EfficientNet", "single", section="backbone"
+    ),
+    "vit_s16": Entry("physiome.methods.backbones", "ViTS16", "ViT", "single", section="backbone"),
+    "swin_t": Entry(
+        "physiome.methods.backbones", "SwinT", "Swin Transformer", "single", section="backbone"
+    ),
 }
 
 

@@ -35,6 +35,7 @@ class ContraWRSpec(SystemSpec):
     momentum: Ratio = 0.9995
     low_hz: Band = (1.0, 5.0)  # of the band-pass augmentation
     high_hz: Band = (30.0, 49.0)
+    bands_hz: dict[str, tuple[Band, Band]] = Field(default_factory=dict)  # of single modalities
     noise: NonNegativeFloat = 0.05  # amplitude, as a share of a channel's range
 
 
@@ -137,6 +138,8 @@ class CBraModSpec(SystemSpec):
             raise ValueError(f"channels x positions = {self.width}, but a patch has {self.patch}")
         if self.heads % 2 or self.width % self.heads or self.channels % self.groups:
             raise ValueError("heads must be even and divide the width; groups divide channels")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel {self.kernel} is even: it has no middle")
         return self
 
 
@@ -161,12 +164,25 @@ class PhysioOmniSpec(SystemSpec):
     mask_ratios: dict[str, Ratio] = Field(default_factory=dict)  # of single modalities
     positions: PositiveInt = 128  # stage 3: soft token positions
     smoothing: Probability = 0.1  # stage 3: of labels
+    aligned_width: PositiveInt = 128  # stage 3: of the aligned features
+    aligned_heads: PositiveInt = 8
+    aligned_dropout: Probability = 0.5  # in front of the assignment to positions
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be split over {self.heads} heads")
+        for width, heads in (
+            (self.width, self.heads),
+            (self.aligned_width, self.aligned_heads),
+        ):
+            if width % heads:
+                raise ValueError(f"width {width} cannot be split over {heads} heads")
         return self
+
+
+class RandomSpec(SystemSpec):
+    """The untrained control."""
+
+    train: dict[str, Any] = Field(default={"epochs": 0})
 
 
 SYSTEMS: dict[str, type[SystemSpec]] = {
@@ -177,5 +193,9 @@ SYSTEMS: dict[str, type[SystemSpec]] = {
     "robustssf": RobustSsFSpec,
     "crossl": CroSSLSpec,
     "cbramod": CBraModSpec,
+    "physiome": SystemSpec,  # its architecture has a section of its own
+    "physioomni_tokenizer": SystemSpec,  # trained with settings of its own; else as physioomni
     "physioomni": PhysioOmniSpec,
+    "physioomni_tuned": SystemSpec,
+    "random": RandomSpec,
 }

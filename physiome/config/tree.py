@@ -6,24 +6,28 @@ it.
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import Field, PositiveInt
 
+from physiome.config import checks
 from physiome.config.base import Spec, deep_merge
 from physiome.config.data import Dataset, Name
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
 from physiome.config.model import EncoderSpec, PhysioMESpec
+from physiome.config.resolve import Resolved, resolve, section
 from physiome.config.training import TrainSpec
-from physiome.errors import ConfigError, nearest
+from physiome.config.variants import Ablation, Variant
+from physiome.errors import ConfigError
 from physiome.files import canonical_json
-from physiome.registry import ENCODERS, METHODS, lookup
+from physiome.registry import ENCODERS, METHODS
+from physiome.subsets import subset_name
 
-SECTIONS = ("folds", "encoder", "pretrain", "physiome", "train", "probe")  # may be overridden
+# What may be overridden for a data set or a fold
+SECTIONS = ("folds", "encoder", "pretrain", "physiome", "systems", "train", "probe")
 TRANSFER = {"urls", "timeout_s", "attempts", "connections", "accept_terms"}  # of a source
 
 
@@ -55,7 +59,10 @@ class Config(Spec):
     pretrain: TrainSpec
     physiome: PhysioMESpec = PhysioMESpec()
     train: TrainSpec
-    methods: tuple[str, ...]
+    systems: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method
+    methods: tuple[str, ...]  # columns of the data sets' tables: methods or variants
+    variants: dict[Name, Variant] = Field(default_factory=dict)
+    ablations: dict[Name, Ablation] = Field(default_factory=dict)  # by table
     embed_batch: PositiveInt = 256
     probe: ProbeSpec = ProbeSpec()
     tables: Tables = Tables()
@@ -69,19 +76,12 @@ class Config(Spec):
             ConfigError: naming the key's path, its value, what is allowed, the nearest known key.
         """
         config = cls.parse(dict(plain))
-        lookup(ENCODERS, config.encoder.name, "encoder.name")
-        for method in config.methods:
-            lookup(METHODS, method, "methods")
-        for name in config.use_datasets or ():
-            if name not in config.datasets:
-                raise ConfigError(f"use_datasets: {name!r} - {nearest(name, config.datasets)}")
-        config._check_tables()
-        for scope, sections in config.overrides.items():
-            config._check_scope(scope, sections)
-        for name, dataset in config.datasets.items():
-            for fold in (None, *config.numbers(name)):
-                config._check_frames(name, dataset, fold)
+        checks.check(config, SECTIONS)
         return config
+
+    def check_folders(self) -> None:
+        """Refuse a run whose own folders of recordings are not there."""
+        checks.check_folders(self)
 
     @property
     def used(self) -> list[str]:
@@ -94,16 +94,56 @@ class Config(Spec):
 
     def section(self, name: str, dataset: str, fold: int | None = None) -> Any:
         """One section with the overrides of the data set and the fold applied."""
-        return _section(self, name, dataset, fold)
+        return section(self, name, dataset, fold)
+
+    def resolve(self, name: str, dataset: str, fold: int | None = None) -> Resolved:
+        """What a method or variant is, for a fold of a data set.
+
+        Raises:
+            ConfigError: for settings that its specification refuses.
+        """
+        return resolve(self, name, dataset, fold)
+
+    @property
+    def all_methods(self) -> list[str]:
+        """All methods and variants that some table shows, and those that they stand on."""
+        shown = [*self.methods, *(name for a in self.ablations.values() for name in a.rows)]
+        found = list(dict.fromkeys(shown))
+        for name in found:
+            variant = self.variants.get(name)
+            after = METHODS[variant.of if variant else name].after
+            if after is not None and after not in found:
+                found.append(after)
+        return found
 
     def table_name(self, dataset: str) -> str:
         """`table1` for the data set of the paper's Table 1; otherwise the data set's own name."""
         number = self.datasets[dataset].paper_table
         return f"table{number}" if number else dataset
 
-    def dataset_of_table(self, table: str) -> str:
-        """The data set whose table is called `table`."""
-        return {self.table_name(name): name for name in self.datasets}[table]
+    @property
+    def tables_of(self) -> dict[str, str]:
+        """Table -> data set, of all tables of the used data sets."""
+        found = {self.table_name(name): name for name in self.used}
+        return found | {t: a.dataset for t, a in self.ablations.items() if a.dataset in self.used}
+
+    def rows_of(self, table: str) -> dict[str, str]:
+        """Method or variant -> title, of a table."""
+        if table in self.ablations:
+            return self.ablations[table].rows
+        return {m: self.resolve(m, self.tables_of[table]).title for m in self.methods}
+
+    def folds_of(self, table: str) -> list[int]:
+        """The folds a table is made of."""
+        numbers = self.numbers(self.tables_of[table])
+        return numbers[: self.ablations[table].folds] if table in self.ablations else numbers
+
+    def subsets_of(self, method: str, dataset: str) -> list[str] | None:
+        """The subsets that some table shows of a method; None: all."""
+        if method in self.methods:
+            return None
+        tables = [a for a in self.ablations.values() if a.dataset == dataset and method in a.rows]
+        return sorted({subset for a in tables for subset in a.subsets}) or None
 
     # Slices, one per step
 
@@ -112,7 +152,7 @@ class Config(Spec):
         spec = self.datasets[dataset]
         channels = {m: modality.channel for m, modality in spec.modalities.items()}
         source, _ = _without_transfer(spec.source.plain())
-        folder = _raw_folder(self.results, dataset, spec.source.plain())
+        folder = self.raw_folder(dataset)
         return canonical_json(
             {"dataset": dataset, "source": source, "modalities": channels, "folder": folder}
         )
@@ -134,129 +174,82 @@ class Config(Spec):
         facts = {"classes": spec.classes, "max_left_out": spec.max_left_out}
         return canonical_json({"folds": folds, **facts})
 
-    def pretrain_settings(self, dataset: str, fold: int) -> str:
+    def pretrain_settings(self, dataset: str, fold: int, encoder: str) -> str:
         """For `pretrain`: architecture and training of the modality encoders."""
-        trained = self.section("pretrain", dataset, fold).plain()
-        return canonical_json({**self._model(dataset, fold), "pretrain": trained})
+        return canonical_json(
+            {
+                **self._shape(dataset),
+                "encoder": self._encoder(dataset, fold, encoder),
+                "pretrain": self.section("pretrain", dataset, fold).plain(),
+            }
+        )
 
     def train_settings(self, dataset: str, fold: int, method: str) -> str:
         """For `train`."""
-        own = self._method(dataset, fold, method)
-        trained = self.section("train", dataset, fold).plain()
-        return canonical_json({**self._model(dataset, fold), **own, "train": trained})
+        found = self.resolve(method, dataset, fold)
+        return canonical_json({**self._method(found, dataset, fold), "train": found.train.plain()})
 
     def embed_settings(self, dataset: str, fold: int, method: str) -> str:
         """For `embed`."""
-        own = self._method(dataset, fold, method)
-        facts = {"classes": self.datasets[dataset].classes, "batch": self.embed_batch}
-        return canonical_json({**self._model(dataset, fold), **own, **facts})
+        own = self._method(self.resolve(method, dataset, fold), dataset, fold)
+        shown = {"subsets": self.subsets_of(method, dataset), "batch": self.embed_batch}
+        return canonical_json({**own, **shown, "classes": self.datasets[dataset].classes})
 
     def probe_settings(self, dataset: str, fold: int) -> str:
         """For `probe`."""
         return canonical_json(self.section("probe", dataset, fold).plain())
 
-    def table_settings(self, dataset: str) -> str:
+    def table_settings(self, table: str) -> str:
         """For `table`."""
+        ablation, dataset = self.ablations.get(table), self.tables_of[table]
         paper = {"paper_table": self.datasets[dataset].paper_table}
-        return json.dumps({**self._shown(dataset), **paper, **self.tables.plain()})
+        if ablation is not None:
+            subsets = [subset_name(s) for s in ablation.parsed(self.datasets[dataset].modalities)]
+            paper = {"paper_table": ablation.paper_table, "subsets": subsets}
+            paper |= {"title": ablation.title, "layout": "variants"}
+        return json.dumps({**self.shown(table), **paper, **self.tables.plain()})
 
     def figure_settings(self, dataset: str) -> str:
         """For `figures`."""
-        return json.dumps({**self._shown(dataset), "head": self.tables.head})
+        shown = self.shown(self.table_name(dataset))
+        return json.dumps({**shown, "head": self.tables.head})
 
-    def _shown(self, dataset: str) -> dict[str, Any]:
+    def shown(self, table: str) -> dict[str, Any]:
         """What tables and figures show. Not sorted: the order of columns and rows is meant."""
-        spec = self.datasets[dataset]
+        dataset = self.tables_of[table]
+        spec, rows = self.datasets[dataset], self.rows_of(table)
         titles = {m: modality.title or m for m, modality in spec.modalities.items()}
-        methods = {m: {"title": METHODS[m].title, "scope": METHODS[m].scope} for m in self.methods}
-        facts = {"dataset": dataset, "title": spec.title}
-        return {**facts, "modalities": titles, "methods": methods}
+        methods = {
+            m: {"title": title, "scope": self.resolve(m, dataset).entry.scope}
+            for m, title in rows.items()
+        }
+        return {"dataset": dataset, "title": spec.title, "modalities": titles, "methods": methods}
 
-    def _model(self, dataset: str, fold: int) -> dict[str, Any]:
+    def _shape(self, dataset: str) -> dict[str, Any]:
         spec = self.datasets[dataset]
         shape = {"modalities": list(spec.modalities), "window": spec.window.plain()}
-        return {
-            "dataset": dataset,
-            **shape,
-            "encoder": self.section("encoder", dataset, fold).plain(),
-        }
+        return {"dataset": dataset, **shape}
 
-    def _method(self, dataset: str, fold: int, method: str) -> dict[str, Any]:
-        own = self.section(method, dataset, fold).plain() if method in SECTIONS else {}
-        return {"name": method, "method": own}
+    def _encoder(self, dataset: str, fold: int, name: str) -> dict[str, Any]:
+        spec = self.section("encoder", dataset, fold).plain() | {"name": name}
+        if ENCODERS[name].section != "backbone":
+            spec.pop("backbone")  # what an encoder does not read cannot rerun it
+        return spec
 
-    # Checks across sections, and of what must be on disk already
+    def _method(self, found: Resolved, dataset: str, fold: int) -> dict[str, Any]:
+        own = {"name": found.name, "base": found.base, "method": found.settings}
+        if found.encoder is not None:
+            own["encoder"] = self._encoder(dataset, fold, found.encoder)
+        if found.entry.labels:
+            own["classes"] = list(self.datasets[dataset].classes)
+        return {**self._shape(dataset), **own}
 
-    def check_folders(self) -> None:
-        """Refuse a run whose own folders of recordings are not there.
-
-        Raises:
-            ConfigError: naming the key and the folder.
-        """
-        for name in self.used:
-            source = self.datasets[name].source.plain()
-            if "raw" in source and source["raw"]["fill"] != "folder":
-                continue
-            folder = _raw_folder(self.results, name, source)
-            if not Path(folder).is_dir():
-                raise ConfigError(
-                    f"datasets.{name}.source: folder {folder!r} is not there - "
-                    "give the path of your recordings"
-                )
-
-    def _check_tables(self) -> None:
-        owner: dict[str, str] = {}
-        for name in self.datasets:
-            table = self.table_name(name)
-            if table in owner:
-                raise ConfigError(
-                    f"data sets {owner[table]!r} and {name!r} would both be {table}",
-                    do="give one of them another paper_table, or null",
-                )
-            owner[table] = name
-
-    def _check_scope(self, scope: str, sections: Mapping[str, Any]) -> None:
-        dataset, _, fold = scope.partition("/")
-        if dataset not in self.datasets:
-            known = nearest(dataset, self.datasets)
-            raise ConfigError(f"overrides.{scope}: unknown data set {dataset!r} - {known}")
-        allowed = set(SECTIONS) - ({"folds"} if fold else set())
-        for section in sections:
-            if section not in allowed:
-                raise ConfigError(f"overrides.{scope}.{section} - {nearest(section, allowed)}")
-        folds = [str(n) for n in range(1, self.section("folds", dataset).count + 1)]
-        if fold and fold not in folds:
-            raise ConfigError(f"overrides.{scope}: no fold {fold!r} - folds: {', '.join(folds)}")
-        for section in sections:
-            self.section(section, dataset, int(fold) if fold else None)
-
-    def _check_frames(self, name: str, dataset: Dataset, fold: int | None) -> None:
-        encoder = self.section("encoder", name, fold)
-        if encoder.frame_s > dataset.window.length_s:
-            raise ConfigError(
-                f"encoder.frame_s {encoder.frame_s} is longer than a window of {name} "
-                f"({dataset.window.length_s} s) - set overrides.{name}.encoder.frame_s"
-            )
-        if encoder.frames(dataset.window.length_s) < 2:
-            raise ConfigError(
-                f"a window of {name} holds one frame, of which none can be masked - "
-                f"shorten overrides.{name}.encoder.frame_s or step_s"
-            )
-
-
-@cache
-def _section_cached(text: str, where: str, kind: type[Spec]) -> Spec:
-    return kind.parse_text(text, where)
-
-
-def _section(config: Config, name: str, dataset: str, fold: int | None) -> Any:
-    base = getattr(config, name)
-    merged, where = base.plain(), name
-    for scope in (dataset, f"{dataset}/{fold}"):
-        part = config.overrides.get(scope, {}).get(name)
-        if part is not None:
-            merged, where = deep_merge(merged, part), f"overrides.{scope}.{name}"
-    return _section_cached(canonical_json(merged), where, type(base))
+    def raw_folder(self, dataset: str) -> str:
+        """Where a data set's raw files lie."""
+        source = self.datasets[dataset].source.plain()
+        if "raw" in source:
+            return source["raw"]["folder"] or f"{self.results}/raw/{dataset}"
+        return source["folder"]
 
 
 def load_files(paths: Sequence[Path]) -> Config:
@@ -275,13 +268,6 @@ def load_files(paths: Sequence[Path]) -> Config:
             raise ConfigError("not a configuration", where=path, why="no `key: value` at its top")
         plain = deep_merge(plain, part)
     return Config.load(plain)
-
-
-def _raw_folder(results: str, dataset: str, source: Mapping[str, Any]) -> str:
-    """Where a data set's raw files lie."""
-    if "raw" in source:
-        return source["raw"]["folder"] or f"{results}/raw/{dataset}"
-    return source["folder"]
 
 
 def _without_transfer(source: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

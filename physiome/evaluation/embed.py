@@ -10,6 +10,7 @@ import torch
 
 from physiome.data.batches import ordered_batches, patterns, prefetch
 from physiome.data.windows import WindowStore
+from physiome.errors import PhysioError
 from physiome.files import atomic_path, write_json
 from physiome.methods.base import Method
 from physiome.subsets import Subset, all_subsets, subset_name
@@ -21,22 +22,37 @@ log = logging.getLogger(__name__)
 def embed_subsets(
     method: Method, signals: dict[str, torch.Tensor], subsets: list[Subset]
 ) -> dict[Subset, torch.Tensor]:
-    """Embedding (B, D) of each subset that the signals hold; every modality is encoded once."""
+    """Embedding (B, D) of each subset that the signals hold; every modality is encoded once.
+
+    Subsets that the method refuses are left out.
+    """
     encoded = method.encode(signals)
     return {
         subset: method.fuse({m: encoded[m] for m in subset})
         for subset in subsets
-        if all(m in encoded for m in subset)
+        if all(m in encoded for m in subset) and not method.refuses(subset)
     }
 
 
 def embed_windows(
     method: Method, store: WindowStore, index: np.ndarray, roles: np.ndarray, batch: int,
-    output: Path, facts: dict[str, Any],
+    output: Path, facts: dict[str, Any], subsets: list[Subset] | None = None,
 ) -> None:  # fmt: skip
-    """Write the embeddings of the windows at `index` (see `physiome.steps.embed`)."""
+    """Write the embeddings of the windows at `index` (see `physiome.steps.embed`).
+
+    Args:
+        subsets: those to embed; None: all.
+
+    Raises:
+        PhysioError: if the method refuses every one of them.
+    """
     method.eval()
-    subsets = all_subsets(store.modalities)
+    subsets = all_subsets(store.modalities) if subsets is None else subsets
+    refused = {subset_name(s): method.refuses(s) for s in subsets if method.refuses(s)}
+    for name, reason in refused.items():
+        log.warning("subset=%s is left out: %s", name, reason)
+    if len(refused) == len(subsets):
+        raise PhysioError("the method refuses every subset", why="; ".join(refused.values()))
     columns = _columns(method, store, subsets)
     width = max(stop for _, stop in columns.values())
     device = next((b.device for b in method.state_dict().values()), torch.device("cpu"))
@@ -61,7 +77,8 @@ def embed_windows(
         table.to_parquet(temporary, index=False)
     names = {subset_name(subset): list(span) for subset, span in columns.items()}
     shape = {"columns": names, "modalities": list(store.modalities), "windows": len(index)}
-    write_json(output.with_suffix(".json"), {**facts, **shape, "comparable": method.comparable})
+    shape |= {"comparable": method.comparable, "refused": refused}
+    write_json(output.with_suffix(".json"), {**facts, **shape})
     rate = len(index) * len(subsets) / (time.monotonic() - started)
     log.info("windows=%d subsets=%d embeddings_per_s=%.0f", len(index), len(subsets), rate)
 

@@ -17,7 +17,7 @@ from physiome.errors import DataError
 from physiome.evaluation.embeddings import Embeddings
 from physiome.evaluation.heads import Labelled, LinearHead, fit_logistic
 from physiome.evaluation.paper_head import FittedPaperHead, fit_paper_head
-from physiome.subsets import AS_RECORDED, Subset, subset_name
+from physiome.subsets import AS_RECORDED, Subset, all_subsets, subset_name
 
 LOGISTIC, PAPER, ONE_HEAD = "logistic", "paper", "one_head"
 
@@ -106,7 +106,7 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
             p = fit.probabilities(x)
             columns = {f"p{c}": p[:, c] for c in range(p.shape[1])}
             tables.append(described.assign(head=head, **columns))
-    if not has.all():
+    if not has.all() and len(fitted) == len(all_subsets(embeddings.modalities)):
         tables += [_as_recorded(pd.concat(tables))]
     return pd.concat(tables, ignore_index=True).drop(columns="own")
 

@@ -15,7 +15,7 @@ Signals = Mapping[str, Tensor]  # modality -> (B, L), in the modality's unit
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a method is fed: which modalities, the shape of a window, and which classes there are."""
+    """What a method is fed: which modalities, the shape of a window, which classes there are."""
 
     modalities: tuple[str, ...]
     window: Window
@@ -104,9 +104,9 @@ class Method(nn.Module):
         terms = self.loss(batch, rng)
         yield self.total(terms), terms
 
-    def parts(self) -> list[nn.Module]:
-        """Models with no weights in common, whose gradients are clipped each on its own."""
-        return [self]
+    def groups(self) -> list[list[nn.Parameter]]:
+        """Weights of models that have none in common: gradients are clipped each on its own."""
+        return [list(self.parameters())]
 
     def after_step(self) -> None:
         """Called after every optimiser step, for weights that follow by a moving average."""

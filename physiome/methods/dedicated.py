@@ -57,9 +57,7 @@ class OnePerSubset(Method):
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """The terms of all models."""
         return {
-            name: value
-            for _, terms in self.objectives(batch, rng)
-            for name, value in terms.items()
+            name: value for _, terms in self.objectives(batch, rng) for name, value in terms.items()
         }
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
@@ -67,9 +65,9 @@ class OnePerSubset(Method):
         known = [weight * terms[name] for name, weight in self.weights.items() if name in terms]
         return torch.stack(known).sum()
 
-    def parts(self) -> list[nn.Module]:
-        """The models."""
-        return [model for _, model in self.each()]
+    def groups(self) -> list[list[nn.Parameter]]:
+        """Those of each model."""
+        return [list(model.parameters()) for _, model in self.each()]
 
     def after_step(self) -> None:
         """After the step of each model."""

@@ -25,13 +25,18 @@ class ImageMethod(Method):
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
         """Only the scale: see `SpectrogramImage`."""
         for m, (_, scale) in constants.items():
-            self.images[m].scale.fill_(scale)
+            self._image_of(m).scale.fill_(scale)
 
     def calibrate(self, sample: Signals) -> None:
         """Mean and spread of every modality's frequency bins."""
         for m, x in sample.items():
-            self.images[m].calibrate(x)
+            self._image_of(m).calibrate(x)
 
     def image(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> image (B, bins, frames), in the modalities' order."""
         return {m: self.images[m](observed[m]) for m in self.modalities if m in observed}
+
+    def _image_of(self, m: str) -> SpectrogramImage:
+        part = self.images[m]
+        assert isinstance(part, SpectrogramImage)
+        return part

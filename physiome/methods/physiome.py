@@ -10,94 +10,64 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
 from physiome.config.model import PhysioMESpec
-from physiome.methods.base import Inputs, Method, Signals
-from physiome.nn.encoder import ModalityEncoder
-from physiome.nn.losses import masked_mse, nt_xent
-from physiome.nn.masking import masked_positions, n_kept, random_kept, take_tokens
-from physiome.nn.tokens import Projection, TokenDecoder, TokenMLP
-from physiome.nn.transformer import Transformer, initialise, sincos_positions
+from physiome.methods.base import Inputs, Signals
+from physiome.methods.fusion import TokenFusion
+from physiome.nn.lora import adapt, keep_frozen
+from physiome.nn.losses import masked_mse
+from physiome.nn.masking import take_tokens
+from physiome.nn.tokens import TokenDecoder
+from physiome.nn.transformer import initialise
 
-ATTENTION_OUTPUTS = r".*\.attn\.proj"
 
-
-class PhysioME(Method):
+class PhysioME(TokenFusion):
     """Frozen modality encoders with LoRA, a multimodal encoder, and two kinds of decoders.
 
     Args:
-        encoders: pretrained encoder per modality, in the modalities' order. They are frozen here,
-            and nothing but the LoRA factors is added to them.
+        encoders: pretrained encoder per modality, in the modalities' order: modules that turn
+            (B, L) into (B, N + 1, D) and have `n`, `width` and `lora_targets`. They are frozen
+            here, and nothing but the LoRA factors is added to them.
     """
 
-    positions: Tensor
-
-    def __init__(self, spec: PhysioMESpec, encoders: Mapping[str, ModalityEncoder]):
-        weights: dict[str, float] = {str(term): weight for term, weight in spec.weights.items()}
+    def __init__(self, spec: PhysioMESpec, encoders: Mapping[str, Any]):
+        (inner,) = {e.width for e in encoders.values()}
+        super().__init__(tuple(encoders), spec, max(e.n for e in encoders.values()), inner)
         if spec.restoration != "decoder":
-            weights.pop("missing", None)
-        super().__init__(tuple(encoders), weights)
+            self.weights.pop("missing", None)
         self.spec = spec
-        inner, self.n = {e.width for e in encoders.values()}, max(e.n for e in encoders.values())
-        (encoder_width,) = inner
-        self.encoders = nn.ModuleDict({m: _adapted(e, spec) for m, e in encoders.items()})
-        self.enter = nn.ModuleDict({m: TokenMLP(encoder_width, spec.width) for m in encoders})
-        self.modality_tokens = nn.ParameterDict(
-            {m: nn.Parameter(torch.randn(self.n, spec.width) * 0.02) for m in encoders}
+        self.encoders = nn.ModuleDict(
+            {m: adapt(e, e.lora_targets, spec.lora) for m, e in encoders.items()}
         )
-        self.register_buffer("positions", sincos_positions(self.n, spec.width), persistent=False)
-        self.fusion = Transformer(spec.width, spec.depth, spec.heads)
-        initialise(self.fusion)
-        self._build_stand_ins()
-        self._build_decoders(encoder_width)
-        self.project_fused = Projection(spec.width, *spec.projection)
-        self.project = nn.ModuleDict(
-            {m: Projection(encoder_width, *spec.projection) for m in encoders}
-        )
+        if spec.restoration == "memory":  # what takes a missing modality's place
+            self.memory = self.token_tables(spec.width)
+        else:
+            self.mask_token = nn.Parameter(torch.randn(spec.width) * 0.02)
+        if spec.restoration == "decoder":
+            restore = (spec.restore_width, spec.restore_depth, spec.restore_heads)
+            self.restorers = nn.ModuleDict(
+                {
+                    m: TokenDecoder(spec.width, inner, self.n, *restore, fills=False)
+                    for m in encoders
+                }
+            )
+        if "reinitialise" in spec.defects:
+            initialise(self)  # over the whole tree, pretrained encoders and LoRA included
         self.train()  # a module starts in training mode: not the frozen encoders
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
-        """On one NeuroNet-family encoder per modality."""
+        """On one pretrained encoder per modality."""
         by_name = {e.modalities[0]: e.encoder for e in encoders}
         spec = PhysioMESpec.parse(settings["method"], "physiome")
         return cls(spec, {m: by_name[m] for m in inputs.modalities})
 
-    def _build_stand_ins(self) -> None:
-        """The mask token, or with `memory` a learned bank per modality (N, D)."""
-        width = self.spec.width
-        if self.spec.restoration == "memory":
-            self.memory = nn.ParameterDict(
-                {m: nn.Parameter(torch.randn(self.n, width) * 0.02) for m in self.modalities}
-            )
-        else:
-            self.mask_token = nn.Parameter(torch.randn(width) * 0.02)
-
-    def _build_decoders(self, outputs: int) -> None:
-        s, n = self.spec, self.n
-        decoder = (s.decoder_width, s.decoder_depth, s.decoder_heads)
-        self.decoders = nn.ModuleDict(
-            {m: TokenDecoder(s.width, outputs, n, *decoder, fills=True) for m in self.modalities}
-        )
-        if s.restoration == "decoder":
-            restore = (s.restore_width, s.restore_depth, s.restore_heads)
-            self.restorers = nn.ModuleDict(
-                {
-                    m: TokenDecoder(s.width, outputs, n, *restore, fills=False)
-                    for m in self.modalities
-                }
-            )
-
-    def train(self, mode: bool = True) -> "PhysioME":
+    def train(self, mode: bool = True) -> Self:
         """As usual, but frozen encoders stay in evaluation mode; only LoRA's dropout wakes up."""
         super().train(mode)
         for encoder in self.encoders.values():
-            encoder.eval()
-            for name, part in encoder.named_modules():
-                if name.endswith("lora_dropout"):
-                    part.train(mode)
+            keep_frozen(encoder, mode)
         return self
 
     # Training
@@ -107,24 +77,28 @@ class PhysioME(Method):
 
         A modality that the batch really lacks is handled like a dropped one, without a target.
         """
-        encoded = self.encode(batch)
+        encoded = {m: self._cut(e) for m, e in self.encode(batch).items()}
         present = list(encoded)
         dropped = self._draw_dropped(present, rng)
         kept = {m: None for m in present if m not in dropped}
-        sampled = {m: self._sample(len(encoded[m]), rng) for m in kept}
-        fused = self._fuse_tokens(
+        sampled = {m: self.sample(len(encoded[m]), rng) for m in kept}
+        fused = self.fuse_tokens(
             {
-                m: take_tokens(self._enter(m, encoded[m]), sampled[m])
+                m: take_tokens(self._cut(self.enter_tokens(m, encoded[m])), sampled[m])
                 if m in kept
                 else self._stand_in(m, len(encoded[present[0]]))
                 for m in self.modalities
             }
         )
-        terms = {"intra": self._intra(fused, encoded, sampled)}
+        terms = {"intra": self._cut(self.intra(fused, encoded, sampled))}
         if self.spec.restoration == "decoder":
-            terms["missing"] = self._missing(fused, encoded, dropped)
-        terms["contrast"] = self._contrast(fused, encoded)
+            terms["missing"] = self._cut(self._missing(fused, encoded, dropped))
+        terms["contrast"] = self.contrast(fused, encoded)
         return terms
+
+    def _cut(self, x: Tensor) -> Tensor:
+        """x, without its gradient where the public code loses it (only "as published")."""
+        return x.detach() if "detach" in self.spec.defects else x
 
     def _draw_dropped(self, present: list[str], rng: torch.Generator) -> list[str]:
         """k of the present modalities, k uniform on 0..len - 1, once per batch."""
@@ -132,22 +106,6 @@ class PhysioME(Method):
         k = int(torch.randint(0, len(present), (1,), generator=rng, device=device))
         order = torch.randperm(len(present), generator=rng, device=device).tolist()
         return [present[i] for i in sorted(order[:k])]
-
-    def _sample(self, batch: int, rng: torch.Generator) -> Tensor:
-        return random_kept(batch, self.n, n_kept(self.n, self.spec.mask_ratio), rng)
-
-    def _intra(
-        self, fused: dict[str, Tensor], encoded: dict[str, Tensor], sampled: dict[str, Tensor]
-    ) -> Tensor:
-        losses = [
-            masked_mse(
-                self.decoders[m](fused[m], index),
-                encoded[m][:, 1:].detach(),
-                masked_positions(index, self.n),
-            )
-            for m, index in sampled.items()
-        ]
-        return torch.stack(losses).mean()
 
     def _missing(
         self, fused: dict[str, Tensor], encoded: dict[str, Tensor], dropped: list[str]
@@ -162,14 +120,6 @@ class PhysioME(Method):
             losses.append(masked_mse(self.restorers[m](source), target, everywhere))
         return torch.stack(losses).mean()
 
-    def _contrast(self, fused: dict[str, Tensor], encoded: dict[str, Tensor]) -> Tensor:
-        whole = self.project_fused(torch.cat(list(fused.values()), dim=1).mean(dim=1))
-        losses = [
-            nt_xent(self.project[m](e.mean(dim=1)), whole, self.spec.temperature)
-            for m, e in encoded.items()
-        ]
-        return torch.stack(losses).mean()
-
     # Inference
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
@@ -178,19 +128,17 @@ class PhysioME(Method):
 
     def restore(self, encoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Restored tokens g (B, N, D) of every modality that `encoded` lacks (eq. 10-12)."""
+        if self.spec.restoration != "decoder":
+            return {}
         missing = [m for m in self.modalities if m not in encoded]
-        fused = self._fuse_tokens(self._complete(encoded))
+        fused = self.fuse_tokens(self._complete(encoded))
         return {m: self.restorers[m](fused[m]) for m in missing}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Mean of the M N fused tokens ft (eq. 13): (B, D)."""
-        restored = {}
-        if self.spec.restoration == "decoder" and len(encoded) < len(self.modalities):
-            restored = self.restore(encoded)
-        fused = self._fuse_tokens(self._complete(encoded, restored))
+        restored = self.restore(encoded) if len(encoded) < len(self.modalities) else {}
+        fused = self.fuse_tokens(self._complete(encoded, restored))
         return torch.cat(list(fused.values()), dim=1).mean(dim=1)
-
-    # Shared
 
     def _complete(
         self, encoded: Mapping[str, Tensor], restored: Mapping[str, Tensor] | None = None
@@ -200,38 +148,14 @@ class PhysioME(Method):
         tokens = {}
         for m in self.modalities:
             if m in encoded:
-                tokens[m] = self._enter(m, encoded[m])
+                tokens[m] = self.enter_tokens(m, encoded[m])
             elif restored and m in restored:
-                tokens[m] = self._coded(m, self.enter[m](restored[m]))
+                tokens[m] = self.coded(m, self.enter[m](restored[m]))
             else:
                 tokens[m] = self._stand_in(m, batch)
         return tokens
 
-    def _enter(self, m: str, e: Tensor) -> Tensor:
-        """z = MLP(e without its class token) + pe + mt: (B, N + 1, D) -> (B, N, D)."""
-        return self._coded(m, self.enter[m](e[:, 1:]))
-
-    def _coded(self, m: str, tokens: Tensor) -> Tensor:
-        return tokens + (self.positions + self.modality_tokens[m])
-
     def _stand_in(self, m: str, batch: int) -> Tensor:
         """What takes a missing modality's place: N copies of the mask token, or its memory bank."""
         tokens = self.memory[m] if self.spec.restoration == "memory" else self.mask_token
-        return self._coded(m, tokens.expand(batch, self.n, -1))
-
-    def _fuse_tokens(self, tokens: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Concatenate in the modalities' order, encode, take apart again, by name."""
-        parts = [tokens[m] for m in self.modalities]
-        fused = self.fusion(torch.cat(parts, dim=1)).split([p.shape[1] for p in parts], dim=1)
-        return dict(zip(self.modalities, fused, strict=True))
-
-
-def _adapted(encoder: ModalityEncoder, spec: PhysioMESpec) -> nn.Module:
-    """The encoder frozen, with LoRA on its attention outputs, its weights otherwise untouched."""
-    encoder.requires_grad_(False)
-    lora = spec.lora
-    config = LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, use_rslora=True,
-        init_lora_weights="gaussian", target_modules=ATTENTION_OUTPUTS,
-    )  # fmt: skip
-    return inject_adapter_in_model(config, encoder)
+        return self.coded(m, tokens.expand(batch, self.n, -1))

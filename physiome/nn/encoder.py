@@ -1,5 +1,7 @@
 """The modality encoder of NeuroNet: scaled signal -> frame features -> class and frame tokens."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +21,7 @@ class ModalityEncoder(nn.Module):
     """
 
     positions: Tensor
+    lora_targets: ClassVar[str] = r".*\.attn\.proj"  # attention outputs
 
     def __init__(self, spec: EncoderSpec, samples: int, rate_hz: float):
         super().__init__()

@@ -8,6 +8,7 @@ import numpy as np
 from physiome.config.base import Spec
 from physiome.config.model import EncoderSpec
 from physiome.config.window import Window
+from physiome.subsets import all_subsets, parse_subset
 from physiome.training.runtime import compute_device
 
 
@@ -16,11 +17,13 @@ class Settings(Spec):
 
     dataset: str
     name: str
+    base: str  # the registered method; differs from the name for variants
     modalities: tuple[str, ...]
     classes: tuple[str, ...]
     window: Window
-    encoder: EncoderSpec
+    encoder: EncoderSpec | None = None
     method: dict[str, Any]
+    subsets: tuple[str, ...] | None = None  # null: all
     batch: int
 
 
@@ -36,27 +39,32 @@ def run(
     spec = Settings.parse_text(settings)
     with compute_device(gpus, device) as chosen:
         from physiome.evaluation.embed import embed_windows
+        from physiome.evaluation.restoration import restoration_error
         from physiome.training.job import open_fold
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labelled = store.table["label"].to_numpy() >= 0
         index = np.flatnonzero(labelled & np.isin(roles, ("train", "valid", "test")))
         method, manifest = _load(spec, weights)
+        method.to(chosen).eval()
+        subsets = all_subsets(spec.modalities)
+        if spec.subsets is not None:
+            wanted = {parse_subset(name, spec.modalities) for name in spec.subsets}
+            subsets = [subset for subset in subsets if subset in wanted]
+        complete = np.all([store.having(m) for m in spec.modalities], axis=0)
+        tested = np.flatnonzero(labelled & complete & (roles == "test"))
         facts = {
             "dataset": spec.dataset, "fold": fold, "method": spec.name, "settings": spec.plain(),
             "classes": list(spec.classes), "weights": manifest.get("identity"),
             "shards": store.settings_digest,
+            "restoration": restoration_error(method, store, tested, spec.batch),
         }  # fmt: skip
-        embed_windows(method.to(chosen), store, index, roles[index], spec.batch, output, facts)
+        embed_windows(method, store, index, roles[index], spec.batch, output, facts, subsets)
 
 
 def _load(spec: Settings, weights: Path | None) -> tuple[Any, dict]:
-    from physiome.methods.build import build_encoder, build_method
-    from physiome.registry import METHODS
+    from physiome.methods.build import build_method, fresh_stands
     from physiome.training.checkpoint import load_weights
 
-    encoders = []
-    if METHODS[spec.name].on_encoders:
-        encoders = [build_encoder(spec.plain(), m) for m in spec.modalities]
-    method = build_method(spec.name, spec.plain(), encoders)
+    method = build_method(spec.base, spec.plain(), fresh_stands(spec.base, spec.plain()))
     return method, load_weights(method, weights) if weights else {}

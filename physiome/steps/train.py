@@ -1,4 +1,4 @@
-"""Step: train a method on all modalities of a fold's pretrain subjects."""
+"""Step: train a method on the windows of a fold's pretrain subjects, or on labelled ones."""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from physiome.config.model import EncoderSpec
 from physiome.config.training import TrainSpec
 from physiome.config.window import Window
 from physiome.errors import DataError
+from physiome.registry import METHODS
 from physiome.training.runtime import compute_device
 
 
@@ -18,21 +19,24 @@ class Settings(Spec):
 
     dataset: str
     name: str
+    base: str  # the registered method; differs from the name for variants
     modalities: tuple[str, ...]
     window: Window
-    encoder: EncoderSpec
+    encoder: EncoderSpec | None = None
     method: dict[str, Any]
+    classes: tuple[str, ...] = ()
     train: TrainSpec
 
 
 def run(
-    settings: str, shards: list[Path], folds: Path, fold: int, encoders: Path | None, output: Path,
+    settings: str, shards: list[Path], folds: Path, fold: int, stands: list[Path], output: Path,
     gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
 ) -> None:  # fmt: skip
     """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl).
 
     Args:
-        encoders: folder of `<modality>.safetensors`; None for methods without encoders.
+        stands: weights of what the method stands on: one encoder per modality, or the method it is
+            trained after; empty for most.
     """
     spec = Settings.parse_text(settings)
     with compute_device(gpus, device) as chosen:
@@ -41,36 +45,42 @@ def run(
         from physiome.training.job import open_fold, train_to_file
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
-        index = np.flatnonzero(roles == "pretrain")
-        pretrained = _load_encoders(spec, encoders, fold)
-        inputs = {m: manifest["identity"] for m, (_, manifest) in pretrained.items()}
+        labels = store.table["label"].to_numpy(np.int64) if METHODS[spec.base].labels else None
+        role = "pretrain" if labels is None else "train"
+        index = np.flatnonzero((roles == role) & (True if labels is None else labels >= 0))
+        pretrained = _load_stands(spec, stands, fold)
+        inputs = {name: manifest["identity"] for name, (_, manifest) in pretrained.items()}
         train_to_file(
-            lambda: build_method(spec.name, spec.plain(), [e for e, _ in pretrained.values()]),
-            store, patterns(store, index), spec.plain() | {"encoders": inputs}, spec.train, chosen,
-            output, {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": "pretrain"},
-            save_every_s,
+            lambda: build_method(spec.base, spec.plain(), [e for e, _ in pretrained.values()]),
+            store, patterns(store, index), spec.plain() | {"stands": inputs}, spec.train, chosen,
+            output, {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": role},
+            save_every_s, labels,
         )  # fmt: skip
 
 
-def _load_encoders(spec: Settings, folder: Path | None, fold: int) -> dict[str, tuple[Any, dict]]:
-    """Modality -> (encoder with its pretrained weights, manifest)."""
-    from physiome.methods.build import build_encoder
+def _load_stands(spec: Settings, paths: list[Path], fold: int) -> dict[str, tuple[Any, dict]]:
+    """Modality or method -> (what is stood on, with its trained weights; its manifest)."""
+    from physiome.methods.build import fresh_stands
     from physiome.training.checkpoint import load_weights
 
+    entry = METHODS[spec.base]
+    names = spec.modalities if entry.on_encoders else (entry.after,) if entry.after else ()
+    if len(paths) != len(names):
+        raise DataError(
+            f"{spec.base} stands on {len(names)} trained models, {len(paths)} are given",
+            do=f"give the weights of {', '.join(names) or 'none'}, in this order",
+        )  # fmt: skip
     loaded = {}
-    if folder is None:
-        return loaded
-    for modality in spec.modalities:
-        path = folder / f"{modality}.safetensors"
-        encoder = build_encoder(spec.plain(), modality)
-        manifest = load_weights(encoder, path)
+    fresh = fresh_stands(spec.base, spec.plain())
+    for name, path, stand in zip(names, paths, fresh, strict=True):
+        manifest = load_weights(stand, path)
         # An encoder of another fold has seen this fold's test subjects.
         found = (manifest["dataset"], manifest["fold"], manifest["name"])
-        if found != (spec.dataset, fold, modality):
+        if found != (spec.dataset, fold, name):
             raise DataError(
                 "these weights belong elsewhere", where=path,
-                why=f"wanted {(spec.dataset, fold, modality)}, found {found}",
-                do="give the encoders of this data set, fold and modality",
+                why=f"wanted {(spec.dataset, fold, name)}, found {found}",
+                do="give the weights of this data set, fold and name",
             )  # fmt: skip
-        loaded[modality] = (encoder, manifest)
+        loaded[name] = (stand, manifest)
     return loaded

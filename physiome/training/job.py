@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import platform
-import resource
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -24,8 +23,11 @@ from physiome.methods.base import Method
 from physiome.provenance import code
 from physiome.training.checkpoint import ResumeState, save_weights
 from physiome.training.loop import fit
+from physiome.training.runtime import peak_rss_bytes
 
 log = logging.getLogger(__name__)
+
+SAMPLE = 1024  # windows that input statistics of images are taken from
 
 
 def open_fold(
@@ -52,34 +54,50 @@ def open_fold(
 def train_to_file(
     build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], settings: dict,
     spec: TrainSpec, device: str, output: Path, facts: dict[str, Any], save_every_s: float = 300.0,
+    labels: np.ndarray | None = None,
 ) -> None:  # fmt: skip
     """Train what `build` makes and write `output` (.safetensors), its manifest, its metrics.
 
     Args:
         settings: all that the result depends on besides data and code; bound to the resume state.
         facts: who this model is (dataset, fold, method, inputs), for the manifest.
+        labels: class of every window of the store, for methods that learn from labels.
     """
     torch.manual_seed(spec.seed)
     method = build()
     index = np.unique(np.concatenate([positions for _, positions in groups]))
     method.set_scaling({m: store.scaling(index, m) for m in method.modalities})
+    if method.calibrated:
+        method.calibrate(sample(store, index, method.modalities))
     data = data_digest(store, groups)
     source = code(__name__, type(method).__module__)
     identity = digest({"settings": settings, "data": data, "code": source, "device": device})
     resume = ResumeState(output, identity)
     title = " ".join(str(facts[k]) for k in ("dataset", "fold", "name") if k in facts)
     with resume.held():
-        summary = fit(method, store, groups, spec, device, resume, title, save_every_s)
+        summary = fit(method, store, groups, spec, device, resume, title, save_every_s, labels)
         manifest = {
             **facts, "settings": settings, "data": data, "code": source, "identity": identity,
             "training": asdict(summary), "torch": torch.__version__, "host": platform.node(),
-            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_rss_bytes": peak_rss_bytes(),
         }  # fmt: skip
         save_weights(output, method, manifest)
         with atomic_path(output.with_suffix(".metrics.jsonl")) as temporary:
             shutil.copyfile(resume.metrics, temporary)  # a rerun after a crash here needs its own
     resume.clear()
     log.info("%s done %s", title, json.dumps(summary.final_loss))
+
+
+def sample(
+    store: WindowStore, index: np.ndarray, modalities: Sequence[str]
+) -> dict[str, torch.Tensor]:
+    """Up to SAMPLE windows (n, L) of each modality, evenly spread over those that carry it."""
+    found = {}
+    for m in modalities:
+        having = index[store.having(m)[index]]
+        chosen = having[np.unique(np.linspace(0, len(having) - 1, SAMPLE).astype(int))]
+        found[m] = torch.from_numpy(store.read(chosen, (m,))[m])
+    return found
 
 
 def data_digest(store: WindowStore, groups: Sequence[Batch]) -> str:

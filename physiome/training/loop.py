@@ -1,4 +1,4 @@
-"""The training loop, for every method: AdamW, cosine, accumulation, clipping, resume.
+"""The training loop, for every method: optimiser, schedule, accumulation, clipping, resume.
 
 Order of batches and all randomness come from (seed, epoch, step) alone, so a killed and resumed run
 takes exactly the steps of an uninterrupted one.
@@ -16,12 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from physiome.config.training import TrainSpec
 from physiome.data.batches import Batch, prefetch, training_batches
 from physiome.data.windows import WindowStore
 from physiome.errors import TrainingError
-from physiome.methods.base import Method
+from physiome.methods.base import Method, Moment
 from physiome.training.checkpoint import ResumeState
 from physiome.training.progress import Reporter
 
@@ -58,28 +59,30 @@ class Summary:
 def fit(
     method: Method, store: WindowStore, groups: Sequence[Batch], spec: TrainSpec, device: str,
     resume: ResumeState, title: str, save_every_s: float = 300.0,
+    labels: np.ndarray | None = None,
 ) -> Summary:  # fmt: skip
     """Train `method` in place on the windows of `groups` and return what it took.
 
     Args:
+        labels: class of every window of the store, for methods that learn from labels.
         save_every_s: seconds between writings of the resume state, besides every epoch's end.
 
     Raises:
         TrainingError: for a loss that is not finite, or when memory runs out.
         Interrupted: after SIGTERM or Ctrl-C, with the state saved.
     """
-    return _Run(method, store, groups, spec, device, resume).go(title, save_every_s)
+    return _Run(method, store, groups, spec, device, resume, labels).go(title, save_every_s)
 
 
 class _Run:
-    def __init__(self, method, store, groups, spec: TrainSpec, device: str, resume: ResumeState):
+    def __init__(
+        self, method: Method, store: WindowStore, groups: Sequence[Batch], spec: TrainSpec,
+        device: str, resume: ResumeState, labels: np.ndarray | None,
+    ):  # fmt: skip
         self.method, self.store, self.groups, self.spec = method.to(device), store, groups, spec
-        self.device, self.resume = device, resume
+        self.device, self.resume, self.labels = device, resume, labels
         self.trained = [p for p in method.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.trained, lr=spec.peak_rate, betas=spec.betas, weight_decay=spec.weight_decay,
-            fused=True,
-        )  # fmt: skip
+        self.optimizer = _optimizer(self.trained, spec)
         wanted = spec.precision
         self.bf16 = wanted == "bf16" or (wanted == "auto" and device == "cuda")
         self.rng = torch.Generator(device=device)
@@ -116,8 +119,9 @@ class _Run:
         return self._summary(time.monotonic() - started, reporter.rate)
 
     def _train_step(self, epoch: int, batch: Batch, signals: dict) -> dict[str, float]:
-        spec = self.spec
-        rate = spec.peak_rate * 0.5 * (1 + math.cos(math.pi * epoch / spec.epochs))
+        spec, rate = self.spec, self.spec.rate(epoch)
+        step = self.step - epoch * self.per_epoch
+        self.method.moment = Moment(epoch, spec.epochs, step, self.per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         # One seed per step for the method's draws and for dropout: nothing to store for a resume.
@@ -127,8 +131,8 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         logged: dict[str, float] = {"lr": rate}
         try:
-            for share, part in self._micro_batches(signals):
-                for name, value in self._backward(part, share).items():
+            for share, rows in self._micro_batches(len(batch[1])):
+                for name, value in self._backward(batch[1][rows], signals, rows, share).items():
                     logged[name] = logged.get(name, 0.0) + share * float(value)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
@@ -137,19 +141,20 @@ class _Run:
             ) from None  # fmt: skip
         self._check_finite(logged, batch, signals)
         if spec.clip_norm is not None:
-            norm = torch.nn.utils.clip_grad_norm_(self.trained, spec.clip_norm)
-            logged["gradient_norm"] = float(norm)
+            norms = [
+                float(clip_grad_norm_(group, spec.clip_norm)) for group in self.method.groups()
+            ]
+            logged["gradient_norm"] = math.hypot(*norms)
         self.optimizer.step()
+        self.method.after_step()
         return logged
 
-    def _micro_batches(self, signals: dict) -> Iterator[tuple[float, dict[str, Tensor]]]:
-        size = len(next(iter(signals.values())))
+    def _micro_batches(self, size: int) -> Iterator[tuple[float, slice]]:
         step = self.spec.micro_batch or size
         # A last piece of one window joins the piece before it: batch-norm needs two.
         starts = [i for i in range(0, size, step) if size - i > 1] or [0]
         for start, stop in zip(starts, [*starts[1:], size], strict=True):
-            part = {m: self._to_device(x[start:stop]) for m, x in signals.items()}
-            yield (stop - start) / size, part
+            yield (stop - start) / size, slice(start, stop)
 
     def _to_device(self, x: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(x)
@@ -157,13 +162,33 @@ class _Run:
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor
 
-    def _backward(self, part: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bf16):
-            terms = self.method.loss(part, self.rng)
-            total = self.method.total(terms)
-        if total.requires_grad:
-            (total * share).backward()
-        return {"loss": total.detach(), **{name: t.detach() for name, t in terms.items()}}
+    def _backward(
+        self, positions: np.ndarray, signals: dict, rows: slice, share: float
+    ) -> dict[str, Tensor]:
+        """Gradients of every objective of some rows of the batch, each graph freed at once."""
+        part = {m: self._to_device(x[rows]) for m, x in signals.items()}
+        logged: dict[str, Tensor] = {"loss": torch.zeros((), device=self.device)}
+        objectives = self._objectives(part, positions)
+        while True:
+            with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bf16):
+                found = next(objectives, None)
+            if found is None:
+                return logged
+            total, terms = found
+            if total.requires_grad:
+                (total * share).backward()
+            logged["loss"] = logged["loss"] + total.detach()
+            logged.update({name: term.detach() for name, term in terms.items()})
+
+    def _objectives(
+        self, part: dict[str, Tensor], positions: np.ndarray
+    ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        if self.labels is None:
+            yield from self.method.objectives(part, self.rng)
+        else:
+            labels = self._to_device(self.labels[positions])
+            terms = self.method.labelled_loss(part, labels, self.rng)
+            yield self.method.total(terms), terms
 
     def _check_finite(self, logged: dict[str, float], batch: Batch, signals: dict) -> None:
         if math.isfinite(logged["loss"]):
@@ -227,6 +252,13 @@ class _Run:
             trained_parameters=sum(p.numel() for p in self.trained),
             final_loss={k: float(v) for k, v in self.last_terms.items()},
         )
+
+
+def _optimizer(trained: list[torch.nn.Parameter], spec: TrainSpec) -> torch.optim.Optimizer:
+    common = {"lr": spec.peak_rate, "betas": spec.betas, "weight_decay": spec.weight_decay}
+    if spec.optimizer == "adamw":
+        return torch.optim.AdamW(trained, fused=True, **common)
+    return torch.optim.Adam(trained, fused=True, amsgrad=spec.optimizer == "amsgrad", **common)
 
 
 @contextmanager

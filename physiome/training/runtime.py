@@ -5,6 +5,7 @@ import fcntl
 import glob
 import logging
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -84,6 +85,19 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def peak_rss_bytes() -> int:
+    """Largest resident memory of this process so far.
+
+    Where the kernel tells it of this program alone; `ru_maxrss` begins with the parent's.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @contextmanager

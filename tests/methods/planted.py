@@ -36,7 +36,7 @@ class RestoresByPosition(PhysioME):
 
     def restore(self, encoded):
         missing = [m for m in self.modalities if m not in encoded]
-        fused = self._fuse_tokens(self._complete(encoded))
+        fused = self.fuse_tokens(self._complete(encoded))
         produced = [self.restorers[m](fused[m]) for m in [*encoded, *missing]]
         by_position = dict(zip(self.modalities, produced, strict=True))
         return {m: by_position[m] for m in missing}
@@ -55,7 +55,7 @@ class SlicesRestorationInput(PhysioME):
 
     def restore(self, encoded):
         missing = [m for m in self.modalities if m not in encoded]
-        fused = self._fuse_tokens(self._complete(encoded))
+        fused = self.fuse_tokens(self._complete(encoded))
         first = torch.cat([fused[m] for m in encoded], dim=1)[:, : self.n]
         return {m: self.restorers[m](first) for m in missing}
 

@@ -88,7 +88,7 @@ def test_tokens_carry_their_position_and_their_modality():
     method = physiome().eval()
     e = torch.zeros(1, N + 1, 32)
     for m in NAMES:
-        coded = method._enter(m, e) - method.enter[m](e[:, 1:])
+        coded = method.enter_tokens(m, e) - method.enter[m](e[:, 1:])
         torch.testing.assert_close(coded[0], method.positions + method.modality_tokens[m])
 
 

@@ -18,7 +18,7 @@ except PhysioError as error:
 
 
 RESULTS = CONFIG.results
-TRAINED = any(METHODS[m].trains for m in CONFIG.methods)  # else there are no curves to draw
+MODELS = f"{RESULTS}/models/{{dataset}}/fold{{fold}}"
 
 
 wildcard_constraints:
@@ -26,9 +26,9 @@ wildcard_constraints:
     batch=r"\d+",
     fold=r"\d+",
     encoder="|".join(ENCODERS),
-    method="|".join(METHODS),
+    method="|".join([*METHODS, *CONFIG.variants]),
     modality=r"[a-z][a-z0-9_]*",
-    table="|".join(CONFIG.table_name(d) for d in CONFIG.datasets),
+    table="|".join(CONFIG.tables_of),
 
 
 def shards(wildcards):
@@ -37,53 +37,68 @@ def shards(wildcards):
     return [f"{RESULTS}/shards/{wildcards.dataset}/batch{b}/manifest.json" for b in batches]
 
 
-def encoders(wildcards):
-    """The encoders a method stands on, one per modality; none for others."""
-    if not METHODS[wildcards.method].on_encoders:
+def resolved(wildcards):
+    """The method or variant of a job, with all overrides."""
+    return CONFIG.resolve(wildcards.method, wildcards.dataset, int(wildcards.fold))
+
+
+def trained_on(found, dataset, fold):
+    """Weights, without suffix, of what a resolved method stands on: encoders, or another method."""
+    folder = MODELS.format(dataset=dataset, fold=fold)
+    if found.entry.after:
+        return [f"{folder}/{found.entry.after}"]
+    if not found.entry.on_encoders:
         return []
-    folder = encoder_folder(wildcards)
-    modalities = CONFIG.datasets[wildcards.dataset].modalities
-    return [f"{folder}/{m}.safetensors" for m in modalities]
+    modalities = CONFIG.datasets[dataset].modalities
+    return [f"{folder}/encoders/{found.encoder}/{m}" for m in modalities]
 
 
-def encoder_folder(wildcards):
-    name = encoder_name(wildcards)
-    return f"{RESULTS}/models/{wildcards.dataset}/fold{wildcards.fold}/encoders/{name}"
-
-
-def encoder_name(wildcards):
-    return CONFIG.section("encoder", wildcards.dataset, int(wildcards.fold)).name
+def stands(wildcards):
+    """Weights a training job begins with."""
+    stems = trained_on(resolved(wildcards), wildcards.dataset, wildcards.fold)
+    return [f"{stem}.safetensors" for stem in stems]
 
 
 def weights(wildcards):
-    """A method's weights; none for a method that has none to train."""
-    if not METHODS[wildcards.method].trains:
+    """A method's weights; none for a method that has none."""
+    if not resolved(wildcards).entry.trains:
         return []
-    return (
-        f"{RESULTS}/models/{wildcards.dataset}/fold{wildcards.fold}/{wildcards.method}.safetensors"
-    )
+    return MODELS.format(**wildcards) + f"/{wildcards.method}.safetensors"
 
 
 def probes(wildcards):
-    """Per-window scores of all folds and methods of a data set."""
+    """Per-window scores of all folds and methods of a table."""
+    dataset = CONFIG.tables_of[wildcards.table]
     return [
-        f"{RESULTS}/scores/{wildcards.dataset}/fold{fold}/{method}.parquet"
-        for fold in CONFIG.numbers(wildcards.dataset)
-        for method in CONFIG.methods
+        f"{RESULTS}/scores/{dataset}/fold{fold}/{method}.parquet"
+        for fold in CONFIG.folds_of(wildcards.table)
+        for method in CONFIG.rows_of(wildcards.table)
     ]
 
 
+def models(table):
+    """Weights, without suffix, of all that a table is made of: encoders first, then methods."""
+    dataset = CONFIG.tables_of[table]
+    below, above = {}, {}
+    for fold in CONFIG.folds_of(table):
+        for method in CONFIG.rows_of(table):
+            found = CONFIG.resolve(method, dataset, fold)
+            if not found.entry.trains:
+                continue
+            above[MODELS.format(dataset=dataset, fold=fold) + f"/{method}"] = found
+            for stem in trained_on(found, dataset, fold):
+                below[stem] = None
+    return [*below, *(stem for stem in above if stem not in below)]
+
+
+def manifests(wildcards):
+    """Manifests of all models of a table."""
+    return [f"{stem}.json" for stem in models(wildcards.table)]
+
+
 def metrics(wildcards):
-    """Training metrics of all folds of a data set: encoders, if a method needs them, then methods."""
-    with_encoders = any(METHODS[m].on_encoders for m in CONFIG.methods)
-    found = []
-    for fold in CONFIG.numbers(wildcards.dataset):
-        folder = f"{RESULTS}/models/{wildcards.dataset}/fold{fold}"
-        name = CONFIG.section("encoder", wildcards.dataset, fold).name
-        modalities = CONFIG.datasets[wildcards.dataset].modalities if with_encoders else ()
-        found += [f"{folder}/encoders/{name}/{m}.metrics.jsonl" for m in modalities]
-        found += [f"{folder}/{m}.metrics.jsonl" for m in CONFIG.methods if METHODS[m].trains]
-    return found
+    """Training metrics of all models of a table that were trained for at least one epoch."""
+    return [f"{stem}.metrics.jsonl" for stem in models(wildcards.table)]
 
 
 def source_code(step):
@@ -97,12 +112,16 @@ def source_code(step):
 
 
 def method_code(step):
-    """Hash of a step's code together with the code of the job's method and encoder."""
+    """Hash of a step's code with that of the job's method and of what it stands on."""
 
     def of(wildcards):
-        modules = [METHODS[wildcards.method].module]
-        if METHODS[wildcards.method].on_encoders:
-            modules.append(ENCODERS[encoder_name(wildcards)].module)
+        found = resolved(wildcards)
+        modules, after = [found.entry.module], found.entry.after
+        if found.encoder:
+            modules.append(ENCODERS[found.encoder].module)
+        while after:
+            modules.append(METHODS[after].module)
+            after = METHODS[after].after
         return code(step, *modules)
 
     return of

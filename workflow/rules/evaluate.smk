@@ -18,7 +18,7 @@ rule embed:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
-        gpu=lambda wc: int(METHODS[wc.method].trains),
+        gpu=lambda wc: int(resolved(wc).entry.trains),
         device=CONFIG.device,
     params:
         settings=lambda wc: CONFIG.embed_settings(wc.dataset, int(wc.fold), wc.method),

@@ -21,7 +21,7 @@ rule pretrain:
         gpu=1,
         device=CONFIG.device,
     params:
-        settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold)),
+        settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold), wc.encoder),
         code=lambda wc: code("physiome.steps.pretrain", ENCODERS[wc.encoder].module),
     shell:
         "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
@@ -33,7 +33,7 @@ rule train:
     input:
         shards=shards,
         folds="<results>/folds/{dataset}.json",
-        encoders=encoders,
+        stands=stands,
     output:
         weights="<results>/models/{dataset}/fold{fold}/{method}.safetensors",
         manifest="<results>/models/{dataset}/fold{fold}/{method}.json",
@@ -50,9 +50,9 @@ rule train:
         device=CONFIG.device,
     params:
         settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
-        encoders=lambda wc: encoder_folder(wc) if encoders(wc) else "",
+        stands=lambda wc: " ".join(f"--stand {quote(path)}" for path in stands(wc)),
         code=method_code("physiome.steps.train"),
     shell:
         "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
-        " --fold {wildcards.fold} --encoders {params.encoders:q} --output {output.weights:q}"
+        " --fold {wildcards.fold} {params.stands} --output {output.weights:q}"
         " --gpus {resources.gpu} --device {resources.device} {input.shards:q} > {log:q} 2>&1"

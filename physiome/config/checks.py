@@ -1,0 +1,130 @@
+"""Checks across sections of the configuration, all before any work begins."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physiome.errors import ConfigError, PhysioError, nearest
+from physiome.registry import ENCODERS, METHODS, lookup
+
+if TYPE_CHECKING:
+    from physiome.config.tree import Config
+
+
+def check(config: "Config", sections: Iterable[str]) -> None:
+    """Everything that can be known from the configuration alone.
+
+    Args:
+        sections: what may be overridden.
+
+    Raises:
+        ConfigError: naming the key's path, its value, what is allowed, the nearest known key.
+    """
+    lookup(ENCODERS, config.encoder.name, "encoder.name")
+    for name in config.use_datasets or ():
+        if name not in config.datasets:
+            raise ConfigError(f"use_datasets: {name!r} - {nearest(name, config.datasets)}")
+    _check_tables(config)
+    for scope, changes in config.overrides.items():
+        _check_scope(config, scope, changes, sections)
+    _check_methods(config)
+    for name in config.datasets:
+        for fold in (None, *config.numbers(name)):
+            _check_frames(config, name, fold)
+            for method in config.all_methods:
+                config.resolve(method, name, fold)
+
+
+def check_folders(config: "Config") -> None:
+    """Refuse a run whose own folders of recordings are not there.
+
+    Raises:
+        ConfigError: naming the key and the folder.
+    """
+    for name in config.used:
+        source = config.datasets[name].source.plain()
+        if "raw" in source and source["raw"]["fill"] != "folder":
+            continue
+        folder = config.raw_folder(name)
+        if not Path(folder).is_dir():
+            raise ConfigError(
+                f"datasets.{name}.source: folder {folder!r} is not there - "
+                "give the path of your recordings"
+            )
+
+
+def _check_methods(config: "Config") -> None:
+    known = [*METHODS, *config.variants]
+    for name, variant in config.variants.items():
+        if name in METHODS:
+            raise ConfigError(f"variants.{name}: a method has this name already")
+        lookup(METHODS, variant.of, f"variants.{name}.of")
+        if variant.encoder is not None:
+            lookup(ENCODERS, variant.encoder, f"variants.{name}.encoder")
+    for name in config.systems:
+        lookup(METHODS, name, "systems")
+    for name in config.methods:
+        if name not in known:
+            raise ConfigError(f"methods: {name!r} does not exist - {nearest(name, known)}")
+    for table, ablation in config.ablations.items():
+        for name in ablation.rows:
+            if name not in known:
+                raise ConfigError(
+                    f"ablations.{table}.rows: {name!r} does not exist - {nearest(name, known)}"
+                )
+
+
+def _check_tables(config: "Config") -> None:
+    owner: dict[str, str] = {}
+    for name in config.datasets:
+        table = config.table_name(name)
+        if table in owner:
+            raise ConfigError(
+                f"data sets {owner[table]!r} and {name!r} would both be {table}",
+                do="give one of them another paper_table, or null",
+            )
+        owner[table] = name
+    for table, ablation in config.ablations.items():
+        if table in owner:
+            raise ConfigError(f"ablations.{table}: data set {owner[table]!r} has this table")
+        if ablation.dataset not in config.datasets:
+            known = nearest(ablation.dataset, config.datasets)
+            raise ConfigError(f"ablations.{table}.dataset: {ablation.dataset!r} - {known}")
+        try:
+            ablation.parsed(config.datasets[ablation.dataset].modalities)
+        except PhysioError as error:
+            raise ConfigError(f"ablations.{table}.subsets: {error}") from None
+
+
+def _check_scope(
+    config: "Config", scope: str, changes: Mapping[str, Any], sections: Iterable[str]
+) -> None:
+    dataset, _, fold = scope.partition("/")
+    if dataset not in config.datasets:
+        known = nearest(dataset, config.datasets)
+        raise ConfigError(f"overrides.{scope}: unknown data set {dataset!r} - {known}")
+    allowed = set(sections) - ({"folds"} if fold else set())
+    for section in changes:
+        if section not in allowed:
+            raise ConfigError(f"overrides.{scope}.{section} - {nearest(section, allowed)}")
+    folds = [str(n) for n in range(1, config.section("folds", dataset).count + 1)]
+    if fold and fold not in folds:
+        raise ConfigError(f"overrides.{scope}: no fold {fold!r} - folds: {', '.join(folds)}")
+    for name in changes.get("systems", {}):
+        lookup(METHODS, name, f"overrides.{scope}.systems")
+    for section in set(changes) - {"systems"}:
+        config.section(section, dataset, int(fold) if fold else None)
+
+
+def _check_frames(config: "Config", name: str, fold: int | None) -> None:
+    encoder, length_s = config.section("encoder", name, fold), config.datasets[name].window.length_s
+    if encoder.frame_s > length_s:
+        raise ConfigError(
+            f"encoder.frame_s {encoder.frame_s} is longer than a window of {name} "
+            f"({length_s} s) - set overrides.{name}.encoder.frame_s"
+        )
+    if encoder.frames(length_s) < 2:
+        raise ConfigError(
+            f"a window of {name} holds one frame, of which none can be masked - "
+            f"shorten overrides.{name}.encoder.frame_s or step_s"
+        )

@@ -1,0 +1,90 @@
+"""What a section or a method's name stands for, for a fold of a data set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from physiome.config.base import Spec, deep_merge
+from physiome.config.model import PhysioMESpec
+from physiome.config.systems import SYSTEMS
+from physiome.config.training import TrainSpec
+from physiome.files import canonical_json
+from physiome.registry import METHODS, Entry
+
+if TYPE_CHECKING:
+    from physiome.config.tree import Config
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A method or variant with every change of its data set and fold applied."""
+
+    name: str
+    base: str  # the registered method
+    entry: Entry
+    title: str
+    encoder: str | None  # the modality encoder it is made with, if any
+    settings: dict[str, Any]  # its architecture
+    train: TrainSpec
+
+
+def section(config: "Config", name: str, dataset: str, fold: int | None) -> Any:
+    """One section with the overrides of the data set and the fold applied."""
+    base = getattr(config, name)
+    merged, where = base.plain(), name
+    for scope in (dataset, f"{dataset}/{fold}"):
+        part = config.overrides.get(scope, {}).get(name)
+        if part is not None:
+            merged, where = deep_merge(merged, part), f"overrides.{scope}.{name}"
+    return _parsed(canonical_json(merged), where, type(base))
+
+
+def resolve(config: "Config", name: str, dataset: str, fold: int | None) -> Resolved:
+    """A method or variant with every change of its data set and fold applied.
+
+    Raises:
+        ConfigError: for settings that its specification refuses.
+    """
+    variant = config.variants.get(name)
+    base = variant.of if variant else name
+    entry = METHODS[base]
+    part, title, where = entry.section or base, entry.title, f"systems.{base}.train"
+    own = _system(config, part, dataset, fold)
+    if part == "physiome":
+        own = section(config, "physiome", dataset, fold).plain()
+    trained = _system(config, base, dataset, fold).get("train", {})
+    encoder = None
+    if entry.on_encoders or part == "physiome":
+        encoder = entry.encoder or section(config, "encoder", dataset, fold).name
+    if variant is not None:
+        title, encoder = variant.title, variant.encoder or encoder
+        changed, trained = deep_merge(own, variant.method), deep_merge(trained, variant.train)
+        kind = PhysioMESpec if part == "physiome" else SYSTEMS.get(part)
+        own, where = _checked(kind, changed, f"variants.{name}.method"), f"variants.{name}.train"
+    own.pop("train", None)
+    common = section(config, "train", dataset, fold).plain()
+    train = _parsed(canonical_json(deep_merge(common, trained)), where, TrainSpec)
+    return Resolved(name, base, entry, title, encoder, own, train)
+
+
+def _system(config: "Config", name: str, dataset: str, fold: int | None) -> dict[str, Any]:
+    """A section of `systems` with its overrides."""
+    merged, where = config.systems.get(name, {}), f"systems.{name}"
+    for scope in (dataset, f"{dataset}/{fold}"):
+        part = config.overrides.get(scope, {}).get("systems", {}).get(name)
+        if part is not None:
+            merged, where = deep_merge(merged, part), f"overrides.{scope}.systems.{name}"
+    return _checked(SYSTEMS.get(name), merged, where)
+
+
+def _checked(kind: type[Spec] | None, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings with their defaults; those of a system not known here are its own to check."""
+    if kind is None:
+        return dict(plain)
+    return _parsed(canonical_json(plain), where, kind).plain()
+
+
+@cache
+def _parsed(text: str, where: str, kind: type[Any]) -> Any:
+    return kind.parse_text(text, where)
