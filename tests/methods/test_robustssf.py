@@ -1,0 +1,210 @@
+"""RobustSsF: what each term trains, the schedule of masks, and what a missing modality does."""
+
+from collections import Counter
+from fnmatch import fnmatch
+
+import pytest
+import torch
+from checks import calls_of, reached
+from tiny import NAMES, WINDOW, draws, waves
+
+from physiome.config.systems import RobustSsFSpec
+from physiome.errors import ConfigError
+from physiome.methods.base import Inputs, Moment
+from physiome.methods.robustssf import RobustSsF
+from physiome.nn.robust import Fusion, ImageEncoder
+from physiome.subsets import all_subsets
+
+SMALL = {"image": {"n_fft": 64, "bins": 16, "frames": 16}, "widths": (4, 8, 8, 16)}
+SEPARATE, DIRECT = Moment(0, 100, 9, 10), Moment(10, 100, 9, 10)
+COMPLETE, DRAWN = Moment(50, 100, 0, 10), Moment(50, 100, 9, 10)
+
+
+def build(moment=DRAWN, names=NAMES, **changes) -> RobustSsF:
+    torch.manual_seed(0)
+    inputs = Inputs.of({"modalities": names, "window": WINDOW})
+    method = RobustSsF(RobustSsFSpec(**{**SMALL, **changes}), inputs).train()
+    method.moment = moment
+    return method
+
+
+def force(method: RobustSsF, *scenario: str) -> RobustSsF:
+    """From now on the scenario decoder sees exactly these, its couple the others."""
+    method._draw = lambda present, rng: (scenario, tuple(m for m in present if m not in scenario))
+    return method
+
+
+@pytest.mark.parametrize(
+    ("term", "trains", "not_trains"),
+    [
+        ("separate", ["encoders.?.*", "separate.*"], ["scenario.*", "couple.*", "full.*",
+                                                     "coupling.*"]),
+        ("fuse", ["encoders.?.*", "scenario.*", "couple.*", "full.*"], ["separate.*",
+                                                                        "coupling.*"]),
+        ("coupling", ["encoders.?.*", "scenario.*", "couple.*", "full.*", "coupling.*"],
+         ["separate.*"]),
+    ],
+)  # fmt: skip
+def test_each_term_trains_its_own_parts(term, trains, not_trains):
+    method = force(build(), "a", "b")
+    found = reached(method, method.loss(waves(), draws())[term])
+    names = {name for name, _ in method.named_parameters()}
+    for pattern in trains:
+        # A gate that sees one modality only weighs what the norm behind it scales back.
+        alone = "couple.fusions.*.gate.*"
+        group = {n for n in names if fnmatch(n, pattern) and not fnmatch(n, alone)}
+        assert group
+        assert group <= found, pattern
+    assert not {n for n in found for pattern in not_trains if fnmatch(n, pattern)}
+
+
+def test_at_first_only_encoders_and_the_separate_decoder_train():
+    method = build(SEPARATE)
+    terms = method.loss(waves(), draws())
+    assert set(terms) == set(build().loss(waves(), draws()))
+    for name in ("fuse", "coupling"):
+        assert float(terms[name]) == 0.0
+        assert not terms[name].requires_grad
+    found = reached(method, method.total(terms))
+    assert {name.split(".")[0] for name in found} == {"encoders", "separate"}
+
+
+@pytest.mark.parametrize(("moment", "direct"), [(DIRECT, True), (COMPLETE, False)])
+def test_in_early_epochs_outputs_are_coupled_without_the_convolution(moment, direct):
+    method = build(moment)
+    scenario, couple, full = (
+        calls_of(part, lambda: method.loss(waves(), draws()))[0][1]
+        for part in (method.scenario, method.couple, method.full)
+    )
+    expected = (scenario - full).square().mean() + (couple - full).square().mean()
+    found = method.loss(waves(), draws())["coupling"]
+    assert torch.allclose(found, expected) == direct
+    trained = {name.split(".")[0] for name in reached(method, found)}
+    assert ("coupling" in trained) != direct
+    assert {"encoders", "scenario", "couple", "full"} <= trained
+
+
+def test_masks_are_complements_drawn_uniformly_from_the_proper_subsets():
+    method, rng = build(), draws()
+    drawn = Counter()
+    for _ in range(3000):
+        scenario, couple = method._draw(NAMES, rng)
+        assert sorted(scenario + couple) == sorted(NAMES)
+        drawn[scenario] += 1
+    assert set(drawn) == set(all_subsets(NAMES)[1:])
+    assert all(abs(n - 500) < 100 for n in drawn.values()), drawn  # five standard deviations
+
+
+@pytest.mark.parametrize("moment", [DIRECT, COMPLETE, Moment(99, 100, 1, 10)])
+def test_early_epochs_and_first_steps_see_everything(moment):
+    assert build(moment)._draw(NAMES, draws()) == (NAMES, NAMES)
+
+
+def test_the_schedule_changes_at_the_shares_that_the_settings_name():
+    def complete(epoch, step):
+        method = build(Moment(epoch, 100, step, 10))
+        return all(method._draw(NAMES, draws(seed)) == (NAMES, NAMES) for seed in range(5))
+
+    assert [complete(epoch, 9) for epoch in (19, 20)] == [True, False]
+    assert [complete(50, step) for step in (1, 2)] == [True, False]
+
+
+def test_masks_are_drawn_from_what_the_batch_has():
+    method, rng = build(), draws()
+    assert {method._draw(("a", "c"), rng)[0] for _ in range(50)} == {("a",), ("c",)}
+    assert method._draw(("b",), rng) == (("b",), ("b",))
+
+
+@pytest.mark.parametrize("present", all_subsets(NAMES))
+def test_a_batch_may_lack_modalities(present):
+    method = build()
+    terms = method.loss(waves(4, present), draws())
+    assert all(torch.isfinite(t) for t in terms.values())
+    found = reached(method, method.total(terms))
+    assert {n.split(".")[1] for n in found if n.startswith("encoders.")} == set(present)
+
+
+def test_what_is_said_of_a_modality_that_the_batch_lacks_is_no_error():
+    method = build(coupling=0.0)
+    batch = waves(4, ("a", "c"))
+    before = method.loss(batch, draws())["fuse"]
+    for change, same in ((NAMES.index("b"), True), (NAMES.index("c"), False)):
+        with torch.no_grad():
+            for decoder in (method.scenario, method.couple, method.full):
+                decoder.decoder.leave.bias[change] += 3.0
+        assert torch.equal(method.loss(batch, draws())["fuse"], before) == same
+
+
+def test_decoders_see_their_own_modalities_only():
+    method, signals = force(build(), "a"), waves()
+    for changed in NAMES:
+        other = {**signals, changed: signals[changed].flip(1)}
+        for decoder, sees in ((method.scenario, "a"), (method.couple, "bc"), (method.full, "abc")):
+            ((_, one),) = calls_of(decoder, lambda: method.loss(signals, draws()))
+            ((_, two),) = calls_of(decoder, lambda batch=other: method.loss(batch, draws()))
+            assert torch.equal(one, two) == (changed not in sees)
+
+
+def test_the_full_set_is_embedded_by_the_full_decoder_and_the_rest_by_the_scenario_decoder():
+    method = build()
+    for subset in all_subsets(NAMES):
+        used = {
+            name
+            for name in ("scenario", "couple", "full")
+            if calls_of(
+                getattr(method, name).fusions[-1],
+                lambda given=subset: method.embed(waves(2, given)),
+            )
+        }
+        assert used == {"full" if subset == NAMES else "scenario"}
+
+
+def test_embeddings_of_one_window_do_not_depend_on_the_others():
+    method, signals = build(), waves(5)
+    whole = method.embed(signals)
+    torch.testing.assert_close(method.embed({m: x[2:3] for m, x in signals.items()}), whole[2:3])
+
+
+def test_a_missing_modality_is_zero_behind_its_encoder():
+    torch.manual_seed(0)
+    fusion = Fusion(NAMES, 8, 0.2)
+    x = torch.randn(2, 8, 4, 4)
+    zero = torch.zeros_like(x)
+    assert torch.equal(fusion({"b": x}), fusion({"a": zero, "b": x, "c": zero}))
+    assert not torch.allclose(fusion({"b": x}), fusion({"a": x}))
+
+
+def test_a_gate_weighs_every_modality_once_per_window():
+    torch.manual_seed(0)
+    fusion = Fusion(NAMES, 8, 0.2)
+    given = {m: torch.randn(2, 8, 4, 4) for m in NAMES}
+    ((_, weights),) = calls_of(fusion.gate, lambda: fusion(given))
+    ((arguments, _),) = calls_of(fusion.gated, lambda: fusion(given))
+    assert weights.shape == (2, 3)
+    assert ((weights > 0) & (weights < 1)).all()
+    expected = sum(weights[:, i, None, None, None] * given[m] for i, m in enumerate(NAMES))
+    torch.testing.assert_close(arguments[0], expected)
+
+
+def test_at_real_size_the_coarsest_level_is_128_x_12_x_16():
+    levels = ImageEncoder(RobustSsFSpec().widths, 0.2)(torch.randn(1, 96, 128))
+    shapes = [tuple(x.shape[1:]) for x in levels]
+    assert shapes == [(16, 96, 128), (32, 48, 64), (64, 24, 32), (128, 12, 16)]
+
+
+def test_odd_images_decode_to_their_own_size_and_small_ones_are_refused():
+    method = build(image={"n_fft": 64, "bins": 17, "frames": 13})
+    ((_, output),) = calls_of(method.full, lambda: method.loss(waves(2), draws()))
+    assert output.shape == (2, 3, 17, 13)
+    with pytest.raises(ConfigError, match="must exceed 8"):
+        build(image={"n_fft": 64, "bins": 8, "frames": 16})
+
+
+def test_one_optimiser_step_moves_every_part():
+    method = build()
+    before = {n: p.detach().clone() for n, p in method.named_parameters()}
+    optimizer = torch.optim.Adam(method.parameters(), lr=1e-3, amsgrad=True)
+    method.total(method.loss(waves(), draws())).backward()
+    optimizer.step()
+    moved = {n.split(".")[0] for n, p in method.named_parameters() if not torch.equal(p, before[n])}
+    assert moved == {n.split(".")[0] for n in before}
