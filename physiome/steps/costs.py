@@ -1,0 +1,124 @@
+"""What each method costs: size, time and memory of its trainings, from their manifests."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from physiome.config.base import Spec
+from physiome.errors import DataError
+from physiome.files import atomic_path, read_json
+
+COLUMNS = [
+    "dataset", "method", "title", "parameters", "trained_parameters", "pretraining_s",
+    "training_s", "segments_per_s", "peak_memory_bytes", "peak_gpu_bytes", "job_s", "cpu_s",
+    "device", "precision", "epochs", "folds",
+]  # fmt: skip
+
+
+class CostSpec(Spec):
+    """Which methods are shown, and which trained models they stand on."""
+
+    dataset: str
+    methods: dict[str, str] = Field(min_length=1)  # name -> title, in order of rows
+    encoders: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # method -> manifests of
+    # the models it stands on, of all folds
+
+
+def run(
+    settings: str, manifests: list[Path], output: Path, benchmarks: list[Path] | None = None
+) -> None:
+    """Write one row per method; times, rates and counts are means over folds, memory the maximum.
+
+    Columns: `parameters` of the whole model and those trained in the last stage;
+    `pretraining_s`, the sum over the models it stands on, and `training_s`, of the optimisation
+    alone; `peak_memory_bytes`, the larger of the peaks on the GPU and of the process; `job_s` and
+    `cpu_s`, of the whole training job as Snakemake measured it. A method that is never trained has
+    empty cells and 0 folds.
+
+    Args:
+        settings: a CostSpec as JSON.
+        manifests: `.json` beside the weights of each method and fold; others are ignored.
+        output: the CSV.
+        benchmarks: Snakemake's benchmark of each manifest's job, in the same order, if known; a
+            file that is not there leaves its job out of `job_s` and `cpu_s`.
+
+    Raises:
+        DataError: two manifests of one method and fold, benchmarks that do not pair up, or a fold
+            with other numbers of models below it than the rest.
+    """
+    spec = CostSpec.parse_text(settings, "costs")
+    if benchmarks and len(benchmarks) != len(manifests):
+        raise DataError(
+            "benchmarks and manifests do not pair up", where=output,
+            why=f"{len(benchmarks)} and {len(manifests)} files",
+        )  # fmt: skip
+    jobs = _jobs(spec, manifests, benchmarks or [None] * len(manifests))
+    rows = [_row(spec, name, jobs[jobs["method"] == name]) for name in spec.methods]
+    with atomic_path(output) as temporary:
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+
+
+def _jobs(spec: CostSpec, manifests: list[Path], benchmarks: list[Any]) -> pd.DataFrame:
+    """One row per training job of the wanted methods."""
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for path, benchmark in zip(manifests, benchmarks, strict=True):
+        manifest = read_json(path)
+        method, fold = manifest["name"], manifest["fold"]
+        if manifest["dataset"] != spec.dataset or method not in spec.methods:
+            continue
+        if (method, fold) in rows:
+            raise DataError(f"fold {fold} of method {method!r} occurs twice", where=path)
+        training = manifest["training"]
+        memory = max(training["peak_gpu_bytes"], manifest["peak_rss_bytes"])
+        measured = _measured(benchmark)
+        rows[method, fold] = {
+            **training, **measured, "method": method, "fold": fold, "peak_memory_bytes": memory
+        }  # fmt: skip
+    return pd.DataFrame(list(rows.values()), columns=None if rows else ["method"])
+
+
+def _measured(benchmark: Path | None) -> dict[str, float]:
+    """Seconds of the job and of its processors; Snakemake writes - or NA for what it missed."""
+    if benchmark is None or not Path(benchmark).exists():
+        return {}
+    table = pd.read_csv(benchmark, sep="\t")
+    found = {"job_s": "s", "cpu_s": "cpu_time"}
+    numbers = {k: pd.to_numeric(table[c], errors="coerce") for k, c in found.items() if c in table}
+    return {name: float(values.mean()) for name, values in numbers.items()}
+
+
+def _row(spec: CostSpec, method: str, jobs: pd.DataFrame) -> dict[str, Any]:
+    row: dict[str, Any] = {"dataset": spec.dataset, "method": method}
+    row["title"] = spec.methods[method]
+    if jobs.empty:
+        return row | {"folds": 0}
+    for name in ("parameters", "trained_parameters", "epochs"):
+        row[name] = round(jobs[name].mean())
+    for name in ("job_s", "cpu_s", "segments_per_s"):
+        row[name] = jobs[name].mean() if name in jobs else float("nan")
+    for name in ("peak_memory_bytes", "peak_gpu_bytes"):
+        row[name] = int(jobs[name].max())
+    for name in ("device", "precision"):
+        row[name] = ", ".join(sorted(jobs[name].unique()))
+    row |= {"training_s": jobs["seconds"].mean(), "folds": len(jobs)}
+    row["pretraining_s"] = _seconds_below(spec, method, set(jobs["fold"]))
+    return {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def _seconds_below(spec: CostSpec, method: str, folds: set[int]) -> float:
+    """Seconds of the models that `method` stands on: summed, and the mean over its folds."""
+    seconds: dict[int, list[float]] = {fold: [] for fold in folds}
+    for path in spec.encoders.get(method, ()):
+        manifest = read_json(path)
+        if manifest["dataset"] != spec.dataset:
+            raise DataError(f"not of data set {spec.dataset!r}", where=path)
+        if manifest["fold"] in folds:
+            seconds[manifest["fold"]].append(manifest["training"]["seconds"])
+    sizes = {fold: len(found) for fold, found in seconds.items()}
+    if len(set(sizes.values())) > 1:
+        raise DataError(
+            f"folds of method {method!r} stand on different numbers of models", why=str(sizes)
+        )
+    return sum(sum(found) for found in seconds.values()) / len(folds)

@@ -1,0 +1,89 @@
+import json
+
+import pandas as pd
+import pytest
+
+from physiome.errors import DataError
+from physiome.files import write_json
+from physiome.steps import costs
+
+SETTINGS = {"dataset": "toy", "methods": {"m": "Main", "c": "Control"}}
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """`manifest(name, fold, ...)` writes a training's manifest and returns its path."""
+
+    def write(name="m", fold=0, *, dataset="toy", rss=10, **training):
+        told = {
+            "epochs": 5, "seconds": 100.0, "segments_per_s": 40.0, "peak_gpu_bytes": 0,
+            "device": "cpu", "precision": "fp32", "parameters": 1000, "trained_parameters": 300,
+        }  # fmt: skip
+        path = tmp_path / f"{dataset}-{name}-{fold}.json"
+        facts = {"dataset": dataset, "fold": fold, "name": name, "peak_rss_bytes": rss}
+        write_json(path, facts | {"training": told | training})
+        return path
+
+    return write
+
+
+def table(folder, manifests, benchmarks=None, **changes):
+    costs.run(json.dumps(SETTINGS | changes), manifests, folder / "c.csv", benchmarks)
+    return pd.read_csv(folder / "c.csv").set_index("method")
+
+
+def benchmark(path, text):
+    path.write_text("s\th:m:s\tmax_rss\tcpu_time\n" + text + "\n")
+    return path
+
+
+def test_times_are_means_over_folds_and_memory_is_the_largest(tmp_path, manifest):
+    first = manifest(fold=0, seconds=100.0, rss=50, peak_gpu_bytes=700)
+    second = manifest(fold=1, seconds=200.0, rss=900, segments_per_s=60.0)
+    row = table(tmp_path, [first, second]).loc["m"]
+    assert (row["training_s"], row["segments_per_s"], row["folds"]) == (150.0, 50.0, 2)
+    assert (row["peak_memory_bytes"], row["peak_gpu_bytes"]) == (900, 700)
+    assert (row["parameters"], row["trained_parameters"]) == (1000, 300)
+    assert (row["title"], row["device"], row["precision"]) == ("Main", "cpu", "fp32")
+    assert row["pretraining_s"] == 0
+
+
+def test_pretraining_is_summed_over_encoders_of_the_same_folds(tmp_path, manifest):
+    below = [
+        str(manifest(name, fold, seconds=10.0 * (fold + 1)))
+        for name in ("a", "b") for fold in (0, 1, 2)
+    ]  # fmt: skip
+    models = [manifest(fold=0), manifest(fold=1)]
+    row = table(tmp_path, models, encoders={"m": below}).loc["m"]
+    assert row["pretraining_s"] == pytest.approx((2 * 10 + 2 * 20) / 2)
+    assert row["training_s"] == 100
+    with pytest.raises(DataError, match="different numbers of models"):
+        table(tmp_path, models, encoders={"m": below[1:]})
+
+
+def test_method_that_never_trains_has_an_empty_row(tmp_path, manifest):
+    found = table(tmp_path, [manifest(), manifest("x"), manifest(dataset="other")])
+    assert list(found.index) == ["m", "c"]
+    assert found.loc["c", "folds"] == 0
+    assert found.loc["c", costs.COLUMNS[3:-1]].isna().all()
+    assert found.loc["m", "folds"] == 1
+
+
+def test_job_times_come_from_the_benchmarks_that_are_there(tmp_path, manifest):
+    models = [manifest(fold=fold) for fold in (0, 1, 2)]
+    files = [
+        benchmark(tmp_path / "0.tsv", "120\t0:02:00\t90\t-"),
+        tmp_path / "absent.tsv",
+        benchmark(tmp_path / "2.tsv", "180\t0:03:00\t90\t400"),
+    ]
+    row = table(tmp_path, models, files).loc["m"]
+    assert (row["job_s"], row["cpu_s"]) == (150, 400)
+    assert table(tmp_path, models)["job_s"].isna().all()
+
+
+def test_files_that_do_not_pair_up_are_refused(tmp_path, manifest):
+    with pytest.raises(DataError, match=r"do not pair up.*1 and 2"):
+        table(tmp_path, [manifest(fold=0), manifest(fold=1)], [tmp_path / "0.tsv"])
+    with pytest.raises(DataError, match="occurs twice"):
+        table(tmp_path, [manifest()] * 2)
+    assert not (tmp_path / "c.csv").exists()
