@@ -59,13 +59,13 @@ def to_latex(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
         "% needs \\usepackage{booktabs,xcolor,graphicx}\n"
         "\\begin{table*}[t]\n\\centering\n"
         f"\\caption{{{caption}}}\n"
-        f"\\label{{tab:{_label(spec)}}}\n"
+        f"\\label{{tab:{labelled(spec)}}}\n"
         f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}%\n}}\n"
         "\\end{table*}\n"
     )
 
 
-def _label(spec: TableSpec) -> str:
+def labelled(spec: TableSpec) -> str:
     """Reference key: letters, digits and hyphens only."""
     number = "" if spec.paper_table is None else f"-table{spec.paper_table}"
     return "".join(c if c.isalnum() else "-" for c in spec.dataset) + number
@@ -103,12 +103,8 @@ def _cell(cell: dict, decimals: int) -> str:
 
 
 def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
-    controls = [entry.title for entry in spec.methods.values() if entry.scope == "control"]
-    spread = " $\\pm$ standard deviation" if folds > 1 else ""
     parts = [
-        f"{escape(spec.title)}: accuracy and area under the ROC curve in percent, "
-        f"mean{spread} over {folds} fold{'s' if folds != 1 else ''} "
-        f"({windows} test windows of {subjects} subjects in all).",
+        tested(spec, windows, subjects, folds),
         f"Head: {escape(HEADS.get(spec.head, spec.head))}.",
         "Bold: best single model of a row; underlined: best of a row; "
         "blue: smallest change from the full set among single models.",
@@ -122,10 +118,30 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
         parts.append("As recorded: every test window with the modalities it really has.")
     if table["paper"].notna().any():
         parts.append("In brackets: the published figure.")
-    if controls:
-        parts.append(f"Controls, outside the marks: {escape(', '.join(controls))}.")
+    parts += outside_marks(spec)
     if table["mean"].isna().any():
         parts.append("–: no score; the reason is in the CSV file.")
     if table["note"].str.endswith("folds").any():
         parts.append("Some means are over fewer folds; see the CSV file.")
     return " ".join(parts)
+
+
+def tested(spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
+    """A caption's first sentence: what is shown, on how many folds, windows and subjects."""
+    spread = " $\\pm$ standard deviation" if folds > 1 else ""
+    return (
+        f"{escape(spec.title)}: accuracy and area under the ROC curve in percent, "
+        f"mean{spread} over {folds} fold{'s' if folds != 1 else ''} "
+        f"({windows} test windows of {subjects} subjects in all)."
+    )
+
+
+def outside_marks(spec: TableSpec) -> list[str]:
+    """A caption's sentences on the rows or columns that take no mark, with the reason."""
+    reasons = {"control": "Controls", "supervised": "Learned from labels of train subjects"}
+    found = []
+    for scope, reason in reasons.items():
+        titles = [entry.title for entry in spec.methods.values() if entry.scope == scope]
+        if titles:
+            found.append(f"{reason}, outside the marks: {escape(', '.join(titles))}.")
+    return found

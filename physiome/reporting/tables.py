@@ -23,7 +23,7 @@ class MethodEntry(Spec):
     """How a method appears in tables."""
 
     title: str
-    scope: Literal["single", "dedicated", "control"]
+    scope: Literal["single", "dedicated", "supervised", "control"]
 
 
 class TableSpec(Spec):
@@ -34,9 +34,22 @@ class TableSpec(Spec):
     paper_table: int | None = None  # the paper's table to compare with
     modalities: dict[str, str]  # name -> title, in order
     methods: dict[str, MethodEntry] = Field(min_length=1)  # in order of columns
-    subsets: tuple[str, ...] | None = None  # rows; null: all subsets
+    subsets: tuple[str, ...] | None = None  # shown, in order; null: all subsets
+    layout: Literal["subsets", "variants"] = "subsets"  # what the rows of the LaTeX table are
     head: str = "logistic"  # of the LaTeX table; the CSV has all heads
     decimals: NonNegativeInt = 2
+
+
+class FigureSpec(Spec):
+    """What the figures show."""
+
+    dataset: str
+    title: str
+    modalities: dict[str, str]  # name -> title, in order
+    methods: dict[str, MethodEntry]  # in order
+    head: str = "logistic"
+    metric: str = "acc"  # of the bars: acc or auc
+    timeline_method: str | None = None  # null: the last single method that has results
 
 
 def build_table(
@@ -46,6 +59,7 @@ def build_table(
     paper: pd.DataFrame | None = None,
     subsets: Sequence[Subset] | None = None,
     decimals: int = 2,
+    reasons: Mapping[tuple[str, str], str] | None = None,
 ) -> pd.DataFrame:
     """One row per subset, method and metric, in the order of the printed table.
 
@@ -57,6 +71,7 @@ def build_table(
         paper: `paper_cells(...)`, or None.
         subsets: the rows; None: all subsets.
         decimals: of the printed table; marks are given to what prints as best.
+        reasons: (method, subset) -> why there is no score, for the note.
 
     Returns:
         subset, method, metric, mean, sd (over folds, ddof=1), folds, drop (|full - subset|, of
@@ -64,7 +79,10 @@ def build_table(
     """
     modality_names = tuple(modalities)
     rows = list(all_subsets(modality_names) if subsets is None else subsets)
-    table = _means(cells, methods, [subset_name(s) for s in rows], _has_as_recorded(cells))
+    shown = [subset_name(s) for s in rows]
+    if subsets is None and _has_as_recorded(cells):
+        shown.append(AS_RECORDED)
+    table = _means(cells, methods, shown, reasons or {})
     full = subset_name(modality_names)
     table["drop"] = _drops(table, full)
     table = pd.concat([table, _robustness(table, methods, modality_names)], ignore_index=True)
@@ -77,7 +95,10 @@ def _has_as_recorded(cells: pd.DataFrame) -> bool:
 
 
 def _means(
-    cells: pd.DataFrame, methods: Mapping[str, Any], rows: list[str], as_recorded: bool
+    cells: pd.DataFrame,
+    methods: Mapping[str, Any],
+    rows: list[str],
+    reasons: Mapping[tuple[str, str], str],
 ) -> pd.DataFrame:
     expected = cells["fold"].nunique()
     values = {
@@ -85,7 +106,7 @@ def _means(
         for key, group in cells.groupby(["subset", "method", "metric"])["value"]
     }
     found = []
-    for subset in [*rows, *([AS_RECORDED] if as_recorded else [])]:
+    for subset in rows:
         for method in methods:
             for metric in METRICS:
                 of_folds = values.get((subset, method, metric))
@@ -99,6 +120,8 @@ def _means(
                         row["note"] = "undefined in every fold"
                     elif len(of_folds) < expected:
                         row["note"] = f"{len(of_folds)} of {expected} folds"
+                if row["folds"] == 0:
+                    row["note"] = reasons.get((method, subset), row["note"])
                 found.append(row)
     columns = ["subset", "method", "metric", "mean", "sd", "folds", "note"]
     return pd.DataFrame(found, columns=columns).astype({"mean": float, "sd": float})
@@ -166,7 +189,10 @@ def _with_paper(
 def _with_marks(
     table: pd.DataFrame, methods: Mapping[str, MethodEntry], decimals: int
 ) -> pd.DataFrame:
-    """bold: best single model of a row; underline: best of all but controls; blue: least drop."""
+    """bold: best single model of a row; underline: best of single and dedicated; blue: least drop.
+
+    Controls and models that learned from labels take no mark.
+    """
     scope = table["method"].map({name: entry.scope for name, entry in methods.items()})
     keys = [table["subset"], table["metric"]]
 
@@ -176,7 +202,7 @@ def _with_marks(
 
     return table.assign(
         bold=best(table["mean"], scope == "single", 1),
-        underline=best(table["mean"], scope != "control", 1),
+        underline=best(table["mean"], scope.isin(["single", "dedicated"]), 1),
         blue=best(table["drop"], scope == "single", -1),
     )
 

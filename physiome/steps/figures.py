@@ -7,25 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from physiome.config.base import Spec
 from physiome.errors import DataError, nearest
 from physiome.files import read_json
 from physiome.reporting.figures import confusion_figure, save, subset_figure, timeline_figure
 from physiome.reporting.scores import read_scores
-from physiome.reporting.tables import MethodEntry, build_table
+from physiome.reporting.tables import FigureSpec, build_table
 from physiome.subsets import all_subsets, subset_name
-
-
-class FigureSpec(Spec):
-    """What the figures show."""
-
-    dataset: str
-    title: str
-    modalities: dict[str, str]  # name -> title, in order
-    methods: dict[str, MethodEntry]  # in order
-    head: str = "logistic"
-    metric: str = "acc"  # of the bars: acc or auc
-    timeline_method: str | None = None  # null: the last single method that has results
 
 
 def run(

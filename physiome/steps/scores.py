@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from physiome.errors import DataError
-from physiome.evaluation.metrics import onset_auc, subject_accuracy, window_metrics
-from physiome.files import read_json
+from physiome.evaluation.metrics import NAN, onset_auc, subject_accuracy, window_metrics
+from physiome.files import read_json, write_json
 from physiome.reporting.scores import (
     COLUMNS,
+    NOTES,
     SUBJECT_COLUMNS,
     concat,
     write_scores,
@@ -29,17 +30,21 @@ def run(probes: list[Path], output: Path, by_subject: Path) -> None:
 
     Args:
         probes: `.parquet` files of the probe step; the `.json` lies beside each.
-        output: CSV of scores.
+        output: CSV of scores. Subsets that a method refuses, by the probe's `refused`, are empty
+            there, and `<output>.notes.json` (which shares its stem) says why.
         by_subject: CSV of each test subject's accuracy.
     """
     scores: list[pd.DataFrame] = []
     subjects: list[pd.DataFrame] = []
+    notes: dict[str, str] = {}
     for probe in probes:
-        _score_probe(Path(probe), scores, subjects)
+        _score_probe(Path(probe), scores, subjects, notes)
     if not scores:
         raise DataError("no probe results to score", where=output)
+    output = Path(output)
     write_scores(output, pd.concat(scores, ignore_index=True))
     write_subjects(by_subject, pd.concat(subjects, ignore_index=True))
+    write_json(output.with_suffix(NOTES), notes)
 
 
 def run_concat(inputs: list[Path], output: Path) -> None:
@@ -47,7 +52,9 @@ def run_concat(inputs: list[Path], output: Path) -> None:
     concat(inputs, output)
 
 
-def _score_probe(probe: Path, scores: list[pd.DataFrame], subjects: list[pd.DataFrame]) -> None:
+def _score_probe(
+    probe: Path, scores: list[pd.DataFrame], subjects: list[pd.DataFrame], notes: dict[str, str]
+) -> None:
     facts = read_json(probe.with_suffix(".json"))
     classes = facts["classes"]
     columns = [*COLUMNS_READ, *(f"p{c}" for c in range(len(classes)))]
@@ -60,6 +67,12 @@ def _score_probe(probe: Path, scores: list[pd.DataFrame], subjects: list[pd.Data
         by_subject, rows = _score(part, classes)
         scores.append(pd.DataFrame(rows).assign(**here)[COLUMNS])
         subjects.append(by_subject.reset_index().assign(**here)[SUBJECT_COLUMNS])
+    for subset, reason in facts.get("refused", {}).items():
+        notes[f"{facts['dataset']}/{facts['method']}/{subset}"] = reason
+        rows = _rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0)
+        for head in table["head"].unique():
+            here = {**named, "subset": subset, "head": head}
+            scores.append(pd.DataFrame(rows).assign(**here)[COLUMNS])
 
 
 def _score(part: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:

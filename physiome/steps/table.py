@@ -5,10 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from physiome.errors import DataError, nearest
-from physiome.files import atomic_path, write_text
+from physiome.files import atomic_path, read_json, write_text
+from physiome.reporting.ablation_latex import variants_to_latex
 from physiome.reporting.latex import to_latex
 from physiome.reporting.paper import paper_cells, require_titles
-from physiome.reporting.scores import read_scores
+from physiome.reporting.scores import NOTES, read_scores
 from physiome.reporting.tables import METRICS, TableSpec, build_table, wide
 from physiome.subsets import AS_RECORDED, parse_subset
 
@@ -18,7 +19,8 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
 
     Args:
         settings: a TableSpec as JSON.
-        scores: scores of all folds and methods.
+        scores: scores of all folds and methods; reasons for missing ones, if any, in the
+            `.notes.json` of the scores step beside it.
         csv: output with every head, machine-friendly.
         tex: output with the head of the settings.
 
@@ -34,12 +36,16 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
     if spec.paper_table is not None:
         paper = paper_cells(spec.paper_table)
         require_titles(list(spec.modalities.values()), paper)
+    reasons = _reasons(spec, Path(scores))
+    to_tex = variants_to_latex if spec.layout == "variants" else to_latex
     parts, printed = [], ""
     for head, cells in found.groupby("head", sort=False):
-        table = build_table(cells, spec.methods, spec.modalities, paper, subsets, spec.decimals)
+        table = build_table(
+            cells, spec.methods, spec.modalities, paper, subsets, spec.decimals, reasons
+        )
         parts.append(wide(table, spec, str(head)))
         if head == spec.head:
-            printed = to_latex(table, spec, *tested_sizes(cells))
+            printed = to_tex(table, spec, *tested_sizes(cells))
     with atomic_path(csv) as temporary:
         pd.concat(parts).to_csv(temporary, index=False)
     write_text(tex, printed)
@@ -50,6 +56,15 @@ def tested_sizes(cells: pd.DataFrame) -> tuple[int, int, int]:
     compared = cells[(cells["metric"] == "acc") & (cells["subset"] != AS_RECORDED)]
     sizes = compared.groupby("fold")[["windows", "subjects"]].max().sum()
     return int(sizes["windows"]), int(sizes["subjects"]), compared["fold"].nunique()
+
+
+def _reasons(spec: TableSpec, scores: Path) -> dict[tuple[str, str], str]:
+    """(method, subset) -> why there is no score."""
+    path = scores.with_suffix(NOTES)
+    notes = read_json(path) if path.exists() else {}
+    prefix = f"{spec.dataset}/"
+    told = {key.removeprefix(prefix): why for key, why in notes.items() if key.startswith(prefix)}
+    return {(key.rpartition("/")[0], key.rpartition("/")[2]): why for key, why in told.items()}
 
 
 def _scores_of(spec: TableSpec, path: Path) -> pd.DataFrame:

@@ -1,0 +1,73 @@
+"""A table of variants as LaTeX, laid out as the paper's Tables 3 to 6. Needs booktabs, graphicx."""
+
+import pandas as pd
+
+from physiome.reporting.latex import HEADS, LABELS, escape, labelled, outside_marks, tested
+from physiome.reporting.tables import METRICS, TableSpec
+
+
+def variants_to_latex(
+    table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int
+) -> str:
+    """One row per variant; columns are subsets of modalities, each with ACC and AUC.
+
+    Args:
+        table: from `build_table`.
+        windows: test windows of all folds together.
+        subjects: test subjects of all folds together.
+        folds: number of folds.
+    """
+    subsets = list(table["subset"].unique())
+    cells = {(c["method"], c["subset"], c["metric"]): c for c in table.to_dict("records")}
+    columns = [(subset, metric) for subset in subsets for metric in METRICS]
+    rows = [
+        [escape(entry.title), *(_cell(cells[name, *column], spec.decimals) for column in columns)]
+        for name, entry in spec.methods.items()
+    ]
+    heads = [(escape(_title(subset, spec)), metric.upper()) for subset, metric in columns]
+    body = pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples([("", ""), *heads]))
+    tabular = body.style.hide(axis="index").to_latex(
+        hrules=True, multicol_align="c", column_format="l" + "r" * len(columns)
+    )
+    return (
+        "% needs \\usepackage{booktabs,graphicx}\n"
+        "\\begin{table}[t]\n\\centering\n"
+        f"\\caption{{{_caption(table, spec, windows, subjects, folds)}}}\n"
+        f"\\label{{tab:{labelled(spec)}}}\n"
+        f"\\resizebox{{\\linewidth}}{{!}}{{%\n{tabular.strip()}%\n}}\n"
+        "\\end{table}\n"
+    )
+
+
+def _title(subset: str, spec: TableSpec) -> str:
+    if subset in LABELS:
+        return LABELS[subset]
+    return ", ".join(spec.modalities[name] for name in subset.split("+"))
+
+
+def _cell(cell: dict, decimals: int) -> str:
+    """`79.64 ±0.50 [79.64]`: mean, spread over folds, the paper's figure."""
+    text, aside = "–", ""
+    if not pd.isna(cell["mean"]):
+        text = f"{cell['mean']:.{decimals}f}"
+        text = rf"\textbf{{{text}}}" if cell["bold"] else text
+        aside = "" if pd.isna(cell["sd"]) else rf"$\pm${cell['sd']:.{decimals}f}"
+    if not pd.isna(cell["paper"]):
+        aside += f" [{cell['paper']:.{decimals}f}]"
+    return text + (rf" {{\scriptsize {aside.strip()}}}" if aside else "")
+
+
+def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
+    parts = [
+        tested(spec, windows, subjects, folds),
+        f"Head: {escape(HEADS.get(spec.head, spec.head))}.",
+        "Bold: best of a column.",
+    ]
+    if table["paper"].notna().any():
+        parts.append("In brackets: the published figure.")
+    parts += outside_marks(spec)
+    if table["mean"].isna().any():
+        parts.append("–: no score; the reason is in the CSV file.")
+    if table["note"].str.endswith("folds").any():
+        parts.append("Some means are over fewer folds; see the CSV file.")
+    return " ".join(parts)

@@ -1,0 +1,49 @@
+"""Draw scores by the number of missing modalities, and the errors of restored modalities."""
+
+from pathlib import Path
+
+from physiome.errors import DataError, nearest
+from physiome.files import atomic_path, read_json
+from physiome.reporting.comparison_figures import restoration_figure, robustness_figure
+from physiome.reporting.figures import save
+from physiome.reporting.robustness import by_missing, restoration_errors
+from physiome.reporting.scores import read_scores
+from physiome.reporting.tables import FigureSpec, build_table
+
+
+def run(
+    settings: str, scores: Path, embeddings: list[Path], robustness: Path, restoration: Path,
+    restoration_csv: Path,
+) -> None:  # fmt: skip
+    """Draw the two figures of one data set.
+
+    Args:
+        settings: a FigureSpec as JSON, as for the step `figures`.
+        scores: scores of all folds and methods.
+        embeddings: `.json` facts of the embed step, all methods and folds; others are ignored.
+        robustness: SVG; mean score over the subsets that lack 0, 1, ... modalities.
+        restoration: SVG; relative error of restored modalities by observed subset.
+        restoration_csv: the numbers of that figure; only a header if no method restores.
+
+    Raises:
+        DataError: no scores of the data set and the head.
+    """
+    spec = FigureSpec.parse_text(settings, "compare_figures")
+    table = read_scores(scores)
+    here = table[(table["dataset"] == spec.dataset) & (table["head"] == spec.head)]
+    if here.empty:
+        raise DataError(
+            f"no scores of data set {spec.dataset!r} and head {spec.head!r}", where=scores,
+            do=nearest(spec.dataset, set(table["dataset"])),
+        )  # fmt: skip
+    means = build_table(here, spec.methods, spec.modalities)
+    points = by_missing(means[means["metric"] == spec.metric], tuple(spec.modalities))
+    save(robustness_figure(points, spec.methods, spec.metric), robustness)
+
+    facts = [read_json(path) for path in embeddings]
+    mine = [f for f in facts if f["dataset"] == spec.dataset and f["method"] in spec.methods]
+    errors = restoration_errors(mine)
+    titles = {name: entry.title for name, entry in spec.methods.items()}
+    save(restoration_figure(errors, titles, spec.modalities), restoration)
+    with atomic_path(restoration_csv) as temporary:
+        errors.to_csv(temporary, index=False)

@@ -1,0 +1,126 @@
+import json
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from physiome.errors import DataError
+from physiome.files import write_json
+from physiome.reporting.comparison_figures import restoration_figure, robustness_figure
+from physiome.reporting.robustness import RESTORATION, by_missing, restoration_errors
+from physiome.reporting.tables import MethodEntry
+from physiome.steps import compare_figures, scores
+
+METHODS = {
+    "m": MethodEntry(title="Main", scope="single"),
+    "c": MethodEntry(title="Control", scope="control"),
+    "x": MethodEntry(title="Absent", scope="single"),
+}
+SETTINGS = {
+    "dataset": "toy", "title": "Toy data", "modalities": {"a": "EEG A", "b": "EOG"},
+    "methods": {name: entry.plain() for name, entry in METHODS.items()},
+}  # fmt: skip
+THREE = {"a": 10.0, "b": 20.0, "c": 60.0, "a+b": 40.0, "a+c": 50.0, "b+c": 90.0, "a+b+c": 95.0}
+
+
+def means(**of_methods):
+    rows = [(m, s, v) for m, values in of_methods.items() for s, v in values.items()]
+    return pd.DataFrame(rows, columns=["method", "subset", "mean"])
+
+
+def facts(method, fold, restoration=None):
+    told = {"dataset": "toy", "method": method, "fold": fold}
+    return told if restoration is None else told | {"restoration": restoration}
+
+
+def restored(relative):
+    return {"a": {"b": {"mse": 2 * relative, "relative": relative}}}
+
+
+def test_points_are_means_over_the_subsets_of_a_size():
+    found = by_missing(means(m=THREE), ["a", "b", "c"])
+    assert list(found["missing"]) == [0, 1, 2]
+    assert list(found["subsets"]) == [1, 3, 3]
+    assert list(found["mean"]) == pytest.approx([95, 60, 30])
+
+
+def test_a_size_with_a_subset_without_score_has_no_point():
+    found = by_missing(means(m=THREE | {"b": np.nan}), ["a", "b", "c"])
+    assert list(found["mean"].isna()) == [False, False, True]
+
+
+def test_controls_are_dashed_and_methods_without_points_are_left_out():
+    table = means(m=THREE, c=THREE, x=dict.fromkeys(THREE, np.nan))
+    figure = robustness_figure(by_missing(table, ["a", "b", "c"]), METHODS, "acc")
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert {name: line.get_linestyle() for name, line in lines.items()} == {
+        "Main": "-", "Control": "--"
+    }  # fmt: skip
+    assert list(lines["Main"].get_ydata()) == pytest.approx([95, 60, 30])
+
+
+def test_restoration_is_averaged_over_folds():
+    told = [facts("m", 0, restored(0.4)), facts("m", 1, restored(0.6)), facts("c", 0)]
+    found = restoration_errors(told)
+    assert list(found) == RESTORATION
+    row = found.iloc[0]
+    assert (row["method"], row["subset"], row["modality"], row["folds"]) == ("m", "a", "b", 2)
+    assert (row["mse"], row["relative"]) == pytest.approx((1.0, 0.5))
+    assert row["relative_sd"] == pytest.approx(np.std([0.4, 0.6], ddof=1))
+    assert len(found) == 1
+
+
+def test_restoration_bars_stand_at_their_observed_subset():
+    told = [facts("m", 0, restored(0.4) | {"b": {"a": {"mse": 1.0, "relative": 0.9}}})]
+    figure = restoration_figure(restoration_errors(told), {"m": "Main"}, SETTINGS["modalities"])
+    axes = figure.axes[0]
+    heights = {
+        bars.get_label(): [bar.get_height() for bar in bars] for bars in axes.containers
+        if hasattr(bars, "patches")
+    }  # fmt: skip
+    assert heights == {"EEG A restored": [0, 0.9], "EOG restored": [0.4, 0]}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["EEG A", "EOG"]
+
+
+@pytest.fixture
+def draw(tmp_path, probe):
+    probes = [probe(method, fold) for method in ("m", "c") for fold in (0, 1)]
+    scores.run(probes, tmp_path / "scores.csv", tmp_path / "by_subject.csv")
+
+    def run(told, **changes):
+        paths = []
+        for place, fact in enumerate(told):
+            paths.append(tmp_path / f"e{place}.json")
+            write_json(paths[-1], fact)
+        out = [tmp_path / name for name in ("robustness.svg", "restoration.svg", "restored.csv")]
+        settings = json.dumps(SETTINGS | changes)
+        compare_figures.run(settings, tmp_path / "scores.csv", paths, *out)
+        return [path.read_text() for path in out]
+
+    return run
+
+
+def test_figures_are_valid_and_repeat_byte_for_byte(draw):
+    told = [facts("m", 0, restored(0.4)), facts("m", 1, restored(0.6))]
+    first = draw(told)
+    assert first == draw(told)
+    for text in first[:2]:
+        assert ET.fromstring(text).tag.endswith("svg")
+    assert "Control" in first[0]
+    assert "Absent" not in first[0]
+    assert "EOG restored" in first[1]
+    assert first[2].splitlines()[1].startswith("toy,m,a,b,")
+
+
+def test_without_restoration_the_figure_says_so(draw):
+    _, drawn, numbers = draw([facts("m", 0), facts("other", 0, restored(0.4))])
+    assert "No method restores missing modalities." in drawn
+    assert numbers.splitlines() == [",".join(RESTORATION)]
+
+
+def test_unknown_data_set_or_head_is_refused(draw):
+    with pytest.raises(DataError, match="did you mean 'toy'"):
+        draw([], dataset="tot")
+    with pytest.raises(DataError, match="head 'paper'"):
+        draw([], head="paper")
