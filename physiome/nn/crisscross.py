@@ -8,6 +8,7 @@ gradient and is left out.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from physiome.config.systems import CBraModSpec
 
@@ -47,6 +48,23 @@ class PatchEmbedding(nn.Module):
         return y + self.positions(y.transpose(1, 2)).transpose(1, 2)
 
 
+class TimeAttention(nn.Module):
+    """Multi-head self-attention over patches, with dropout of its weights."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, D / heads)
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        return self.proj(y.transpose(1, 2).flatten(2))
+
+
 class CrissCross(nn.Module):
     """Half of the features attends over leads (here: one), the other half over time."""
 
@@ -54,13 +72,12 @@ class CrissCross(nn.Module):
         super().__init__()
         half = width // 2
         self.value, self.proj = nn.Linear(half, half), nn.Linear(half, half)
-        self.over_time = nn.MultiheadAttention(half, heads // 2, dropout, batch_first=True)
+        self.over_time = TimeAttention(half, heads // 2, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
         leads, time = x.chunk(2, dim=-1)
-        time, _ = self.over_time(time, time, time, need_weights=False)
-        return torch.cat([self.proj(self.value(leads)), time], dim=-1)
+        return torch.cat([self.proj(self.value(leads)), self.over_time(time)], dim=-1)
 
 
 class CrissCrossBlock(nn.Module):
