@@ -33,10 +33,12 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        [f"<results>/tables/{CONFIG.table_name(d)}.csv" for d in CONFIG.used],
-        [f"<results>/tables/{CONFIG.table_name(d)}.tex" for d in CONFIG.used],
-        [f"<results>/figures/{d}/curves.svg" for d in CONFIG.used if TRAINED],
+        expand("<results>/tables/{table}.{kind}", table=CONFIG.tables_of, kind=["csv", "tex"]),
+        expand("<results>/tables/{table}.intervals.csv", table=COMPARED),
+        expand("<results>/tables/{table}.costs.csv", table=CONFIG.tables_of),
+        expand("<results>/figures/{dataset}/curves.svg", dataset=TRAINED),
         expand("<results>/figures/{dataset}/confusion.svg", dataset=CONFIG.used),
+        expand("<results>/figures/{dataset}/robustness.svg", dataset=CONFIG.used),
         "<results>/scores.csv",
     localrule: True
 

@@ -26,6 +26,9 @@ Probes = Annotated[list[Path], typer.Argument(help="per-window files of the prob
 Tables = Annotated[list[Path], typer.Argument(help="score files, one per data set")]
 TableFiles = Annotated[list[Path], typer.Argument(help="CSV files of the table step")]
 Metrics = Annotated[list[Path], typer.Argument(help=".metrics.jsonl files of trainings")]
+Manifests = Annotated[list[Path], typer.Argument(help=".json manifests of trained models")]
+Benchmarks = Annotated[list[Path], typer.Option(help="Snakemake's benchmark of each, in order")]
+Facts = Annotated[list[Path], typer.Argument(help=".json files of the embed step")]
 Stands = Annotated[list[Path], typer.Option(help="weights it stands on, in order; repeat it")]
 Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]
@@ -141,6 +144,35 @@ def table(settings: Settings, scores: File, csv: File, tex: File) -> None:
     from physiome.steps import table as step
 
     step.run(settings, scores, csv, tex)
+
+
+@app.command()
+def intervals(settings: Settings, probes: Probes, output: File) -> None:
+    """Compare methods by a paired bootstrap over test subjects."""
+    from physiome.steps import intervals as step
+
+    step.run(probes, output, settings)
+
+
+@app.command()
+def costs(
+    settings: Settings, manifests: Manifests, output: File, benchmark: Benchmarks = []  # noqa: B006
+) -> None:  # fmt: skip
+    """Size, time and memory of every method's training."""
+    from physiome.steps import costs as step
+
+    step.run(settings, manifests, output, benchmark)
+
+
+@app.command()
+def comparison(
+    settings: Settings, embeddings: Facts, scores: File, robustness: File, restoration: File,
+    numbers: File,
+) -> None:  # fmt: skip
+    """Draw scores by the number of missing modalities, and errors of restored tokens."""
+    from physiome.steps import compare_figures as step
+
+    step.run(settings, scores, embeddings, robustness, restoration, numbers)
 
 
 @app.command()

@@ -39,9 +39,17 @@ class Threads(Spec):
     probe: PositiveInt = 4
 
 
+class Intervals(Spec):
+    """The bootstrap over test subjects behind the intervals of differences."""
+
+    resamples: PositiveInt = 2000
+    seed: int = 0
+
+
 class Tables(Spec):
     """How tables look."""
 
+    intervals: Intervals = Intervals()
     head: Literal["logistic", "paper", "one_head"] = "logistic"
     decimals: int = 2
 
@@ -207,7 +215,23 @@ class Config(Spec):
             subsets = [subset_name(s) for s in ablation.parsed(self.datasets[dataset].modalities)]
             paper = {"paper_table": ablation.paper_table, "subsets": subsets}
             paper |= {"title": ablation.title, "layout": "variants"}
-        return json.dumps({**self.shown(table), **paper, **self.tables.plain()})
+        look = self.tables.plain()
+        look.pop("intervals")
+        return json.dumps({**self.shown(table), **paper, **look})
+
+    def interval_settings(self, table: str) -> str:
+        """For `intervals`: every method against PhysioME, or against the last row."""
+        shown = self.shown(table)
+        rows = list(shown["methods"])
+        reference = "physiome" if "physiome" in rows else rows[-1]
+        facts = {"dataset": shown["dataset"], "modalities": list(shown["modalities"])}
+        facts |= {"methods": rows, "reference": reference, "head": self.tables.head}
+        return json.dumps({**facts, **self.tables.intervals.plain()})
+
+    def cost_settings(self, table: str, below: Mapping[str, Sequence[str]]) -> str:
+        """For `costs`; `below`: manifests of the models each method stands on."""
+        rows = {"dataset": self.tables_of[table], "methods": self.rows_of(table)}
+        return json.dumps({**rows, "encoders": {m: list(paths) for m, paths in below.items()}})
 
     def figure_settings(self, dataset: str) -> str:
         """For `figures`."""

@@ -59,6 +59,7 @@ def _facts(
         counts[role] = {name: int(seen[index]) for index, name in enumerate(opened.classes)}
     return {
         **{key: opened.facts[key] for key in kept},
+        "refused": opened.facts.get("refused", {}),
         "settings": spec.plain(),
         "settings_digest": digest(spec.plain()),
         "inputs": {path.name: file_digest(path) for path in inputs},

@@ -29,6 +29,7 @@ wildcard_constraints:
     method="|".join([*METHODS, *CONFIG.variants]),
     modality=r"[a-z][a-z0-9_]*",
     table="|".join(CONFIG.tables_of),
+    scored="|".join([*CONFIG.datasets, *CONFIG.ablations]),
 
 
 def shards(wildcards):
@@ -66,39 +67,78 @@ def weights(wildcards):
     return MODELS.format(**wildcards) + f"/{wildcards.method}.safetensors"
 
 
-def probes(wildcards):
-    """Per-window scores of all folds and methods of a table."""
-    dataset = CONFIG.tables_of[wildcards.table]
+def table_of(scored):
+    """The table that a file of scores is for: that of a data set, or one of variants."""
+    return CONFIG.table_name(scored) if scored in CONFIG.datasets else scored
+
+
+def scored_in(table):
+    """The file of scores a table is made from, without folder and suffix."""
+    return table if table in CONFIG.ablations else CONFIG.tables_of[table]
+
+
+def results_of(table, pattern):
+    """Files of all folds and methods of a table."""
+    dataset = CONFIG.tables_of[table]
     return [
-        f"{RESULTS}/scores/{dataset}/fold{fold}/{method}.parquet"
-        for fold in CONFIG.folds_of(wildcards.table)
-        for method in CONFIG.rows_of(wildcards.table)
+        f"{RESULTS}/" + pattern.format(dataset=dataset, fold=fold, method=method)
+        for fold in CONFIG.folds_of(table)
+        for method in CONFIG.rows_of(table)
     ]
 
 
+def probes(table):
+    """Per-window scores of all folds and methods of a table."""
+    return results_of(table, "scores/{dataset}/fold{fold}/{method}.parquet")
+
+
 def models(table):
-    """Weights, without suffix, of all that a table is made of: encoders first, then methods."""
-    dataset = CONFIG.tables_of[table]
-    below, above = {}, {}
+    """All trainings of a table, encoders first: (weights without suffix, epochs)."""
+    dataset, below, above = CONFIG.tables_of[table], {}, {}
     for fold in CONFIG.folds_of(table):
         for method in CONFIG.rows_of(table):
             found = CONFIG.resolve(method, dataset, fold)
-            if not found.entry.trains:
-                continue
-            above[MODELS.format(dataset=dataset, fold=fold) + f"/{method}"] = found
-            for stem in trained_on(found, dataset, fold):
-                below[stem] = None
-    return [*below, *(stem for stem in above if stem not in below)]
-
-
-def manifests(wildcards):
-    """Manifests of all models of a table."""
-    return [f"{stem}.json" for stem in models(wildcards.table)]
+            if found.entry.trains:
+                above[MODELS.format(dataset=dataset, fold=fold) + f"/{method}"] = found.train.epochs
+                below |= dict.fromkeys(trained_on(found, dataset, fold), 1)
+    return list((below | above).items())
 
 
 def metrics(wildcards):
-    """Training metrics of all models of a table that were trained for at least one epoch."""
-    return [f"{stem}.metrics.jsonl" for stem in models(wildcards.table)]
+    """Training metrics of all models of a data set's table that were trained at all."""
+    table = CONFIG.table_name(wildcards.dataset)
+    return [f"{stem}.metrics.jsonl" for stem, epochs in models(table) if epochs]
+
+
+def manifests(table):
+    """Manifests of all models of a table."""
+    return [f"{stem}.json" for stem, _ in models(table)]
+
+
+def benchmarks(table):
+    """What Snakemake measured of the jobs behind `manifests`; no input, so nothing reruns for it."""
+    found = []
+    for stem, _ in models(table):
+        path = stem.removeprefix(f"{RESULTS}/models/")
+        fold, _, encoder = path.partition("/encoders/")
+        step = f"pretrain/{fold}/{encoder.replace('/', '.')}" if encoder else f"train/{path}"
+        found.append(f"--benchmark {RESULTS}/benchmarks/{step}.tsv")
+    return " ".join(found)
+
+
+def below(table):
+    """Method -> manifests of what its models stand on, for the costs."""
+    dataset, found = CONFIG.tables_of[table], {}
+    for method in CONFIG.rows_of(table):
+        for fold in CONFIG.folds_of(table):
+            stems = trained_on(CONFIG.resolve(method, dataset, fold), dataset, fold)
+            found.setdefault(method, []).extend(f"{stem}.json" for stem in stems)
+    return found
+
+
+# Data sets with curves to draw, and tables with methods to compare
+TRAINED = [d for d in CONFIG.used if any(epochs for _, epochs in models(CONFIG.table_name(d)))]
+COMPARED = [table for table in CONFIG.tables_of if len(CONFIG.rows_of(table)) > 1]
 
 
 def source_code(step):

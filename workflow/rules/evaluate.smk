@@ -54,12 +54,13 @@ rule probe:
 
 rule scores:
     input:
-        probes,
+        lambda wc: probes(table_of(wc.scored)),
     output:
-        scores="<results>/scores/{dataset}.csv",
-        by_subject="<results>/scores/{dataset}.by_subject.csv",
+        scores="<results>/scores/{scored}.csv",
+        by_subject="<results>/scores/{scored}.by_subject.csv",
+        notes="<results>/scores/{scored}.notes.json",
     log:
-        "<results>/logs/scores/{dataset}.log",
+        "<results>/logs/scores/{scored}.log",
     localrule: True
     conda:
         "../../envs/physiome.yaml"

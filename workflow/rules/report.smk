@@ -3,7 +3,8 @@
 
 rule table:
     input:
-        lambda wc: f"<results>/scores/{CONFIG.dataset_of_table(wc.table)}.csv",
+        scores=lambda wc: f"<results>/scores/{scored_in(wc.table)}.csv",
+        notes=lambda wc: f"<results>/scores/{scored_in(wc.table)}.notes.json",
     output:
         csv=report(
             "<results>/tables/{table}.csv",
@@ -18,17 +19,98 @@ rule table:
     conda:
         "../../envs/physiome.yaml"
     params:
-        settings=lambda wc: CONFIG.table_settings(CONFIG.dataset_of_table(wc.table)),
+        settings=lambda wc: CONFIG.table_settings(wc.table),
         code=code("physiome.steps.table"),
     shell:
-        "python -m physiome table --settings {params.settings:q} --scores {input:q}"
+        "python -m physiome table --settings {params.settings:q} --scores {input.scores:q}"
         " --csv {output.csv:q} --tex {output.tex:q} > {log:q} 2>&1"
+
+
+rule intervals:
+    input:
+        lambda wc: probes(wc.table),
+    output:
+        report(
+            "<results>/tables/{table}.intervals.csv",
+            caption="../report/intervals.rst",
+            category="Tables",
+            labels={"table": "{table}", "shows": "differences with intervals"},
+        ),
+    log:
+        "<results>/logs/intervals/{table}.log",
+    conda:
+        "../../envs/physiome.yaml"
+    params:
+        settings=lambda wc: CONFIG.interval_settings(wc.table),
+        code=code("physiome.steps.intervals"),
+    shell:
+        "python -m physiome intervals --settings {params.settings:q} --output {output:q}"
+        " {input:q} > {log:q} 2>&1"
+
+
+rule costs:
+    input:
+        lambda wc: manifests(wc.table),
+    output:
+        report(
+            "<results>/tables/{table}.costs.csv",
+            caption="../report/costs.rst",
+            category="Tables",
+            labels={"table": "{table}", "shows": "size, time, memory"},
+        ),
+    log:
+        "<results>/logs/costs/{table}.log",
+    localrule: True
+    conda:
+        "../../envs/physiome.yaml"
+    params:
+        settings=lambda wc: CONFIG.cost_settings(wc.table, below(wc.table)),
+        benchmarks=lambda wc: benchmarks(wc.table),
+        code=code("physiome.steps.costs"),
+    shell:
+        "python -m physiome costs --settings {params.settings:q} --output {output:q}"
+        " {params.benchmarks} {input:q} > {log:q} 2>&1"
+
+
+rule comparison:
+    input:
+        scores="<results>/scores/{dataset}.csv",
+        embeddings=lambda wc: results_of(
+            CONFIG.table_name(wc.dataset),
+            "embeddings/{dataset}/fold{fold}/{method}.json",
+        ),
+    output:
+        robustness=report(
+            "<results>/figures/{dataset}/robustness.svg",
+            caption="../report/robustness.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "score by missing modalities"},
+        ),
+        restoration=report(
+            "<results>/figures/{dataset}/restoration.svg",
+            caption="../report/restoration.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "restoration error"},
+        ),
+        numbers="<results>/figures/{dataset}/restoration.csv",
+    log:
+        "<results>/logs/comparison/{dataset}.log",
+    localrule: True
+    conda:
+        "../../envs/physiome.yaml"
+    params:
+        settings=lambda wc: CONFIG.figure_settings(wc.dataset),
+        code=code("physiome.steps.compare_figures"),
+    shell:
+        "python -m physiome comparison --settings {params.settings:q} --scores {input.scores:q}"
+        " --robustness {output.robustness:q} --restoration {output.restoration:q}"
+        " --numbers {output.numbers:q} {input.embeddings:q} > {log:q} 2>&1"
 
 
 rule figures:
     input:
         scores="<results>/scores/{dataset}.csv",
-        probes=probes,
+        probes=lambda wc: probes(CONFIG.table_name(wc.dataset)),
     output:
         confusion=report(
             "<results>/figures/{dataset}/confusion.svg",
