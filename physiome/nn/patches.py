@@ -54,7 +54,6 @@ def visible_patches(allowed: Tensor, n: int, visible: int, rng: torch.Generator)
     drawn = torch.empty(batch, modalities, device=rng.device).exponential_(generator=rng) * allowed
     counts = (visible * drawn / drawn.sum(dim=1, keepdim=True)).round()  # (B, M)
     noise, ties = torch.rand(2, batch, modalities, n, generator=rng, device=rng.device)
-    rank = noise.argsort(dim=2).argsort(dim=2)
-    beyond = rank >= counts[:, :, None]
+    beyond = noise.argsort(dim=2) >= counts[:, :, None]  # a random order of each one's patches
     order = (ties + beyond).masked_fill(~allowed[:, :, None], float("inf"))  # the lowest are shown
     return order.flatten(1).argsort(dim=1)[:, :visible].sort(dim=1).values

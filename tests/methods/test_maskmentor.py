@@ -119,7 +119,7 @@ def test_nothing_is_learned_through_the_teacher():
 def test_the_target_is_the_same_weights_on_everything_in_evaluation_mode():
     method, signals = maskmentor(), waves()
     student, teacher = calls_of(method.encoder, lambda: method.loss(signals, draws()))
-    assert student[1].shape == (6, 1 + 8, 32)
+    assert student[1].shape == (6, 1 + 8, 64)
     frozen = copy.deepcopy(method).eval()
     with torch.no_grad():
         expected = frozen.encode_tokens(frozen.tokens(frozen.patches(signals)))

@@ -12,8 +12,8 @@ from physiome.subsets import all_subsets
 
 SMALL = {
     "image": {"n_fft": 64, "bins": 16, "frames": 16}, "patch": 4, "visible": 8,
-    "width": 32, "depth": 1, "heads": 4,
-    "decoder_width": 16, "decoder_depth": 1, "decoder_heads": 4,
+    "width": 64, "depth": 1, "heads": 4,
+    "decoder_width": 32, "decoder_depth": 1, "decoder_heads": 4,
 }  # fmt: skip
 N = 16  # patches of a modality
 
@@ -51,8 +51,19 @@ def test_the_default_size_is_the_small_vision_transformer_on_96_of_576_patches()
 def test_the_encoder_sees_the_global_token_and_exactly_the_visible_patches():
     method = multimae()
     (call,) = calls_of(method.encoder, lambda: method.loss(waves(), draws()))
-    assert call[0][0].shape == (6, 1 + 8, 32)
+    assert call[0][0].shape == (6, 1 + 8, 64)
     assert torch.equal(call[0][0][:, 0], method.global_token.detach().expand(6, -1))
+
+
+def test_a_visible_patch_enters_with_the_embedding_of_its_modality_and_its_position():
+    method, signals = multimae(), waves(2)
+    show(method, 3, 2 * N + 9)
+    ((given, _),) = calls_of(method.encoder, lambda: method.loss(signals, draws()))
+    patches = method.patches(signals)
+    with torch.no_grad():
+        first = method.enter["a"](patches["a"][:, 3]) + method.positions[3]
+        second = method.enter["c"](patches["c"][:, 9]) + method.positions[9]
+    torch.testing.assert_close(given[0][:, 1:], torch.stack([first, second], dim=1))
 
 
 def test_the_loss_trains_every_parameter():
@@ -154,7 +165,7 @@ def test_the_embedding_is_the_mean_of_the_encoded_patches_of_the_observed():
     method = multimae().eval()
     signals = waves(2, "ac")
     ((_, encoded),) = calls_of(method.encoder, lambda: method.embed(signals))
-    assert encoded.shape == (2, 1 + 2 * N, 32)
+    assert encoded.shape == (2, 1 + 2 * N, 64)
     torch.testing.assert_close(method.embed(signals), encoded[:, 1:].mean(dim=1))
 
 

@@ -88,11 +88,11 @@ def test_all_patches_can_be_shown_but_no_more():
 
 
 def test_a_modality_that_is_not_allowed_shows_nothing_even_when_others_are_full():
-    allowed = torch.tensor([[True, False, True], [False, True, False]]).repeat(300, 1)
-    counts = counts_of(visible_patches(allowed, 16, 16, draws()), 3, 16)
+    allowed = torch.tensor([[True, False, True], [True, True, False]]).repeat(300, 1)
+    counts = counts_of(visible_patches(allowed, 16, 24, draws()), 3, 16)
     assert not counts[~allowed].any()
-    assert (counts[1::2, 1] == 16).all()
-    assert abs(float(counts[::2, 0].float().mean()) - 8.0) < 1.5
+    assert (counts[:, 0] == 16).any()
+    assert abs(float(counts[:, 0].float().mean()) - 12.0) < 1.0
 
 
 def test_the_draw_depends_on_the_generator_alone_and_differs_between_samples():
