@@ -153,11 +153,11 @@ class SwinBackbone(Backbone):
             patch_size=sizes.swin_patch, embed_dim=sizes.swin_width,
             depths=list(sizes.swin_depths), num_heads=list(sizes.swin_heads),
             window_size=sizes.swin_window,
-            # With gradients and without, torch's fused attention takes two ways through the bias
-            # of relative positions, and an embedding would depend on which.
-            attn_implementation="eager",
         )  # fmt: skip
         self.body = SwinModel(config, add_pooling_layer=False)
+        # With gradients and without, torch's fused attention takes two ways through the bias of
+        # relative positions, and an embedding would depend on which.
+        self.body.set_attn_implementation("eager")
 
     def tokens(self, image: Tensor) -> Tensor:
         """(B, 1, bins, frames) -> (B, N + 1, features)."""

@@ -131,7 +131,9 @@ def test_what_is_said_of_a_modality_that_the_batch_lacks_is_no_error():
     for change, same in ((NAMES.index("b"), True), (NAMES.index("c"), False)):
         with torch.no_grad():
             for decoder in (method.scenario, method.couple, method.full):
-                decoder.decoder.leave.bias[change] += 3.0
+                bias = decoder.decoder.leave.bias
+                assert bias is not None
+                bias[change] += 3.0
         assert torch.equal(method.loss(batch, draws())["fuse"], before) == same
 
 
