@@ -1,0 +1,185 @@
+"""CBraMod fusion: what is masked, what that trains, and what a missing modality does."""
+
+import pytest
+import torch
+from checks import calls_of, reached
+from tiny import NAMES, SAMPLES, WINDOW, draws, waves
+
+from physiome.errors import ConfigError
+from physiome.methods import cbramod
+from physiome.methods.base import Inputs
+from physiome.methods.cbramod import CBraModFusion, patch_mask, span_mask
+from physiome.subsets import all_subsets
+
+SMALL = {
+    "patch": 100, "channels": 10, "kernel": 9, "stride": 10, "heads": 4, "depth": 1,
+    "feed_forward": 64,
+}  # fmt: skip
+N = 18  # patches: twice 900 samples, 100 each
+
+
+def fusion(seed=0, names=NAMES, **changes) -> CBraModFusion:
+    torch.manual_seed(seed)
+    inputs = Inputs.of({"modalities": names, "window": WINDOW})
+    return CBraModFusion.build({"method": {**SMALL, **changes}}, inputs, []).train()
+
+
+@pytest.fixture
+def fixed_mask(monkeypatch):
+    """Masks patches 2 and 5 of every row, and nothing else."""
+
+    def mask(batch, n, ratio, rng):
+        found = torch.zeros(batch, n, dtype=torch.bool)
+        found[:, [2, 5]] = True
+        return found
+
+    monkeypatch.setattr(cbramod, "patch_mask", mask)
+    monkeypatch.setattr(cbramod, "span_mask", mask)
+
+
+def test_the_loss_trains_everything():
+    method = fusion()
+    assert reached(method, method.loss(waves(), draws())["masked"]) == {
+        name for name, _ in method.named_parameters()
+    }
+
+
+def test_the_mask_is_zero_and_nothing_to_be_learned(fixed_mask):
+    method = fusion()
+    signals = waves()
+    for m in NAMES:
+        ((given, _),) = calls_of(method.encoders[m], lambda: method.loss(signals, draws()))
+        expected = method.patches(m, signals[m])
+        expected[:, [2, 5]] = 0.0
+        assert torch.equal(given[0], expected)
+    assert not any("mask" in name for name, _ in method.named_parameters())
+
+
+def test_the_output_layer_learns_from_masked_patches_only(fixed_mask):
+    method, kept = fusion(), []
+
+    def keep(module, given, output):
+        output.retain_grad()
+        kept.append(output)
+
+    method.outputs["a"].register_forward_hook(keep)
+    method.loss(waves(names="a"), draws())["masked"].backward()
+    per_patch = kept[0].grad.abs().sum(dim=(0, 2))
+    assert per_patch[[2, 5]].all()
+    assert float(per_patch.sum()) == float(per_patch[[2, 5]].sum())
+
+
+def test_what_is_predicted_are_scaled_raw_patches_at_the_higher_rate(fixed_mask):
+    method = fusion(names="a")
+    method.set_scaling({"a": (2.0, 4.0)})
+    with torch.no_grad():
+        for p in method.outputs["a"].parameters():
+            p.zero_()
+    x = waves(names="a")["a"]
+    patches = method.patches("a", 2.0 + 4.0 * x)
+    assert patches.shape == (len(x), N, 100)
+    torch.testing.assert_close(patches.flatten(1)[:, ::2], x, rtol=0, atol=2e-3)
+    error = patches[:, [2, 5]].square().mean()
+    found = method.loss({"a": 2.0 + 4.0 * x}, draws())["masked"]
+    torch.testing.assert_close(found.detach(), error)
+
+
+def test_masked_samples_are_targets_and_never_inputs(fixed_mask):
+    method = fusion(names="a", dropout=0.0)
+    x = waves(names="a")["a"]
+    other = x.clone()
+    other[:, 110:140] += 3.0  # well inside patch 2, which is samples 100 to 149
+    (one,), (two,) = (
+        calls_of(method.outputs["a"], lambda x=x: method.loss({"a": x}, draws()))
+        for x in (x, other)
+    )
+    # The filter's tails reach the neighbours, the samples themselves nothing.
+    assert float((one[1] - two[1]).abs().max()) < 0.1 * float(one[1].std())
+    assert not torch.equal(method.loss({"a": x}, draws())["masked"],
+                           method.loss({"a": other}, draws())["masked"])  # fmt: skip
+
+
+def test_single_patches_are_masked_on_their_own_at_the_ratio():
+    mask = patch_mask(4000, N, 0.5, draws())
+    assert mask.float().mean() == pytest.approx(0.5, abs=0.01)
+    together = (mask[:, :-1] == mask[:, 1:]).float().mean()
+    assert together == pytest.approx(0.5, abs=0.01)  # neighbours agree as often as not
+    assert mask.sum(dim=1).float().var() == pytest.approx(N / 4, rel=0.1)
+    assert patch_mask(500, 3, 0.01, draws()).any(dim=1).all()  # always something to predict
+
+
+def test_a_span_is_contiguous_of_half_the_patches_and_anywhere():
+    mask = span_mask(4000, N, 0.5, draws())
+    assert torch.equal(mask.sum(dim=1), torch.full((4000,), 9))
+    starts = mask.float().argmax(dim=1)
+    inside = torch.arange(N) - starts[:, None]
+    assert torch.equal(mask, (inside >= 0) & (inside < 9))
+    counts = torch.bincount(starts, minlength=10)
+    assert len(counts) == 10
+    assert float(counts.min()) > 0.75 * 400
+
+
+@pytest.mark.parametrize(("span", "expected"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
+def test_one_draw_decides_for_the_whole_batch_whether_spans_are_masked(span, expected):
+    method, signals = fusion(span=span), waves(8)
+    kinds = []
+    for seed in range(24):
+        contiguous = []
+        for m in NAMES[:2]:
+            ((given, _),) = calls_of(
+                method.encoders[m], lambda seed=seed: method.loss(signals, draws(seed))
+            )
+            masked = (given[0] == 0).all(dim=2)
+            edges = (masked[:, :-1] != masked[:, 1:]).sum(dim=1)
+            contiguous.append(bool((edges <= 2).all() and (masked.sum(dim=1) == 9).all()))
+        assert contiguous[0] == contiguous[1]
+        kinds.append(contiguous[0])
+    assert sum(kinds) / 24 == pytest.approx(expected, abs=0.3)
+    assert (0 < sum(kinds) < 24) == (span == 0.5)
+
+
+def test_a_batch_that_lacks_a_modality_is_averaged_over_the_others(fixed_mask):
+    method = fusion(dropout=0.0)
+    signals = waves()
+    single = [method.loss({m: signals[m]}, draws())["masked"] for m in NAMES]
+    both = method.loss({"a": signals["a"], "c": signals["c"]}, draws())["masked"]
+    torch.testing.assert_close(both, (single[0] + single[2]) / 2)
+    assert not any(".b." in name for name in reached(method, both))
+
+
+def test_the_embedding_joins_the_observed_in_the_modalities_order():
+    method, signals = fusion(), waves()
+    alone = {m: method.embed({m: signals[m]}) for m in NAMES}
+    for subset in all_subsets(NAMES):
+        found = method.embed({m: signals[m] for m in reversed(subset)})
+        assert found.shape == (6, 100 * len(subset))
+        torch.testing.assert_close(found, torch.cat([alone[m] for m in subset], dim=1))
+    assert not method.comparable
+
+
+def test_a_step_of_the_optimiser_moves_every_encoder():
+    method = fusion()
+    before = {name: p.detach().clone() for name, p in method.named_parameters()}
+    optimizer = torch.optim.AdamW(method.parameters(), lr=1e-3)
+    method.total(method.loss(waves(), draws())).backward()
+    optimizer.step()
+    assert all(not torch.equal(p, before[name]) for name, p in method.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"rate_hz": 150.0}, "whole multiple"), ({"rate_hz": 50.0}, "whole multiple"),
+     ({"patch": 70, "channels": 10, "groups": 5, "heads": 2}, "does not divide")],
+)  # fmt: skip
+def test_rates_and_patches_that_do_not_fit_are_refused(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        fusion(**changes)
+
+
+def test_windows_of_both_tasks_give_the_published_patches():
+    for length_s, n in ((30.0, 30), (60.0, 60)):
+        window = {"length_s": length_s, "rate_hz": 100.0}
+        inputs = Inputs.of({"modalities": ["a"], "window": window})
+        method = CBraModFusion.build({"method": {"depth": 1}}, inputs, [])
+        assert method.patches("a", torch.zeros(1, inputs.window.samples)).shape == (1, n, 200)
+    assert N * SMALL["patch"] == SAMPLES * 2
