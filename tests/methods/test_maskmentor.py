@@ -176,5 +176,5 @@ def test_a_cycle_of_steps_lowers_both_terms():
         if method.phase == "student":
             seen.append((float(terms["pixels"].detach()), float(terms["tokens"].detach())))
     assert len(seen) == 10
-    for term in (0, 1):
-        assert sum(s[term] for s in seen[-3:]) < 0.9 * sum(s[term] for s in seen[:3])
+    for term, share in ((0, 0.95), (1, 0.8)):  # most of the pixels' log-power is noise
+        assert sum(s[term] for s in seen[-3:]) < share * sum(s[term] for s in seen[:3])
