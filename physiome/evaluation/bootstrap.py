@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BINS = 512  # of the ranks of a score; within one, ties count half
+BINS = 1024  # of the ranks of a score; windows in the same one count as ties, by half
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,16 @@ class Counts:
         subjects: (S,) names, sorted.
         right: (S,) windows predicted right.
         windows: (S,) windows.
-        positive: (K, S, B) windows of a class by rank of that class's score.
-        every: (K, S, B) windows of all classes by the same rank.
+        positive: (K, S) windows of a ranked class.
+        wins: (K, S, S) pairs of a window of the class (of the first subject) and one of another
+            class (of the second) where the former has the higher score of the class; ties half.
     """
 
     subjects: np.ndarray
     right: np.ndarray
     windows: np.ndarray
     positive: np.ndarray
-    every: np.ndarray
+    wins: np.ndarray
 
 
 def count(subjects: Sequence[str], y: np.ndarray, p: np.ndarray, bins: int = BINS) -> Counts:
@@ -42,16 +43,20 @@ def count(subjects: Sequence[str], y: np.ndarray, p: np.ndarray, bins: int = BIN
         bins: ranks told apart; scores of at most so many values keep every one of them.
     """
     names, who = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
-    classes = p.shape[1]
-    ranked = [1] if classes == 2 else range(classes)
-    positive = np.zeros((len(ranked), len(names), bins))
-    every = np.zeros_like(positive)
-    for k, c in enumerate(ranked):
-        rank = _ranks(p[:, c], bins)
-        np.add.at(every[k], (who, rank), 1)
-        np.add.at(positive[k], (who[y == c], rank[y == c]), 1)
+    ranked = [1] if p.shape[1] == 2 else range(p.shape[1])
+    positive = np.stack([np.bincount(who[y == c], minlength=len(names)) for c in ranked])
+    wins = np.stack([_wins(who, y == c, _ranks(p[:, c], bins), bins) for c in ranked])
     right = np.bincount(who, weights=p.argmax(axis=1) == y, minlength=len(names))
-    return Counts(names, right, np.bincount(who, minlength=len(names)), positive, every)
+    return Counts(names, right, np.bincount(who, minlength=len(names)), positive, wins)
+
+
+def _wins(who: np.ndarray, positive: np.ndarray, rank: np.ndarray, bins: int) -> np.ndarray:
+    """(S, S) pairs won by the positive windows of one subject against the others of another."""
+    shape = (who.max() + 1, bins)
+    flat = np.ravel_multi_index((who, rank), shape)
+    mine = np.bincount(flat[positive], minlength=shape[0] * bins).reshape(shape).astype(float)
+    others = np.bincount(flat[~positive], minlength=shape[0] * bins).reshape(shape)
+    return mine @ (np.cumsum(others, axis=1) - others / 2).T
 
 
 def draw(subjects: int, resamples: int, seed: Sequence[int]) -> np.ndarray:
@@ -70,8 +75,11 @@ def resampled_auc(counts: Counts, drawn: np.ndarray) -> np.ndarray:
 
     A class that a resample lacks is left out of its average; NaN if no class is left.
     """
-    pairs = zip(counts.positive, counts.every, strict=True)
-    return known_mean(np.stack([_auc(drawn @ mine, drawn @ all_) for mine, all_ in pairs]))
+    found = []
+    for positive, wins in zip(counts.positive, counts.wins, strict=True):
+        mine, others = drawn @ positive, drawn @ (counts.windows - positive)
+        found.append(_ratio(np.einsum("rs,rs->r", drawn @ wins, drawn), mine * others))
+    return known_mean(np.stack(found))
 
 
 def known_mean(values: np.ndarray) -> np.ndarray:
@@ -96,14 +104,6 @@ def _ranks(score: np.ndarray, bins: int) -> np.ndarray:
         return np.searchsorted(values, score)
     edges = np.quantile(score, np.arange(1, bins) / bins)
     return np.searchsorted(np.unique(edges), score, side="right")
-
-
-def _auc(positive: np.ndarray, every: np.ndarray) -> np.ndarray:
-    """(R,) share of pairs in the right order, from (R, B) counts by rank."""
-    negative = every - positive
-    below = np.cumsum(negative, axis=1) - negative / 2
-    pairs = positive.sum(axis=1) * negative.sum(axis=1)
-    return _ratio((positive * below).sum(axis=1), pairs)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -50,7 +50,8 @@ def _cell(cell: dict, decimals: int) -> str:
     text, aside = "–", ""
     if not pd.isna(cell["mean"]):
         text = f"{cell['mean']:.{decimals}f}"
-        text = rf"\textbf{{{text}}}" if cell["bold"] else text
+        # the best of all that are compared, where the layout by subsets underlines
+        text = rf"\textbf{{{text}}}" if cell["underline"] else text
         aside = "" if pd.isna(cell["sd"]) else rf"$\pm${cell['sd']:.{decimals}f}"
     if not pd.isna(cell["paper"]):
         aside += f" [{cell['paper']:.{decimals}f}]"

@@ -77,6 +77,14 @@ def test_best_of_each_column_is_bold_and_nothing_else_is_marked(tmp_path):
     assert "blue" not in tex
 
 
+def test_a_variant_with_a_model_per_subset_can_be_the_best(tmp_path):
+    settings = write_published(tmp_path, 5)
+    settings["methods"]["v2"]["scope"] = "dedicated"
+    _, memory, decoder = latex_rows(make(tmp_path, settings)[1])
+    assert decoder.count(r"\textbf") == 6
+    assert r"\textbf" not in memory
+
+
 def test_layout_is_balanced_and_names_subsets_and_scores(tmp_path):
     _, tex = make(tmp_path, write_published(tmp_path, 6))
     plain = re.sub(r"\\[{}&%_$#]", "", tex)
