@@ -9,6 +9,7 @@ from tiny import NAMES, RATE_HZ, SAMPLES, WINDOW, draws, waves
 from physiome.config.systems import ContraWRSpec
 from physiome.config.window import Window
 from physiome.errors import ConfigError, PhysioError
+from physiome.methods import contrawr
 from physiome.methods.base import Inputs
 from physiome.methods.contrawr import ContraWR, DedicatedContraWR
 from physiome.subsets import all_subsets, subset_name
@@ -162,6 +163,18 @@ def test_the_two_views_are_disturbed_independently():
     assert mine[0][0].shape == its[0][0].shape == (6, 6, 33, 53)
     same = [torch.equal(a, b) for a, b in zip(mine[0][0], its[0][0], strict=True)]
     assert sum(same) <= 2  # both views can come out unchanged
+
+
+def test_training_and_embedding_show_the_channels_in_the_modalities_order(monkeypatch):
+    monkeypatch.setattr(contrawr, "disturb", lambda x, *_: x)
+    method = small()
+    method.set_scaling({m: (0.1 * i, 0.5 + i) for i, m in enumerate(NAMES)})
+    encoded = method.encode(waves())
+    expected = torch.cat([encoded[m] for m in NAMES], dim=1)  # (B, 6, bins, frames)
+    turned = {m: waves()[m] for m in reversed(NAMES)}
+    for run in (lambda: method.loss(turned, draws()), lambda: method.embed(turned)):
+        ((given, _),) = calls_of(method.network.encoder, run)
+        torch.testing.assert_close(given[0], expected, rtol=1e-3, atol=1e-3)
 
 
 def test_a_modality_can_have_bands_of_its_own():
