@@ -92,7 +92,8 @@ class TunedPhysioOmni(Method):
         return {m: self._aligned(m, x) for m, x in observed.items()}
 
     def _aligned(self, m: str, x: Tensor) -> Tensor:
-        placed = self.block(self.assign[m](self.encoders[m](x)))  # (B, positions, width)
+        # In full precision, as residual sums are everywhere else.
+        placed = self.block(self.assign[m](self.encoders[m](x)).float())  # (B, positions, width)
         return self.pool(placed.transpose(1, 2)).squeeze(-1)
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:

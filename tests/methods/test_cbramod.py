@@ -154,6 +154,7 @@ def test_the_embedding_joins_the_observed_in_the_modalities_order():
         found = method.embed({m: signals[m] for m in reversed(subset)})
         assert found.shape == (6, 100 * len(subset))
         torch.testing.assert_close(found, torch.cat([alone[m] for m in subset], dim=1))
+        assert torch.equal(found, method.fuse({m: alone[m] for m in reversed(subset)}))
     assert not method.comparable
 
 
