@@ -80,7 +80,7 @@ class MaskMentorSpec(MultiMAESpec):
 
     warmup: Share = 0.2  # share of the epochs with masked-modality image modelling only
     teacher_updates: PositiveInt = 3  # per student update
-    mask_modality: Probability = 0.5
+    mask_modality: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     token_weight: NonNegativeFloat = 1.0
 
 

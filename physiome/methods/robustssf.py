@@ -108,6 +108,10 @@ class RobustSsF(ImageMethod):
         return {m: self.encoders[m](x)[-1] for m, x in self.image(observed).items()}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
-        """Global average (B, C) of the fused coarsest level."""
+        """Average over time (B, C H / 8) of the fused coarsest level.
+
+        Not over frequency as well: behind an instance norm the average over all of an image says
+        hardly anything, whatever the image shows.
+        """
         complete = all(m in encoded for m in self.modalities)
-        return (self.full if complete else self.scenario).deepest(encoded).mean(dim=(2, 3))
+        return (self.full if complete else self.scenario).deepest(encoded).mean(dim=3).flatten(1)

@@ -1,0 +1,223 @@
+"""What the loop, the probe and the tables rely on, as checks of any method.
+
+Each check takes a function that builds the method anew from a seed, and raises AssertionError.
+Methods with planted faults must fail them.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tiny import SAMPLES, draws, waves
+from torch import Tensor
+
+from physiome.methods.base import Method, Moment
+from physiome.subsets import all_subsets
+from physiome.training.checkpoint import load_weights, save_weights
+
+Build = Callable[[int], Method]
+STEPS = 12  # of an epoch, here
+SLOWEST_STEP_S = 5.0
+
+
+def some(method: Method, batch: int, seed: int = 0) -> dict[str, Tensor]:
+    """Signals of all of a method's modalities."""
+    return waves(batch, method.modalities, seed)
+
+
+def objectives(method: Method, batch: int, step: int, labelled: bool) -> list[tuple[Tensor, dict]]:
+    """(total, terms) of a step, as the loop asks for them, in the middle of a training."""
+    method.moment = Moment(1, 2, step % STEPS, STEPS)
+    signals = some(method, batch, step)
+    if not labelled:
+        return list(method.objectives(signals, draws(step)))
+    labels = torch.arange(batch) % 2
+    terms = method.labelled_loss(signals, labels, draws(step))
+    return [(method.total(terms), terms)]
+
+
+def take_step(method: Method, optimizer: torch.optim.Optimizer, step: int, labelled: bool) -> float:
+    """One optimiser step on eight windows; the loss before it."""
+    optimizer.zero_grad()
+    torch.manual_seed(step)  # dropout
+    total = torch.stack([found for found, _ in objectives(method, 8, step, labelled)]).sum()
+    total.backward()
+    optimizer.step()
+    method.after_step()
+    return float(total.detach())
+
+
+def trainable(method: Method) -> dict[str, torch.nn.Parameter]:
+    """Parameters by name, without the frozen ones."""
+    return {name: p for name, p in method.named_parameters() if p.requires_grad}
+
+
+def check_losses_are_finite_scalars(build: Build, labelled: bool) -> None:
+    """Every term is a finite number, and weights name some of them."""
+    method = build(0).train()
+    for step in range(5):
+        started, names = time.monotonic(), set()
+        for total, terms in objectives(method, 4, step, labelled):
+            assert torch.isfinite(total)
+            assert all(t.shape == () and torch.isfinite(t) for t in terms.values())
+            names |= set(terms)
+        assert set(method.weights) <= names
+        assert time.monotonic() - started < SLOWEST_STEP_S
+
+
+def check_a_gradient_reaches_every_trainable_parameter(build: Build, labelled: bool) -> None:
+    """Within one epoch, in which every modality is dropped and kept at some time."""
+    method = build(0).train()
+    parameters = trainable(method)
+    optimizer = torch.optim.AdamW(parameters.values(), lr=1e-3)
+    waiting = set(parameters)
+    for step in range(2 * STEPS):
+        take_step(method, optimizer, step, labelled)
+        grads = {name: p.grad for name, p in parameters.items() if p.grad is not None}
+        assert all(torch.isfinite(g).all() for g in grads.values())
+        waiting -= {name for name, g in grads.items() if g.any()}
+        if not waiting:
+            break
+    assert not waiting, f"no gradient: {sorted(waiting)[:5]}"
+
+
+def check_clipped_groups_hold_every_trainable_parameter_once(build: Build) -> None:
+    """Each trained weight belongs to one group whose gradient norm is clipped."""
+    method = build(0)
+    grouped = [id(p) for group in method.groups() for p in group if p.requires_grad]
+    assert sorted(grouped) == sorted(id(p) for p in trainable(method).values())
+
+
+def check_the_loss_falls(build: Build, labelled: bool) -> None:
+    """On signals with structure: the mean of the last twelve steps against that of the first four.
+
+    Four, because a method may take turns between kinds of steps.
+    """
+    method = build(0).train()
+    optimizer = torch.optim.AdamW(trainable(method).values(), lr=3e-3)
+    losses = [take_step(method, optimizer, step, labelled) for step in range(4 * STEPS)]
+    assert np.mean(losses[-12:]) < 0.9 * np.mean(losses[:4]), losses
+
+
+def check_the_probe_beats_chance(build: Build, labelled: bool) -> None:
+    """After a short training a line divides slow from fast rhythms, whatever the subset."""
+    method = build(0)
+    scale = {m: (0.0, 0.7) for m in method.modalities}
+    method.set_scaling(scale)
+    method.calibrate(some(method, 64, seed=7))
+    method.train()
+    optimizer = torch.optim.AdamW(trainable(method).values(), lr=1e-3)
+    for step in range(STEPS):
+        take_step(method, optimizer, step, labelled)
+    fitted, tested = some(method, 320, seed=101), some(method, 320, seed=102)
+    gains = []
+    for subset in all_subsets(method.modalities):
+        x, y = method.embed({m: fitted[m] for m in subset}), _fast(fitted[subset[0]])
+        head = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500)).fit(x, y)
+        truth = _fast(tested[subset[0]])
+        right = float((head.predict(method.embed({m: tested[m] for m in subset})) == truth).mean())
+        gains.append(right - max(truth.mean(), 1 - truth.mean()))
+    assert np.mean(gains) > 0.1, f"accuracy above chance by subset: {np.round(gains, 2)}"
+
+
+def _fast(x: Tensor) -> np.ndarray:
+    """Whether the strongest rhythm of each row of `waves` is above 5.5 Hz."""
+    hz = torch.fft.rfftfreq(SAMPLES, 0.01)[torch.fft.rfft(x).abs()[:, 1:].argmax(dim=1) + 1]
+    return (hz > 5.5).numpy()
+
+
+def check_one_seed_gives_one_training(build: Build, labelled: bool) -> None:
+    """And another seed another one."""
+    found = []
+    for step in (5, 5, 6):
+        method = build(4).train()
+        torch.manual_seed(7)  # dropout
+        signals, rng = some(method, 4, seed=5), draws(step)
+        method.moment = Moment(1, 2, STEPS - 1, STEPS)
+        if labelled:
+            terms = method.labelled_loss(signals, torch.arange(4) % 2, rng)
+        else:
+            terms = method.loss(signals, rng)
+        method.total(terms).backward()
+        found.append([p.grad for p in method.parameters() if p.grad is not None])
+    first, again, other = found
+    assert all(map(torch.equal, first, again))
+    # what learns from labels may draw nothing but dropout, which has a seed of its own
+    assert labelled or len(first) != len(other) or not all(map(torch.equal, first, other))
+
+
+def check_every_subset_embeds_one_window_or_seven(build: Build) -> None:
+    """An embedding does not depend on what else is in the batch."""
+    method = build(0)
+    for subset in all_subsets(method.modalities):
+        signals = waves(7, subset)
+        seven = method.embed(signals)
+        one = method.embed({m: x[3:4] for m, x in signals.items()})
+        assert seven.ndim == 2
+        assert len(seven) == 7
+        assert torch.isfinite(seven).all()
+        assert not seven.requires_grad
+        torch.testing.assert_close(one, seven[3:4], rtol=1e-4, atol=1e-4)
+
+
+def check_comparable_embeddings_have_one_width(build: Build) -> None:
+    """So that one head can be applied to every subset."""
+    method = build(0)
+    widths = {method.embed(waves(2, s)).shape[1] for s in all_subsets(method.modalities)}
+    assert len(widths) == 1 or not method.comparable
+
+
+def check_the_order_of_the_dictionary_does_not_matter(build: Build) -> None:
+    """Names decide, not places."""
+    method = build(0)
+    for subset in all_subsets(method.modalities):
+        signals = waves(2, subset)
+        turned = {m: signals[m] for m in reversed(subset)}
+        assert torch.equal(method.embed(signals), method.embed(turned))
+
+
+def check_an_absent_modality_cannot_influence(build: Build) -> None:
+    """Fusing a part of what was encoded is embedding that part, whatever the others held."""
+    method = build(0).eval()
+    signals = some(method, 3)
+    for subset in all_subsets(method.modalities):
+        alone = method.embed({m: signals[m] for m in subset})
+        for other in (1, 2):
+            disturbed = {**some(method, 3, seed=other), **{m: signals[m] for m in subset}}
+            with torch.no_grad():
+                encoded = method.encode({m: disturbed[m] for m in method.modalities})
+                fused = method.fuse({m: encoded[m] for m in subset})
+            assert torch.equal(fused, alone), f"{subset} is influenced by what it lacks"
+
+
+def check_batches_may_lack_modalities(build: Build, labelled: bool) -> None:
+    """A recording that really lacks a modality trains with what it has."""
+    method = build(0).train()
+    for subset in all_subsets(method.modalities)[1:]:
+        signals = waves(4, subset)
+        if labelled:
+            terms = method.labelled_loss(signals, torch.arange(4) % 2, draws())
+        else:
+            terms = method.loss(signals, draws())
+        total = method.total(terms)
+        assert torch.isfinite(total), subset
+
+
+def check_saved_weights_give_the_same_embedding(build: Build, path, labelled: bool | None) -> None:
+    """Bit for bit, after a training step; None: nothing to train."""
+    method, other = build(1), build(2)
+    method.set_scaling({m: (0.1, 0.7) for m in method.modalities})
+    method.calibrate(some(method, 16))
+    signals = some(method, 3)
+    if labelled is not None:
+        method.train()
+        optimizer = torch.optim.AdamW(trainable(method).values(), lr=1e-3)
+        take_step(method, optimizer, 0, labelled)
+        assert not torch.equal(method.embed(signals), other.embed(signals))
+    save_weights(path, method, {"name": "any"})
+    assert load_weights(other, path) == {"name": "any"}
+    assert torch.equal(method.embed(signals), other.embed(signals))
