@@ -207,13 +207,14 @@ def check(config: Annotated[list[Path], typer.Argument(help="YAML files, later o
     from physiome.config.tree import load_files
 
     spec = load_files(config)
-    for name in spec.used:
-        dataset = spec.datasets[name]
-        subsets = 2 ** len(dataset.modalities) - 1
+    for table, name in spec.tables_of.items():
+        ablation = spec.ablations.get(table)
+        subsets = (
+            len(ablation.subsets) if ablation else 2 ** len(spec.datasets[name].modalities) - 1
+        )
         print(
-            f"{name}: {len(dataset.modalities)} modalities, {subsets} subsets, "
-            f"{len(spec.numbers(name))} folds, methods {', '.join(spec.methods)} "
-            f"-> {spec.results}/tables/{spec.table_name(name)}.csv"
+            f"{spec.results}/tables/{table}.csv: {name}, {subsets} subsets, "
+            f"{len(spec.folds_of(table))} folds, rows {', '.join(spec.rows_of(table))}"
         )
 
 

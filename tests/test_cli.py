@@ -19,7 +19,7 @@ VERBS = {
     "shard": ["--settings", "--raw", "--folder", "--workers"],
     "folds": ["--settings", "--output", "--records", "SHARDS"],
     "pretrain": ["--settings", "--folds", "--fold", "--modality", "--gpus", "--device"],
-    "train": ["--settings", "--folds", "--fold", "--encoders", "--gpus", "--device"],
+    "train": ["--settings", "--folds", "--fold", "--stand", "--gpus", "--device"],
     "embed": ["--settings", "--folds", "--fold", "--weights", "--gpus", "--device"],
     "probe": ["--settings", "--embeddings", "--output", "--workers"],
     "scores": ["--output", "--by-subject", "PROBES"],
@@ -80,11 +80,11 @@ def test_the_version_is_printed():
 def test_check_says_what_the_configuration_plans():
     said = run("check", "config.yaml")
     assert said.returncode == 0
-    first, second = said.stdout.splitlines()
-    assert first.startswith("sleep_edf: 3 modalities, 7 subsets, 5 folds, methods physiome")
-    assert first.endswith("results/tables/table1.csv")
-    assert second.startswith("vitaldb: 3 modalities")
-    assert second.endswith("results/tables/table2.csv")
+    first, second, third, *_, last = said.stdout.splitlines()
+    assert first.startswith("results/tables/table1.csv: sleep_edf, 7 subsets, 5 folds, rows contra")
+    assert second.startswith("results/tables/table2.csv: vitaldb, 7 subsets")
+    assert third.startswith("results/tables/table3.csv: sleep_edf, 3 subsets, 5 folds, rows resnet")
+    assert last.startswith("results/tables/table6.csv")
 
 
 def test_check_applies_overlays_from_left_to_right():

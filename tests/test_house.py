@@ -20,7 +20,7 @@ MAY = {
     "subsets": {"errors"},
     "registry": {"errors"},
     "provenance": set(),
-    "config": {"errors", "files", "registry"},
+    "config": {"errors", "files", "registry", "subsets"},
     "data": GROUND - {"registry"},
     "nn": {"errors", "config"},
     "methods": GROUND | {"nn"},

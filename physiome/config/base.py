@@ -1,12 +1,12 @@
 """What every part of the configuration shares: frozen, strict, no unknown keys, readable errors."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from physiome.errors import ConfigError, nearest
-from physiome.files import canonical_json
 
 
 class Spec(BaseModel):
@@ -22,7 +22,7 @@ class Spec(BaseModel):
             ConfigError: naming the key's path, its value, what is allowed, the nearest known key.
         """
         try:
-            text = canonical_json(value)
+            text = json.dumps(value, allow_nan=False)  # in the order given: it is that of columns
         except (TypeError, ValueError) as error:
             raise ConfigError("not plain data", where=where or "config", why=str(error)) from None
         return cls.parse_text(text, where)

@@ -5,7 +5,7 @@ labels of test windows: no choice can depend on them.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,18 @@ from threadpoolctl import threadpool_limits
 from physiome.config.evaluation import ProbeSpec
 from physiome.errors import DataError
 from physiome.evaluation.embeddings import Embeddings
-from physiome.evaluation.heads import Labelled, LinearHead, fit_logistic
-from physiome.evaluation.paper_head import FittedPaperHead, fit_paper_head
+from physiome.evaluation.heads import Labelled, fit_logistic
 from physiome.subsets import AS_RECORDED, Subset, all_subsets, subset_name
 
 LOGISTIC, PAPER, ONE_HEAD = "logistic", "paper", "one_head"
+
+
+class Head(Protocol):
+    """Anything that turns embeddings into class probabilities."""
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """(n, D) -> (n, C)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class SubsetHeads:
     """The heads of one subset, the choices made for them, and on how many windows."""
 
     subset: Subset
-    heads: dict[str, LinearHead | FittedPaperHead]
+    heads: dict[str, Head]
     choices: dict[str, dict[str, Any]]
     sizes: dict[str, int]
 
@@ -53,13 +60,15 @@ def _fit_subset(
     train = _labelled(embeddings, subset, labels, "train")
     valid = _labelled(embeddings, subset, labels, "valid")
     sizes = {"train": len(train.y), "valid": len(valid.y), "width": train.x.shape[1]}
-    heads: dict[str, LinearHead | FittedPaperHead] = {}
+    heads: dict[str, Head] = {}
     choices = {}
     with threadpool_limits(1):  # sums in one order, whatever the machine or `workers`
         heads[LOGISTIC], choices[LOGISTIC] = fit_logistic(
             train, valid, embeddings.classes, spec, where
         )
     if spec.paper_head is not None:
+        from physiome.evaluation.paper_head import fit_paper_head  # imports torch
+
         both = Labelled(np.concatenate([train.x, valid.x]), np.concatenate([train.y, valid.y]))
         heads[PAPER], choices[PAPER] = fit_paper_head(
             both, embeddings.classes, spec.paper_head, spec.seed, where

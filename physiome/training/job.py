@@ -15,7 +15,7 @@ import torch
 
 from physiome.config.training import TrainSpec
 from physiome.data.batches import Batch
-from physiome.data.folds import read_fold, roles_of
+from physiome.data.roles import read_fold, roles_of
 from physiome.data.windows import WindowStore
 from physiome.errors import DataError
 from physiome.files import atomic_path, digest

@@ -64,16 +64,9 @@ def paper_config() -> Config:
     return Config.load(yaml.safe_load((ROOT / "config.yaml").read_text()))
 
 
-def sleep_settings() -> dict[str, Any]:
-    """What the sleep models are built from, as the train step gets it."""
-    config = paper_config()
-    dataset = config.datasets["sleep_edf"]
-    return {
-        "modalities": list(dataset.modalities),
-        "window": dataset.window.plain(),
-        "encoder": config.section("encoder", "sleep_edf").plain(),
-        "method": config.section("physiome", "sleep_edf").plain(),
-    }
+def sleep_settings(method: str = "physiome") -> dict[str, Any]:
+    """What a method at Sleep-EDF size is built from, as the train step gets it."""
+    return json.loads(paper_config().train_settings("sleep_edf", 1, method))
 
 
 def training_step(

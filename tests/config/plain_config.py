@@ -1,6 +1,6 @@
 """The shipped configuration as plain data, and changes of single leaves of it."""
 
-import copy
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def _shipped() -> dict[str, Any]:
 
 def shipped() -> dict[str, Any]:
     """config.yaml, free to change."""
-    return copy.deepcopy(_shipped())
+    return json.loads(json.dumps(_shipped()))  # not deepcopy: it keeps YAML's anchors shared
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

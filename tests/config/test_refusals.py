@@ -38,13 +38,57 @@ REFUSED = {
     "not a number": ("train.learning_rate", float("nan"), ["Out of range float"]),
     "infinite": ("encoder.temperature", float("inf"), ["Out of range float"]),
     "negative rate": ("pretrain.learning_rate", -1.0, ["pretrain.learning_rate", "greater than 0"]),
-    "no epochs": ("train.epochs", 0, ["train.epochs", "0"]),
+    "epochs below none": ("train.epochs", -1, ["train.epochs", "-1"]),
     "half an epoch": ("train.epochs", 1.5, ["train.epochs", "1.5"]),
     "batch of one": ("train.batch", 1, ["at least 2 segments"]),
     "micro-batches of one": ("pretrain.micro_batch", 1, ["at least 2 segments"]),
     "micro-batch that does not divide": ("train.micro_batch", 100, ["100", "512"]),
     "truth as a number": ("probe.one_head", 1, ["probe.one_head"]),
     "unknown method": ("methods", ["physiom"], ["'physiom'", "did you mean 'physiome'"]),
+    "unknown system": ("systems.multimea", {}, ["systems", "'multimea'", "'multimae'"]),
+    "misspelt key of a system": ("systems.crossl.keeep", 0.9, ["systems.crossl.keeep", "'keep'"]),
+    "misspelt training of a system": (
+        "systems.crossl.train.epoch",
+        1,
+        ["systems.crossl.train.epoch", "'epochs'"],
+    ),
+    "patch that does not tile": ("systems.multimae.patch", 7, ["patch 7", "96"]),
+    "variant of nothing": ("variants.vit.of", "physiom", ["variants.vit.of", "'physiome'"]),
+    "variant with an unknown encoder": (
+        "variants.vit.encoder",
+        "vit_s15",
+        ["variants.vit.encoder", "'vit_s16'"],
+    ),
+    "variant with a misspelt key": (
+        "variants.gradient_on.method",
+        {"restoration_gradeint": True},
+        ["variants.gradient_on.method", "did you mean 'restoration_gradient'"],
+    ),
+    "variant with a method's name": (
+        "variants.crossl",
+        {"of": "physiome", "title": "x"},
+        ["variants.crossl", "already"],
+    ),
+    "unknown row of a table": (
+        "ablations.table4.rows.gradient_of",
+        "x",
+        ["ablations.table4.rows", "'gradient_on'"],
+    ),
+    "unknown subset of a table": (
+        "ablations.table4.subsets",
+        ["eeg_fpz+eog"],
+        ["table4.subsets", "'eeg_fpz_cz'"],
+    ),
+    "unknown data set of a table": (
+        "ablations.table4.dataset",
+        "sleep",
+        ["ablations.table4.dataset", "'sleep_edf'"],
+    ),
+    "override of an unknown system": (
+        "overrides.vitaldb.systems",
+        {"crosl": {}},
+        ["overrides.vitaldb.systems", "'crossl'"],
+    ),
     "unknown encoder": ("encoder.name", "dp_neuronett", ["encoder.name", "'dp_neuronet'"]),
     "unknown data set to use": ("use_datasets", ["sleepedf"], ["'sleepedf'", "'sleep_edf'"]),
     "unknown kind of source": ("datasets.sleep_edf.source.kind", "edf", ["'edf'", "'sleep_edf'"]),
@@ -149,7 +193,7 @@ def test_a_required_key_that_is_missing_is_named():
 
 
 def test_all_problems_of_a_file_are_named_at_once():
-    plain = changed("train.epochs", 0)
+    plain = changed("train.epochs", -1)
     plain["pretrain"]["batches"] = 3
     with pytest.raises(ConfigError, match=r"pretrain\.batches.*train\.epochs"):
         Config.load(plain)

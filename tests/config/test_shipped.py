@@ -9,7 +9,9 @@ from plain_config import OVERLAYS, ROOT, overlaid, shipped
 from physiome.config.base import deep_merge
 from physiome.config.tree import Config, load_files
 
-SOURCE = re.compile(r"#.*(Table \d|\bcode\b|\btext\b|\bours\b|default)")
+SOURCE = re.compile(
+    r"#.*(Table \d|\bcode\b|\btext\b|\bours\b|default|its paper|-18|\bB0\b|ViT-S|Swin-T)"
+)
 
 
 def numeric_lines(section):
@@ -31,7 +33,7 @@ def numeric_lines(section):
             yield from walk(value, section)
 
 
-@pytest.mark.parametrize("section", ["encoder", "pretrain", "physiome", "train"])
+@pytest.mark.parametrize("section", ["encoder", "pretrain", "physiome", "train", "systems"])
 def test_every_number_of_the_method_says_where_it_comes_from(section):
     lines = (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
     found = list(numeric_lines(section))
@@ -42,7 +44,7 @@ def test_every_number_of_the_method_says_where_it_comes_from(section):
 def test_config_yaml_is_the_papers_experiment():
     config = load_files([ROOT / "config.yaml"])
     assert config.used == ["sleep_edf", "vitaldb"]
-    assert [config.table_name(d) for d in config.used] == ["table1", "table2"]
+    assert list(config.tables_of) == [f"table{number}" for number in range(1, 7)]
     assert config.numbers("sleep_edf") == [1, 2, 3, 4, 5]
     assert config.encoder.frames(30.0) == 27
     assert config.section("encoder", "vitaldb").frames(60.0) == 20

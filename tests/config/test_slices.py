@@ -11,18 +11,20 @@ import pytest
 from plain_config import changed, shipped
 
 from physiome.config.tree import Config
-from physiome.registry import METHODS
+from physiome.registry import ENCODERS
 
 MODEL = "pretrain train embed"
-SHOWN = "table figures"
+SHOWN = "table figures intervals"
+ANOTHER = object()  # a value derived from the shipped one
+SYSTEM = "train embed"  # what a system's own section changes
 
 # pattern of the leaf's path -> (another value, steps whose slices change); the first match counts
 TABLE = {
     "results": ("elsewhere", "records"),  # the raw folder lies below it
     "device": ("cpu", ""),
     "threads.*": (1, ""),
-    "use_datasets": (["vitaldb"], ""),
-    "datasets.*.title": ("Another", SHOWN),
+    "use_datasets": (["vitaldb", "sleep_edf"], ""),
+    "datasets.*.title": ("Another", "table figures"),
     "datasets.*.paper_table": (None, "table"),
     "datasets.*.source.kind": (None, None),
     "datasets.*.source.raw.fill": ("synthetic", "records"),
@@ -39,8 +41,8 @@ TABLE = {
     "datasets.*.modalities.*.channel": ("Other", "records shard"),
     "datasets.*.modalities.*.unit": ("V", "shard"),
     "datasets.*.modalities.*": (0.5, "shard"),
-    "datasets.sleep_edf.classes": (["W", "N1", "N2", "N3", "REM", "X"], "shard folds embed"),
-    "datasets.vitaldb.classes": (["normal", "low"], "shard folds embed"),
+    "datasets.sleep_edf.classes": (["W", "N1", "N2", "N3", "REM", "X"], "shard folds train embed"),
+    "datasets.vitaldb.classes": (["normal", "low"], "shard folds train embed"),
     "datasets.*.window.rate_hz": (200.0, f"shard {MODEL}"),
     "datasets.*.window.*": (35.0, f"shard {MODEL}"),
     "datasets.*.labels.rule": (None, None),
@@ -59,7 +61,8 @@ TABLE = {
     "folds.count": (6, "folds"),
     "folds.seed": (1, "folds"),
     "folds.*": (0.5, "folds"),
-    "encoder.name": ("neuronet", MODEL),
+    "encoder.name": ("neuronet", SYSTEM),  # pretraining has a slice per encoder
+    "encoder.backbone.*": (ANOTHER, MODEL),
     "encoder.frame_s": (5.0, MODEL),
     "encoder.channels": ([8, 8, 8, 8], MODEL),
     "encoder.projection": ([64, 64], MODEL),
@@ -72,6 +75,29 @@ TABLE = {
     "encoder.*": (0.5, MODEL),
     "pretrain.*": (None, "pretrain"),
     "train.*": (None, "train"),
+    "systems.*.train.*": (None, "train"),
+    "systems.synthsleepnet.train": (None, None),  # empty
+    "systems.cbramod.*": (None, None),  # sizes that depend on each other
+    "systems.*.bands_hz": (None, None),  # empty
+    "systems.contrawr.*_hz": ([2.0, 9.0], SYSTEM),
+    "systems.synthsleepnet.projection": ([64, 64], SYSTEM),
+    "systems.crossl.embedding": ("latents", SYSTEM),
+    "systems.physioomni.spectral": (["eog"], SYSTEM),
+    "systems.*": (ANOTHER, SYSTEM),
+    "variants.*.of": (None, None),
+    "variants.as_published.title": ("Another", "table figures"),
+    "variants.*.title": ("Another", ""),  # its tables call it otherwise
+    "variants.*.encoder": ("dp_neuronet", SYSTEM),
+    "variants.*.method.defects": (["detach"], SYSTEM),
+    "variants.*.method.restoration": ("decoder", SYSTEM),
+    "variants.*.method.*": (ANOTHER, SYSTEM),
+    "variants.*.train.epochs": (12, "train"),
+    "ablations.*.dataset": (None, None),
+    "ablations.*.subsets": (["eog"], "table embed"),
+    "ablations.*.folds": (1, ""),
+    "ablations.*.paper_table": (None, "table"),
+    "ablations.*.title": ("Another", "table"),
+    "ablations.*.rows.*": ("Another", "table"),
     "physiome.projection": ([64, 64], "train embed"),
     "physiome.lora.rank": (2, "train embed"),
     "physiome.lora.alpha": (2, "train embed"),
@@ -80,6 +106,7 @@ TABLE = {
     "physiome.*width": (1024, "train embed"),
     "physiome.*heads": (4, "train embed"),
     "physiome.*depth": (5, "train embed"),
+    "physiome.defects": (["detach"], "train embed"),
     "physiome.*": (0.5, "train embed"),
     "methods": (["physiome"], SHOWN),
     "embed_batch": (7, "embed"),
@@ -90,13 +117,20 @@ TABLE = {
     "probe.*": (7, "probe"),
     "tables.head": ("paper", SHOWN),
     "tables.decimals": (1, "table"),
+    "tables.intervals.*": (7, "intervals"),
     "overrides.vitaldb.encoder.step_s": (2.0, MODEL),
     "overrides.vitaldb.encoder.*": (4.0, MODEL),
     "overrides.vitaldb.physiome.*": (5, "train embed"),
+    "overrides.vitaldb.systems.contrawr.*": ([[[1.0, 2.0], [3.0, 4.0]]] * 2, None),
+    "overrides.vitaldb.systems.physioomni.spectral": (["abp"], SYSTEM),
+    "overrides.vitaldb.systems.physioomni.mask_ratios": ({"abp": 0.5}, SYSTEM),
+    "overrides.vitaldb.systems.*": (ANOTHER, SYSTEM),
 }
 TRAINING = {
-    "epochs": 3, "batch": 64, "micro_batch": 32, "learning_rate": 0.5, "scale_with_batch": True,
-    "weight_decay": 0.5, "betas": [0.5, 0.5], "clip_norm": 0.5, "precision": "fp32", "seed": 1,
+    "epochs": [3], "batch": [64], "micro_batch": [32], "learning_rate": [0.5],
+    "scale_with_batch": [True, False], "weight_decay": [0.5], "betas": [[0.5, 0.5]],
+    "clip_norm": [0.5], "precision": ["fp32"], "seed": [1], "optimizer": ["amsgrad", "adam"],
+    "schedule": ["polynomial", "constant"], "warmup": [0.5],
 }  # fmt: skip
 
 
@@ -110,13 +144,33 @@ def leaves(plain, path=""):
 LEAVES = [leaf.removeprefix(".") for leaf in leaves(shipped())]
 
 
+def value_at(leaf):
+    """The shipped value of a leaf."""
+    value = shipped()
+    for key in leaf.split("."):
+        value = value[key]
+    return value
+
+
+def another(value):
+    """A valid value that differs."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, list):
+        return [another(part) for part in value]
+    return 2 * value if isinstance(value, int) else value / 2
+
+
 def row(leaf):
     """Another value for a leaf, and the steps it matters to; None for a choice of kind."""
     pattern = next((p for p in TABLE if fnmatch(leaf, p)), None)
     assert pattern is not None, f"{leaf}: say in TABLE which steps depend on it"
     value, steps = TABLE[pattern]
-    if leaf.split(".")[0] in ("pretrain", "train"):
-        value = TRAINING[leaf.split(".")[1]]
+    *_, part, key = ["", *leaf.split(".")]
+    if steps is not None and value is None and part in ("train", "pretrain"):
+        value = next(v for v in TRAINING[key] if v != value_at(leaf))
+    if value is ANOTHER:
+        value = another(value_at(leaf))
     return value, None if steps is None else set(steps.split())
 
 
@@ -127,19 +181,31 @@ def slices(config):
         found["records", d] = config.records_settings(d)
         found["shard", d] = config.shard_settings(d)
         found["folds", d] = config.folds_settings(d)
-        found["table", d] = config.table_settings(d)
         found["figures", d] = config.figure_settings(d)
-        for fold in config.numbers(d):
-            found["pretrain", d, fold] = config.pretrain_settings(d, fold)
+        for fold in (1, 2, 5):
             found["probe", d, fold] = config.probe_settings(d, fold)
-            for m in METHODS:
+            for encoder in ENCODERS:
+                found["pretrain", d, fold, encoder] = config.pretrain_settings(d, fold, encoder)
+            for m in ALL:
                 found["embed", d, fold, m] = config.embed_settings(d, fold, m)
-                if METHODS[m].trains:
+                if config.resolve(m, d).entry.trains:
                     found["train", d, fold, m] = config.train_settings(d, fold, m)
+    for table, d in config.tables_of.items():
+        # under a name that stays when a data set's table gets another number
+        name = d if table not in config.ablations else table
+        found["table", d, name] = config.table_settings(table)
+        found["intervals", d, name] = config.interval_settings(table)
     return found
 
 
+ALL = Config.load(shipped()).all_methods
 SHIPPED = slices(Config.load(shipped()))
+# Method -> the section of its architecture
+SECTION = {
+    m: r.entry.section or r.base
+    for m in ALL
+    for r in [Config.load(shipped()).resolve(m, "sleep_edf")]
+}
 
 
 def affected(plain):
@@ -157,8 +223,34 @@ def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
     assert {key[0] for key in hit} == steps
     if leaf.startswith(("datasets.", "overrides.")):
         assert {key[1] for key in hit} <= {leaf.split(".")[1]}
-    if leaf.startswith("physiome."):
-        assert {key[3] for key in hit} == {"physiome"}
+    first, name, *_ = [*leaf.removeprefix("overrides.vitaldb.").split("."), ""]
+    methods = {key[3] for key in hit if key[0] in SYSTEM.split()}
+    if leaf.endswith(".classes"):  # only what learns from labels trains anew
+        assert {key[3] for key in hit if key[0] == "train"} == {"physioomni_tuned"}
+    if first == "physiome":
+        assert {"physiome", "random"} <= methods
+        assert methods <= {m for m, part in SECTION.items() if part == "physiome"}
+    if first == "systems":
+        whole = "train." not in leaf
+        assert methods == {m for m, part in SECTION.items() if (part if whole else m) == name}
+    if first == "variants" and methods:
+        assert methods == {name}
+
+
+def test_encoders_that_see_images_and_those_that_see_signals_share_no_setting():
+    images, signals = (
+        {"resnet18", "efficientnet_b0", "vit_s16", "swin_t"},
+        {"neuronet", "dp_neuronet"},
+    )
+    hit = affected(changed("encoder.backbone.vit_depth", 3))
+    assert {key[3] for key in hit if key[0] == "pretrain"} == images
+    assert signals <= {key[3] for key in affected(changed("encoder.depth", 3))}
+    assert {key[3] for key in hit if key[0] == "train"} == {"resnet", "efficientnet", "vit", "swin"}
+
+
+def test_controls_depend_on_no_model():
+    for leaf in ("encoder.depth", "physiome.depth", "train.epochs"):
+        assert not {key[3:] for key in affected(changed(leaf, 4))} & {("handmade",), ("majority",)}
 
 
 def test_the_table_has_no_row_for_a_key_that_is_gone():
@@ -167,8 +259,10 @@ def test_the_table_has_no_row_for_a_key_that_is_gone():
 
 
 def test_an_override_of_one_fold_changes_that_folds_slices_only():
-    plain = changed("overrides.sleep_edf/2", {"train": {"learning_rate": 1.0e-4}})
-    assert affected(plain) == {("train", "sleep_edf", 2, "physiome")}
+    plain = changed("overrides.sleep_edf/2", {"systems": {"crossl": {"train": {"epochs": 3}}}})
+    assert affected(plain) == {("train", "sleep_edf", 2, "crossl")}
+    plain = changed("overrides.sleep_edf/2", {"train": {"learning_rate": 1.0e-3}})
+    assert {key[:3] for key in affected(plain)} == {("train", "sleep_edf", 2)}
     plain = changed("overrides.vitaldb/5", {"encoder": {"depth": 2}})
     assert {key[:3] for key in affected(plain)} == {(step, "vitaldb", 5) for step in MODEL.split()}
 
@@ -203,8 +297,7 @@ def test_slices_are_json_with_sorted_keys_but_where_order_is_shown():
 
 def test_tables_and_figures_keep_the_order_of_methods_and_modalities():
     plain = changed("methods", ["majority", "physiome", "handmade"])
-    for text in (f(Config.load(plain), "sleep_edf") for f in (
-        Config.table_settings, Config.figure_settings
-    )):  # fmt: skip
+    config = Config.load(plain)
+    for text in (config.table_settings("table1"), config.figure_settings("sleep_edf")):
         assert list(json.loads(text)["methods"]) == plain["methods"]
         assert list(json.loads(text)["modalities"]) == ["eeg_fpz_cz", "eeg_pz_oz", "eog"]

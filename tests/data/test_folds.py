@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physiome.config.folds import FoldSpec
-from physiome.data.folds import ROLES, check_folds, make_folds, read_fold, roles_of
+from physiome.data.folds import make_folds
+from physiome.data.roles import ROLES, check_folds, read_fold, roles_of
 from physiome.errors import DataError
 from physiome.files import write_json
 

@@ -5,7 +5,7 @@ from shlex import quote
 
 from physiome.config.tree import Config
 from physiome.data.sources import SOURCES
-from physiome.errors import PhysioError
+from physiome.errors import PhysioError, nearest
 from physiome.provenance import code
 from physiome.registry import ENCODERS, METHODS
 
@@ -18,6 +18,15 @@ except PhysioError as error:
 
 
 RESULTS = CONFIG.results
+
+# Snakemake only says that no rule makes a misspelt table.
+for target in sys.argv[1:]:
+    folder, _, file = target.rpartition("/")
+    if folder == f"{RESULTS}/tables" and file.split(".")[0] not in CONFIG.tables_of:
+        near = nearest(file.split(".")[0], CONFIG.tables_of)
+        print(f"physiome: error: there is no table {target} - {near}", file=sys.stderr)
+        sys.exit(2)
+
 MODELS = f"{RESULTS}/models/{{dataset}}/fold{{fold}}"
 
 

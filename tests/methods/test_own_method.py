@@ -1,0 +1,43 @@
+"""The example of a method of one's own in the README is a method that keeps the contract."""
+
+import re
+from pathlib import Path
+
+import contract
+import pytest
+import torch
+from tiny import NAMES, WINDOW
+
+from physiome.methods.base import Inputs, Method
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def build() -> contract.Build:
+    """Builds the example from a seed."""
+    (source,) = re.findall(r"```python\n(\"\"\"Contrast between.*?)```", README.read_text(), re.S)
+    namespace: dict = {"__name__": "pairs"}
+    exec(compile(source, "README.md", "exec"), namespace)  # noqa: S102
+
+    def made(seed: int) -> Method:
+        torch.manual_seed(seed)
+        settings = {"modalities": list(NAMES), "window": WINDOW, "method": {"width": 8}}
+        return namespace["Pairs"].build(settings, Inputs.of(settings), [])
+
+    return made
+
+
+def test_the_example_trains(build):
+    contract.check_losses_are_finite_scalars(build, labelled=False)
+    contract.check_a_gradient_reaches_every_trainable_parameter(build, labelled=False)
+    contract.check_batches_may_lack_modalities(build, labelled=False)
+    contract.check_the_loss_falls(build, labelled=False)
+    contract.check_the_probe_beats_chance(build, labelled=False)
+
+
+def test_the_example_embeds_every_subset_by_name(build, tmp_path):
+    contract.check_every_subset_embeds_one_window_or_seven(build)
+    contract.check_the_order_of_the_dictionary_does_not_matter(build)
+    contract.check_an_absent_modality_cannot_influence(build)
+    contract.check_saved_weights_give_the_same_embedding(build, tmp_path / "w.safetensors", False)
