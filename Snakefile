@@ -33,13 +33,13 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        expand("<results>/tables/{table}.{kind}", table=CONFIG.tables_of, kind=["csv", "tex"]),
+        expand("<results>/tables/{table}.{kind}", table=CONFIG.made_tables, kind=["csv", "tex"]),
         expand("<results>/tables/{table}.intervals.csv", table=COMPARED),
-        expand("<results>/tables/{table}.costs.csv", table=CONFIG.tables_of),
+        expand("<results>/tables/{table}.costs.csv", table=CONFIG.made_tables),
         expand("<results>/figures/{dataset}/curves.svg", dataset=TRAINED),
-        expand("<results>/figures/{dataset}/confusion.svg", dataset=CONFIG.used),
-        expand("<results>/figures/{dataset}/robustness.svg", dataset=CONFIG.used),
-        "<results>/scores.csv",
+        expand("<results>/figures/{dataset}/confusion.svg", dataset=SHOWN),
+        expand("<results>/figures/{dataset}/robustness.svg", dataset=SHOWN),
+        ["<results>/scores.csv"] if SHOWN else [],
     localrule: True
 
 

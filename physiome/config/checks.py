@@ -25,6 +25,10 @@ def check(config: "Config", sections: Iterable[str]) -> None:
         if name not in config.datasets:
             raise ConfigError(f"use_datasets: {name!r} - {nearest(name, config.datasets)}")
     _check_tables(config)
+    known = [*map(config.table_name, config.datasets), *config.ablations]
+    for table in config.use_tables or ():
+        if table not in known:
+            raise ConfigError(f"use_tables: {table!r} - {nearest(table, known)}")
     for scope, changes in config.overrides.items():
         _check_scope(config, scope, changes, sections)
     _check_methods(config)

@@ -61,7 +61,9 @@ class Config(Spec):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Threads = Threads()
     datasets: dict[Name, Dataset]
-    use_datasets: tuple[Name, ...] | None = None  # what a plain `snakemake` runs; null: all
+    # What a plain `snakemake` makes; null: all
+    use_datasets: tuple[Name, ...] | None = None
+    use_tables: tuple[Name, ...] | None = None
     folds: FoldSpec = FoldSpec()
     encoder: EncoderSpec
     pretrain: TrainSpec
@@ -134,6 +136,11 @@ class Config(Spec):
         """Table -> data set, of all tables of the used data sets."""
         found = {self.table_name(name): name for name in self.used}
         return found | {t: a.dataset for t, a in self.ablations.items() if a.dataset in self.used}
+
+    @property
+    def made_tables(self) -> list[str]:
+        """Tables of a plain run."""
+        return [t for t in self.tables_of if self.use_tables is None or t in self.use_tables]
 
     def rows_of(self, table: str) -> dict[str, str]:
         """Method or variant -> title, of a table."""

@@ -91,6 +91,7 @@ REFUSED = {
     ),
     "unknown encoder": ("encoder.name", "dp_neuronett", ["encoder.name", "'dp_neuronet'"]),
     "unknown data set to use": ("use_datasets", ["sleepedf"], ["'sleepedf'", "'sleep_edf'"]),
+    "unknown table to use": ("use_tables", ["tabel3"], ["use_tables", "'table3'"]),
     "unknown kind of source": ("datasets.sleep_edf.source.kind", "edf", ["'edf'", "'sleep_edf'"]),
     "download from nowhere": ("datasets.sleep_edf.source.raw.urls", [], ["urls"]),
     "folder that is not named": ("datasets.sleep_edf.source.raw.fill", "folder", ["folder"]),

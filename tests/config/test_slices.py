@@ -24,6 +24,7 @@ TABLE = {
     "device": ("cpu", ""),
     "threads.*": (1, ""),
     "use_datasets": (["vitaldb", "sleep_edf"], ""),
+    "use_tables": (["table2"], ""),
     "datasets.*.title": ("Another", "table figures"),
     "datasets.*.paper_table": (None, "table"),
     "datasets.*.source.kind": (None, None),

@@ -145,9 +145,10 @@ def below(table):
     return found
 
 
-# Data sets with curves to draw, and tables with methods to compare
-TRAINED = [d for d in CONFIG.used if any(epochs for _, epochs in models(CONFIG.table_name(d)))]
-COMPARED = [table for table in CONFIG.tables_of if len(CONFIG.rows_of(table)) > 1]
+# Data sets whose own table is made, those with curves to draw, and tables with rows to compare
+SHOWN = [d for d in CONFIG.used if CONFIG.table_name(d) in CONFIG.made_tables]
+TRAINED = [d for d in SHOWN if any(epochs for _, epochs in models(CONFIG.table_name(d)))]
+COMPARED = [table for table in CONFIG.made_tables if len(CONFIG.rows_of(table)) > 1]
 
 
 def source_code(step):

@@ -73,7 +73,7 @@ rule scores:
 
 rule all_scores:
     input:
-        expand("<results>/scores/{dataset}.csv", dataset=CONFIG.used),
+        expand("<results>/scores/{dataset}.csv", dataset=SHOWN),
     output:
         report(
             "<results>/scores.csv",
