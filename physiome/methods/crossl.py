@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from physiome.config.systems import CroSSLSpec
 from physiome.methods.base import Inputs, Method, Signals
-from physiome.nn.losses import vicreg
 from physiome.nn.scaling import Scaling
+from physiome.nn.vicreg import vicreg
 
 
 class Layer(nn.Module):

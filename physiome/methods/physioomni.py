@@ -18,7 +18,7 @@ from physiome.config.systems import PhysioOmniSpec
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.codes import Codebook
-from physiome.nn.losses import cross_entropy, mean_squared_error, orthogonality
+from physiome.nn.losses import cross_entropy, mse, orthogonality
 from physiome.nn.masking import masked_positions, n_kept, random_kept, take_tokens
 from physiome.nn.patchformer import CodeDecoder, PatchEncoder, spectrum, tanh_head
 
@@ -126,10 +126,10 @@ class Tokenizer(PatchMethod):
         for m, codes in private.items():
             target = self.target(m, batch[m])
             rebuilt = self.decoders[m](torch.cat([codes, shared[m]], dim=-1))
-            own.append(mean_squared_error(rebuilt, target))
+            own.append(mse(rebuilt, target))
             if anchor in shared and m != anchor:
                 rebuilt = self.decoders[m](torch.cat([codes, shared[anchor]], dim=-1))
-                cross.append(mean_squared_error(rebuilt, target))
+                cross.append(mse(rebuilt, target))
         zero = torch.zeros_like(own[0].detach())
         return {
             "reconstruct": torch.stack(own).sum(),

@@ -16,7 +16,7 @@ from physiome.config.systems import PhysioOmniSpec
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.methods.physioomni import PhysioOmni
-from physiome.nn.losses import cross_entropy, mean_squared_error
+from physiome.nn.losses import cross_entropy, mse
 from physiome.nn.patchformer import BareBlock
 
 
@@ -78,9 +78,7 @@ class TunedPhysioOmni(Method):
         logits = {m: self.classify(f) for m, f in features.items()}
         fused = self.classify(self.fuse(features))
         return {
-            "align": torch.stack(
-                [mean_squared_error(f, prototypes) for f in features.values()]
-            ).sum(),
+            "align": torch.stack([mse(f, prototypes) for f in features.values()]).sum(),
             "fused": cross_entropy(fused, labels, smoothing),
             "single": torch.stack(
                 [cross_entropy(one, labels, smoothing) for one in logits.values()]

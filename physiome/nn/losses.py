@@ -1,12 +1,12 @@
 """Losses as pure functions. All compute in float32 or better, whatever autocast is on."""
 
 import torch
-from pytorch_metric_learning.losses import VICRegLoss
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def _full(x: Tensor) -> Tensor:
+def full(x: Tensor) -> Tensor:
+    """x in float32 at least."""
     return x if x.dtype == torch.float64 else x.float()
 
 
@@ -23,7 +23,7 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, not {temperature}")
     with torch.autocast(a.device.type, enabled=False):
-        vectors = F.normalize(torch.cat([_full(a), _full(b)]), dim=1)  # (2B, D)
+        vectors = F.normalize(torch.cat([full(a), full(b)]), dim=1)  # (2B, D)
         logits = vectors @ vectors.T / temperature
         logits.fill_diagonal_(float("-inf"))
         n = len(a)
@@ -33,7 +33,7 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
 
 def mse(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean squared error over all elements of two tensors of one shape."""
-    return (_full(prediction) - _full(target)).square().mean()
+    return (full(prediction) - full(target)).square().mean()
 
 
 def masked_mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def masked_mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         prediction, target: (B, N, D).
         mask: (B, N), 1 where the token was masked and counts.
     """
-    error = (_full(prediction) - _full(target)).square().mean(dim=-1)  # (B, N)
+    error = (full(prediction) - full(target)).square().mean(dim=-1)  # (B, N)
     mask = mask.to(error.dtype)
     return (error * mask).sum() / mask.sum()
 
@@ -54,7 +54,7 @@ def masked_mse_per_sample(prediction: Tensor, target: Tensor, mask: Tensor) -> T
     As in the published MultiMAE code: a sample counts alike however many tokens it has masked, and
     one without any does not count. 0 if no sample has any.
     """
-    error = (_full(prediction) - _full(target)).square().mean(dim=-1)  # (B, N)
+    error = (full(prediction) - full(target)).square().mean(dim=-1)  # (B, N)
     mask = mask.to(error.dtype)
     masked = mask.sum(dim=1)  # (B,)
     of_samples = (error * mask).sum(dim=1) / masked.clamp_min(1)
@@ -70,7 +70,7 @@ def masked_cosine(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         prediction, target: (B, N, D).
         mask: (B, N), 1 where the token was masked and counts.
     """
-    distance = 1 - F.cosine_similarity(_full(prediction), _full(target), dim=-1)  # (B, N)
+    distance = 1 - F.cosine_similarity(full(prediction), full(target), dim=-1)  # (B, N)
     mask = mask.to(distance.dtype)
     return (distance * mask).sum() / mask.sum().clamp_min(1)
 
@@ -90,7 +90,7 @@ def world_contrast(a: Tensor, p: Tensor, temperature: float, sigma: float, margi
         s(u, v) = exp(-|u - v|^2 / (2 sigma^2)).
     """
     with torch.autocast(a.device.type, enabled=False):
-        a, p = F.normalize(_full(a), dim=1), F.normalize(_full(p), dim=1)
+        a, p = F.normalize(full(a), dim=1), F.normalize(full(p), dim=1)
         world = (a @ p.T / temperature).softmax(dim=1) @ p  # (B, D)
 
         def similarity(other: Tensor) -> Tensor:
@@ -99,34 +99,16 @@ def world_contrast(a: Tensor, p: Tensor, temperature: float, sigma: float, margi
         return F.relu(similarity(world) - similarity(p) + margin).mean()
 
 
-def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance: float) -> Tensor:
-    """VICReg between two views (B, D), B > 1: alike, spread in each feature, and decorrelated.
-
-    The three numbers weigh the terms. The library's variance is the unbiased one, where CroSSL's
-    published code divides by B.
-    """
-    with torch.autocast(a.device.type, enabled=False):
-        weights = {
-            "invariance_lambda": invariance, "variance_mu": variance, "covariance_v": covariance
-        }  # fmt: skip
-        return VICRegLoss(**weights)(_full(a), ref_emb=_full(b))
-
-
-def mean_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean of the squared difference over everything; shapes agree."""
-    return F.mse_loss(_full(prediction), _full(target))
-
-
 def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Mean cross-entropy of logits (..., C) to class or code numbers (...,): ln C at chance.
 
     Args:
         smoothing: share of the target that is spread evenly over all C.
     """
-    flat = _full(logits).flatten(0, -2)
+    flat = full(logits).flatten(0, -2)
     return F.cross_entropy(flat, labels.flatten(), label_smoothing=smoothing)
 
 
 def orthogonality(a: Tensor, b: Tensor) -> Tensor:
     """Mean of max(0, cosine) between vectors (..., D): opposite ones cost nothing (PhysioOmni)."""
-    return F.cosine_similarity(_full(a), _full(b), dim=-1).clamp_min(0).mean()
+    return F.cosine_similarity(full(a), full(b), dim=-1).clamp_min(0).mean()

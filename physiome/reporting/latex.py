@@ -5,6 +5,7 @@ import pandas as pd
 from physiome.reporting.tables import LABELS, METRICS, ROBUSTNESS, TableSpec
 from physiome.subsets import AS_RECORDED
 
+PANEL = 7  # methods side by side, as in the paper; more go below
 HEADS = {
     "logistic": "multinomial logistic regression, strength chosen on validation subjects",
     "paper": "the published two-layer head",
@@ -32,37 +33,49 @@ def to_latex(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
         subjects: test subjects of all folds together.
         folds: number of folds.
     """
-    body = pd.DataFrame([_row(group, spec) for _, group in table.groupby("subset", sort=False)])
-    body.columns = pd.MultiIndex.from_tuples(
-        [("", escape(title)) for title in spec.modalities.values()]
-        + [
-            (escape(entry.title), metric.upper())
-            for entry in spec.methods.values()
-            for metric in METRICS
-        ]
+    names, panels = list(spec.methods), -(-len(spec.methods) // PANEL)
+    size = -(-len(names) // panels)  # of equal panels, one below the other
+    parts = [_panel(table, spec, names[i : i + size]) for i in range(0, len(names), size)]
+    body = "\n\n\\medskip\n".join(
+        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}%\n}}" for tabular in parts
     )
-    tabular = (
-        body.style.hide(axis="index")
-        .to_latex(
-            hrules=True,
-            multicol_align="c",
-            column_format="c" * len(spec.modalities) + "r" * (len(METRICS) * len(spec.methods)),
-        )
-        .strip()
-    )
-    columns = len(spec.modalities)
-    for label in LABELS.values():  # spans the modality columns, whose other cells are empty
-        spanning = rf"\multicolumn{{{columns}}}{{l}}{{{label}}}"
-        tabular = tabular.replace(f"\n{label}" + " & " * (columns - 1), f"\n{spanning}")
     caption = _caption(table, spec, windows, subjects, folds)
     return (
         "% needs \\usepackage{booktabs,xcolor,graphicx}\n"
         "\\begin{table*}[t]\n\\centering\n"
         f"\\caption{{{caption}}}\n"
         f"\\label{{tab:{labelled(spec)}}}\n"
-        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}%\n}}\n"
+        f"{body}\n"
         "\\end{table*}\n"
     )
+
+
+def _panel(table: pd.DataFrame, spec: TableSpec, methods: list[str]) -> str:
+    """The tabular of some of the methods."""
+    shown = table[table["method"].isin(methods)]
+    body = pd.DataFrame([_row(group, spec) for _, group in shown.groupby("subset", sort=False)])
+    body.columns = pd.MultiIndex.from_tuples(
+        [("", escape(title)) for title in spec.modalities.values()]
+        + [
+            (escape(spec.methods[name].title), metric.upper())
+            for name in methods
+            for metric in METRICS
+        ]
+    )
+    columns = len(spec.modalities)
+    tabular = (
+        body.style.hide(axis="index")
+        .to_latex(
+            hrules=True,
+            multicol_align="c",
+            column_format="c" * columns + "r" * (len(METRICS) * len(methods)),
+        )
+        .strip()
+    )
+    for label in LABELS.values():  # spans the modality columns, whose other cells are empty
+        spanning = rf"\multicolumn{{{columns}}}{{l}}{{{label}}}"
+        tabular = tabular.replace(f"\n{label}" + " & " * (columns - 1), f"\n{spanning}")
+    return tabular
 
 
 def labelled(spec: TableSpec) -> str:

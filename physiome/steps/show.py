@@ -10,7 +10,7 @@ from physiome.errors import DataError, nearest
 
 
 def run(tables: list[Path], head: str) -> None:
-    """Print each table's rows of one head: subset, then ACC and AUC of every method.
+    """Print each table's rows of one head: a line per method, ACC / AUC of every subset.
 
     Raises:
         DataError: if a file is missing or has no rows of that head.
@@ -28,12 +28,20 @@ def run(tables: list[Path], head: str) -> None:
 
 
 def _laid_out(rows: pd.DataFrame, title: str) -> Table:
-    columns = [c for c in rows.columns if c.endswith((" ACC", " AUC"))]
-    table = Table(Column("subset", no_wrap=True), title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, justify="right")
+    """A line per method; a column per subset, headed by its modalities."""
+    methods = [c.removesuffix(" ACC") for c in rows.columns if c.endswith(" ACC")]
+    after = list(rows.columns).index("subset") + 1
+    modalities = list(rows.columns[after : list(rows.columns).index(methods[0] + " ACC")])
+    table = Table(Column("ACC / AUC", no_wrap=True), title=title, title_justify="left")
     for _, row in rows.iterrows():
-        table.add_row(row["subset"], *(_rounded(row[c]) for c in columns))
+        used = [name for name in modalities if row[name] == "1"]
+        table.add_column("\n".join(used) or row["subset"], justify="right")
+    for method in methods:
+        values = [
+            " / ".join(_rounded(row[f"{method} {metric}"]) for metric in ("ACC", "AUC"))
+            for _, row in rows.iterrows()
+        ]
+        table.add_row(method, *values)
     return table
 
 
@@ -41,4 +49,4 @@ def _rounded(text: str) -> str:
     try:
         return f"{float(text):.1f}"
     except ValueError:
-        return text
+        return text or "-"

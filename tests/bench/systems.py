@@ -60,7 +60,7 @@ def build(name: str, config: Config) -> Method:
 
 
 def measure(name: str, steps: int) -> dict[str, float]:
-    """Segments/s of a step in the middle of a training, its work per segment, parameters, memory."""
+    """Speed of a step in the middle of a training, its work per segment, parameters, memory."""
     keep_freed_memory()
     torch.manual_seed(0)
     method = build(name, common.paper_config()).train()

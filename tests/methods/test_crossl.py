@@ -10,7 +10,7 @@ from physiome.config.systems import CroSSLSpec
 from physiome.config.window import Window
 from physiome.methods.base import Inputs
 from physiome.methods.crossl import CroSSL, Encoder, Layer
-from physiome.nn.losses import vicreg
+from physiome.nn.vicreg import vicreg
 from physiome.subsets import all_subsets
 
 SMALL = {

@@ -18,7 +18,7 @@ def build() -> contract.Build:
     """Builds the example from a seed."""
     (source,) = re.findall(r"```python\n(\"\"\"Contrast between.*?)```", README.read_text(), re.S)
     namespace: dict = {"__name__": "pairs"}
-    exec(compile(source, "README.md", "exec"), namespace)  # noqa: S102
+    exec(compile(source, "README.md", "exec"), namespace)
 
     def made(seed: int) -> Method:
         torch.manual_seed(seed)

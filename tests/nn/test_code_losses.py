@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from physiome.nn.losses import cross_entropy, mean_squared_error, orthogonality
+from physiome.nn.losses import cross_entropy, mse, orthogonality
 
 
 def test_only_vectors_that_point_the_same_way_cost_orthogonality():
@@ -41,7 +41,7 @@ def test_low_precision_is_raised_before_anything_is_summed():
     numbers = torch.randint(7, (4, 3))
     assert cross_entropy(logits, numbers).dtype == torch.float32
     assert torch.equal(cross_entropy(logits, numbers), cross_entropy(logits.float(), numbers))
-    assert mean_squared_error(logits, logits + 1).dtype == torch.float32
+    assert mse(logits, logits + 1).dtype == torch.float32
     assert orthogonality(logits, logits).dtype == torch.float32
 
 
@@ -49,4 +49,4 @@ def test_the_squared_error_is_a_mean_over_everything():
     target = torch.zeros(2, 3, 4)
     prediction = torch.ones(2, 3, 4)
     prediction[0, 0, 0] = 5.0
-    assert float(mean_squared_error(prediction, target)) == pytest.approx((23 + 25) / 24)
+    assert float(mse(prediction, target)) == pytest.approx((23 + 25) / 24)

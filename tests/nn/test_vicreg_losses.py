@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from physiome.nn.losses import vicreg
+from physiome.nn.vicreg import vicreg
 
 H = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64)
 P = torch.tensor([[1, 1], [1, 1], [-1, -1], [-1, -1]], dtype=torch.float64)

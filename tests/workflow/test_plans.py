@@ -10,7 +10,7 @@ import pytest
 from project_copy import ROOT, Project, environment
 
 # Of 14 methods 12 are trained, one of them after another that no table shows: 13 trainings and two
-# kinds of encoders per fold. Tables 3 to 6 add 17 variants of five folds and four kinds of encoders.
+# kinds of encoders per fold. Tables 3 to 6 add 17 variants in five folds, four kinds of encoders.
 PAPER = {
     "records": 2, "fetch": 116, "shard": 116, "folds": 2, "pretrain": 120, "train": 215,
     "embed": 225, "probe": 225, "scores": 6, "all_scores": 1, "table": 6, "intervals": 6,

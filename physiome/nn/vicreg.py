@@ -1,0 +1,20 @@
+"""VICReg, by pytorch-metric-learning: in a module of its own, as the library is slow to import."""
+
+import torch
+from pytorch_metric_learning.losses import VICRegLoss
+from torch import Tensor
+
+from physiome.nn.losses import full
+
+
+def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance: float) -> Tensor:
+    """VICReg between two views (B, D), B > 1: alike, spread in each feature, and decorrelated.
+
+    The three numbers weigh the terms. The library's variance is the unbiased one, where CroSSL's
+    published code divides by B.
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        weights = {
+            "invariance_lambda": invariance, "variance_mu": variance, "covariance_v": covariance
+        }  # fmt: skip
+        return VICRegLoss(**weights)(full(a), ref_emb=full(b))
