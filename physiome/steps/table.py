@@ -11,7 +11,9 @@ from physiome.reporting.latex import to_latex
 from physiome.reporting.paper import paper_cells, require_titles
 from physiome.reporting.scores import NOTES, read_scores
 from physiome.reporting.tables import METRICS, TableSpec, build_table, wide
-from physiome.subsets import AS_RECORDED, parse_subset
+from physiome.subsets import AS_RECORDED, all_subsets, parse_subset, subset_name
+
+ONE_HEAD = "one_head"  # what the probe calls the head that serves every subset
 
 
 def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
@@ -40,8 +42,9 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
     to_tex = variants_to_latex if spec.layout == "variants" else to_latex
     parts, printed = [], ""
     for head, cells in found.groupby("head", sort=False):
+        told = reasons | _without_head(cells, spec) if head == ONE_HEAD else reasons
         table = build_table(
-            cells, spec.methods, spec.modalities, paper, subsets, spec.decimals, reasons
+            cells, spec.methods, spec.modalities, paper, subsets, spec.decimals, told
         )
         parts.append(wide(table, spec, str(head)))
         if head == spec.head:
@@ -65,6 +68,14 @@ def _reasons(spec: TableSpec, scores: Path) -> dict[tuple[str, str], str]:
     prefix = f"{spec.dataset}/"
     told = {key.removeprefix(prefix): why for key, why in notes.items() if key.startswith(prefix)}
     return {(key.rpartition("/")[0], key.rpartition("/")[2]): why for key, why in told.items()}
+
+
+def _without_head(cells: pd.DataFrame, spec: TableSpec) -> dict[tuple[str, str], str]:
+    """Why methods have no row under the one head of the full set."""
+    names = [subset_name(subset) for subset in all_subsets(tuple(spec.modalities))]
+    absent = [m for m in spec.methods if m not in set(cells["method"])]
+    why = "its embeddings differ in meaning from subset to subset: no head serves all"
+    return {(m, name): why for m in absent for name in [*names, AS_RECORDED]}
 
 
 def _scores_of(spec: TableSpec, path: Path) -> pd.DataFrame:

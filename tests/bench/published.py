@@ -43,7 +43,7 @@ class Published(nn.Module):
         one = self._view(views[0], kept[0], kept[2])
         two = self._view(views[1], kept[1], kept[3])
         # The third masking repeats the first: then the terms are equal to ours, at equal cost.
-        across = self.contrast(self._third(views[0], kept[0]), self._third(views[1], kept[1]))
+        across = self._contrast(self._third(views[0], kept[0]), self._third(views[1], kept[1]))
         return {
             "masked": 0.5 * (one[0] + two[0]),
             "within": 0.5 * (one[1] + two[1]),
@@ -54,7 +54,7 @@ class Published(nn.Module):
         """Summed masked losses of a view's two passes, and the contrast between them."""
         features = self._features(x)
         masked, classes = zip(*(self._masked(features, k) for k in (first, second)), strict=True)
-        return masked[0] + masked[1], self.contrast(*classes)
+        return masked[0] + masked[1], self._contrast(*classes)
 
     def _features(self, x: Tensor) -> Tensor:
         """(B, L) -> (B, N, features)."""

@@ -164,7 +164,8 @@ def test_the_full_set_is_embedded_by_the_full_decoder_and_the_rest_by_the_scenar
 def test_embeddings_of_one_window_do_not_depend_on_the_others():
     method, signals = build(), waves(5)
     whole = method.embed(signals)
-    torch.testing.assert_close(method.embed({m: x[2:3] for m, x in signals.items()}), whole[2:3])
+    alone = method.embed({m: x[2:3] for m, x in signals.items()})
+    torch.testing.assert_close(alone, whole[2:3], rtol=1e-4, atol=1e-4)
 
 
 def test_a_missing_modality_is_zero_behind_its_encoder():

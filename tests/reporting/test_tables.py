@@ -210,8 +210,8 @@ def test_csv_has_ours_the_papers_and_the_difference():
 
 
 def latex_rows(tex):
-    body = tex.split(r"\midrule")[1].split(r"\bottomrule")[0]
-    return [line for line in body.strip().splitlines() if line]
+    panels = [part.split(r"\bottomrule")[0] for part in tex.split(r"\midrule")[1:]]
+    return [line for panel in panels for line in panel.strip().splitlines() if line]
 
 
 def test_latex_is_balanced_and_every_row_has_every_column():
@@ -226,13 +226,14 @@ def test_latex_is_balanced_and_every_row_has_every_column():
     assert plain.count("{") == plain.count("}")
     assert plain.count("$") % 2 == 0
     assert re.findall(r"\\begin{(.*?)}", tex) == re.findall(r"\\end{(.*?)}", tex)[::-1]
-    columns = 3 + 2 * len(methods)
-    assert rf"\begin{{tabular}}{{{'c' * 3}{'r' * (columns - 3)}}}" in tex
-    *rows, last = latex_rows(tex)
-    assert len(rows) == 7
-    assert all(row.count("&") == columns - 1 for row in rows)
-    assert last.count("&") == columns - 3
-    assert last.startswith(r"\multicolumn{3}{l}{mean of the proper subsets} &")
+    assert len(methods) == 8  # one more than stand side by side: two panels of four
+    assert tex.count(rf"\begin{{tabular}}{{{'c' * 3}{'r' * 8}}}") == 2
+    rows = latex_rows(tex)
+    assert len(rows) == 2 * 8
+    for panel in (rows[:8], rows[8:]):
+        assert all(row.count("&") == 10 for row in panel[:7])
+        assert panel[7].count("&") == 8
+        assert panel[7].startswith(r"\multicolumn{3}{l}{mean of the proper subsets} &")
     assert rows[0].startswith(r"$\bullet$ & $\bullet$ & $\bullet$ & 75.53 {\scriptsize [75.53]}")
     assert r"Sleep \& more" in tex
     assert r"majority\_class" in tex

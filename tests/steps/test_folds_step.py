@@ -117,13 +117,22 @@ def spoilt(shards, paths):
 
 def steps(shards, path, output):
     """Each step that reads folds, on fold 1."""
-    trained = canonical_json({**MODEL, "name": "handmade", "method": {}, "train": TRAINING})
-    embedded = {**MODEL, "name": "handmade", "method": {}, "classes": ["p", "q"], "batch": 4}
+    trained = canonical_json(
+        {**MODEL, "name": "handmade", "base": "handmade", "method": {}, "train": TRAINING}
+    )
+    embedded = {
+        **MODEL,
+        "name": "handmade",
+        "base": "handmade",
+        "method": {},
+        "classes": ["p", "q"],
+        "batch": 4,
+    }
     return {
         "pretrain": lambda: pretrain.run(
             canonical_json({**MODEL, "pretrain": TRAINING}), shards, path, 1, "a", output
         ),
-        "train": lambda: train.run(trained, shards, path, 1, None, output),
+        "train": lambda: train.run(trained, shards, path, 1, [], output),
         "embed": lambda: embed.run(canonical_json(embedded), shards, path, 1, output),
         "open_fold": lambda: open_fold(shards, ["a"], path, 1),
     }
