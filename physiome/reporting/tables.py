@@ -120,8 +120,6 @@ def _means(
                         row["note"] = "undefined in every fold"
                     elif len(of_folds) < expected:
                         row["note"] = f"{len(of_folds)} of {expected} folds"
-                    elif expected == 1:
-                        row["note"] = "one fold: no spread"
                 if row["folds"] == 0:
                     row["note"] = reasons.get((method, subset), row["note"])
                 found.append(row)

@@ -1,0 +1,36 @@
+"""The row "as published": two faults of the public code, switched on and only then there."""
+
+import torch
+from checks import reached
+from tiny import NAMES, draws, neuronet, physiome, waves
+
+
+def test_gradients_cut_as_published_leave_training_to_the_contrast():
+    method = physiome(defects=("detach",))
+    terms = method.loss(waves(), draws(3))
+    assert not terms["intra"].requires_grad
+    assert not terms["missing"].requires_grad
+    found = {name.split(".")[0] for name in reached(method, terms["contrast"])}
+    assert found <= {"modality_tokens", "fusion", "project_fused", "project", "mask_token"}
+    assert {"modality_tokens", "fusion", "project_fused", "project"} <= found
+
+
+def test_initialised_anew_as_published_the_encoders_forget_what_they_learned():
+    given = neuronet(modality="a").encoder.state_dict()
+    for defects in ((), ("reinitialise",)):
+        built = physiome(defects=defects).encoders["a"].state_dict()
+        linear = "transformer.blocks.0.mlp.0.weight"
+        convolution = "frame_network.stem.0.weight"
+        assert torch.equal(built[linear], given[linear]) == (not defects)
+        assert torch.equal(built[convolution], given[convolution])  # convolutions survived
+
+
+def test_published_faults_change_no_value_of_the_loss_but_its_gradient():
+    """With equal weights and draws: detaching is about gradients alone."""
+    sound, faulty = physiome(), physiome(defects=("detach",))
+    faulty.load_state_dict(sound.state_dict())
+    for method in (sound, faulty):
+        method.eval()
+    one, other = (method.loss(waves(), draws(1)) for method in (sound, faulty))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert sound.modalities == NAMES
