@@ -8,6 +8,7 @@ from plain_config import OVERLAYS, ROOT, overlaid, shipped
 
 from physiome.config.base import deep_merge
 from physiome.config.tree import Config, load_files
+from physiome.reporting.paper import paper_cells, paper_subset
 
 SOURCE = re.compile(
     r"#.*(Table \d|\bcode\b|\btext\b|\bours\b|default|its paper|-18|\bB0\b|ViT-S|Swin-T)"
@@ -81,3 +82,51 @@ def test_the_configuration_cannot_be_changed_after_loading():
     config = Config.load(shipped())
     with pytest.raises(ValueError, match="frozen"):
         config.train.epochs = 1
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else():
+    config = Config.load(shipped())
+    plain = config.resolve("physiome", "sleep_edf")
+    variant = config.resolve("restore_256x6", "sleep_edf")
+    assert variant.base == "physiome"
+    assert (variant.settings["restore_width"], variant.settings["restore_depth"]) == (256, 6)
+    changed = {k for k in plain.settings if plain.settings[k] != variant.settings[k]}
+    assert changed == {"restore_width", "restore_depth"}
+    assert variant.train == plain.train.model_copy(update={"epochs": 10})
+    assert config.resolve("vit", "sleep_edf").encoder == "vit_s16"
+    assert config.resolve("vit", "sleep_edf").settings == plain.settings
+
+
+def test_overrides_of_a_data_set_reach_its_variants():
+    config = Config.load(shipped())
+    assert config.resolve("physiome_10", "vitaldb").settings["depth"] == 4
+    assert config.resolve("physiome_10", "sleep_edf").settings["depth"] == 6
+    assert config.resolve("synthsleepnet", "vitaldb").settings["decoder_depth"] == 3
+
+
+def test_systems_train_as_they_say_and_otherwise_as_all_do():
+    config = Config.load(shipped())
+    contrawr, common = config.resolve("contrawr", "sleep_edf").train, config.train
+    assert (contrawr.optimizer, contrawr.schedule, contrawr.clip_norm) == ("adam", "constant", None)
+    assert contrawr.precision == common.precision
+    assert config.resolve("synthsleepnet", "sleep_edf").train == common
+    assert config.resolve("multimae", "sleep_edf").train.peak_rate == pytest.approx(2e-4)
+    assert config.resolve("random", "vitaldb").train.epochs == 0
+
+
+def test_single_path_encoders_stand_below_synthsleepnet_whatever_is_configured():
+    config = Config.load(shipped())
+    assert config.resolve("synthsleepnet", "sleep_edf").encoder == "neuronet"
+    assert config.resolve("physiome", "sleep_edf").encoder == "dp_neuronet"
+    assert config.resolve("crossl", "sleep_edf").encoder is None
+
+
+def test_the_papers_rows_and_subsets_stand_in_tables_3_to_6():
+    config = Config.load(shipped())
+    for table, ablation in config.ablations.items():
+        paper = paper_cells(int(table.removeprefix("table")))
+        assert set(paper["method"]) == set(ablation.rows.values()), table
+        assert list(dict.fromkeys(paper["method"])) == list(ablation.rows.values()), table
+        titles = config.datasets["sleep_edf"].modalities
+        names = {paper_subset([titles[m].title or m for m in s]) for s in ablation.parsed(titles)}
+        assert set(paper["subset"]) == names, table

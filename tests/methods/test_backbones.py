@@ -4,6 +4,7 @@ import pytest
 import torch
 from checks import reached
 from peft import LoraConfig, inject_adapter_in_model
+from small import BACKBONE
 from tiny import ENCODER, RATE_HZ, SAMPLES, draws, waves
 
 from physiome.config.model import EncoderSpec
@@ -12,13 +13,7 @@ from physiome.methods.backbones import BackboneEncoder, EfficientNetB0, ResNet18
 from physiome.nn.augment import two_views
 from physiome.nn.losses import nt_xent
 
-SMALL = {
-    "image": {"n_fft": 64, "bins": 32, "frames": 32},
-    "resnet_stem": 8, "resnet_widths": (8, 16, 32), "resnet_depths": (1, 1, 2),
-    "efficientnet_width": 0.25, "efficientnet_depth": 0.1,
-    "vit_patch": 8, "vit_width": 32, "vit_depth": 2, "vit_heads": 4,
-    "swin_width": 16, "swin_depths": (2, 2), "swin_heads": (2, 4),
-}  # fmt: skip
+SMALL = BACKBONE
 ALL = [ResNet18, EfficientNetB0, ViTS16, SwinT]
 every = pytest.mark.parametrize("cls", ALL)
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from checks import calls_of, reached
+from small import SECTIONS
 from tiny import NAMES, SAMPLES, WINDOW, draws, waves
 
 from physiome.errors import ConfigError
@@ -11,10 +12,7 @@ from physiome.methods.base import Inputs
 from physiome.methods.cbramod import CBraModFusion, patch_mask, span_mask
 from physiome.subsets import all_subsets
 
-SMALL = {
-    "patch": 100, "channels": 10, "kernel": 9, "stride": 10, "heads": 4, "depth": 1,
-    "feed_forward": 64,
-}  # fmt: skip
+SMALL = SECTIONS["cbramod"]
 N = 18  # patches: twice 900 samples, 100 each
 
 

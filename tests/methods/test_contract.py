@@ -3,14 +3,8 @@
 import contract
 import pytest
 import torch
-from test_backbones import SMALL as BACKBONE
-from test_cbramod import SMALL as CBRAMOD
-from test_contrawr import SMALL as CONTRAWR
-from test_crossl import SMALL as CROSSL
-from test_multimae import SMALL as MULTIMAE
-from test_physioomni import SMALL as PHYSIOOMNI
-from test_robustssf import SMALL as ROBUSTSSF
-from tiny import ENCODER, FUSION, NAMES, WINDOW, draws
+from small import SECTIONS, settings_of
+from tiny import NAMES, draws
 
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method
@@ -18,24 +12,8 @@ from physiome.methods.build import build_encoder, build_method, fresh_stands
 from physiome.methods.multimae import MultiMAE
 from physiome.registry import ENCODERS, METHODS
 
-SYNTHSLEEPNET = {k: v for k, v in FUSION.items() if not k.startswith("restore")}
-# The `method` section of each method's settings, small. A new method needs a line here.
-SECTIONS = {
-    "contrawr": CONTRAWR, "synthsleepnet": SYNTHSLEEPNET, "multimae": MULTIMAE,
-    "robustssf": ROBUSTSSF, "crossl": CROSSL, "maskmentor": MULTIMAE, "cbramod": CBRAMOD,
-    "physioomni_tokenizer": PHYSIOOMNI, "physioomni": PHYSIOOMNI, "physioomni_tuned": PHYSIOOMNI,
-    "physiome": FUSION, "random": FUSION, "handmade": {}, "majority": {},
-}  # fmt: skip
 CASES = [*METHODS, *ENCODERS]
 TRAINED = [name for name in CASES if name in ENCODERS or METHODS[name].trains]
-
-
-def settings_of(name: str) -> dict:
-    """Plain settings, as a step gets them."""
-    own = METHODS[name].encoder if name in METHODS else name
-    encoder = {**ENCODER, "name": own or "neuronet", "backbone": BACKBONE}
-    settings = {"modalities": list(NAMES), "window": WINDOW, "encoder": encoder}
-    return settings | {"method": SECTIONS.get(name, {}), "classes": ["slow", "fast"]}
 
 
 def builder(name: str) -> contract.Build:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from checks import calls_of, reached
+from small import SECTIONS
 from tiny import NAMES, RATE_HZ, SAMPLES, WINDOW, draws, waves
 
 from physiome.config.systems import ContraWRSpec
@@ -14,10 +15,7 @@ from physiome.methods.base import Inputs
 from physiome.methods.contrawr import ContraWR, DedicatedContraWR
 from physiome.subsets import all_subsets, subset_name
 
-SMALL = {
-    "n_fft": 64, "hop": 16, "channels": (4, 8, 16, 16), "dropout": 0.1, "projection": 16,
-    "momentum": 0.9, "temperature": 1.0, "sigma": 0.5,
-}  # fmt: skip
+SMALL = SECTIONS["contrawr"]
 
 
 def small(names=NAMES, seed: int = 0, **changes) -> ContraWR:

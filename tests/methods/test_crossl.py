@@ -3,6 +3,7 @@
 import pytest
 import torch
 from checks import calls_of, reached
+from small import SECTIONS
 from tiny import NAMES, SAMPLES, WINDOW, draws, waves
 from torch.nn import functional as F
 
@@ -13,10 +14,7 @@ from physiome.methods.crossl import CroSSL, Encoder, Layer
 from physiome.nn.vicreg import vicreg
 from physiome.subsets import all_subsets
 
-SMALL = {
-    "channels": (8, 8, 16), "kernels": (8, 6, 4), "hidden": (32, 16), "width": 8,
-    "covariance": 1.0,
-}  # fmt: skip
+SMALL = SECTIONS["crossl"]
 
 
 def small(seed: int = 0, **changes) -> CroSSL:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from checks import calls_of, reached
+from small import SECTIONS
 from tiny import NAMES, WINDOW, draws, waves
 
 from physiome.methods.base import Inputs
@@ -10,11 +11,7 @@ from physiome.methods.multimae import MultiMAE
 from physiome.nn.image_decoder import CrossAttention, ImageDecoder
 from physiome.subsets import all_subsets
 
-SMALL = {
-    "image": {"n_fft": 64, "bins": 16, "frames": 16}, "patch": 4, "visible": 8,
-    "width": 64, "depth": 1, "heads": 4,
-    "decoder_width": 32, "decoder_depth": 1, "decoder_heads": 4,
-}  # fmt: skip
+SMALL = SECTIONS["multimae"]
 N = 16  # patches of a modality
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from checks import calls_of, reached
+from small import SECTIONS
 from tiny import NAMES, SAMPLES, WINDOW, draws, waves
 
 from physiome.config.systems import PhysioOmniSpec
@@ -13,11 +14,7 @@ from physiome.methods.base import Inputs
 from physiome.methods.physioomni import PhysioOmni, Tokenizer
 from physiome.nn.patchformer import PatchEncoder, spectrum
 
-SMALL = {
-    "stem": 4, "width": 32, "depth": 1, "heads": 4, "decoder_depth": 1, "codes": 16,
-    "code_width": 8, "spectral": ["b"], "mask_ratios": {"c": 0.7}, "positions": 8,
-    "aligned_width": 16, "aligned_heads": 2,
-}  # fmt: skip
+SMALL = SECTIONS["physioomni"]
 N = 9  # patches of one second
 INPUTS = Inputs.of({"modalities": NAMES, "window": WINDOW})
 

@@ -6,6 +6,7 @@ from fnmatch import fnmatch
 import pytest
 import torch
 from checks import calls_of, reached
+from small import SECTIONS
 from tiny import NAMES, WINDOW, draws, waves
 
 from physiome.config.systems import RobustSsFSpec
@@ -15,7 +16,7 @@ from physiome.methods.robustssf import RobustSsF
 from physiome.nn.robust import Fusion, ImageEncoder
 from physiome.subsets import all_subsets
 
-SMALL = {"image": {"n_fft": 64, "bins": 16, "frames": 16}, "widths": (4, 8, 8, 16)}
+SMALL = SECTIONS["robustssf"]
 SEPARATE, DIRECT = Moment(0, 100, 9, 10), Moment(10, 100, 9, 10)
 COMPLETE, DRAWN = Moment(50, 100, 0, 10), Moment(50, 100, 9, 10)
 

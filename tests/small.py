@@ -1,0 +1,54 @@
+"""Small settings of every system, and whole settings as a step gets them."""
+
+from typing import Any
+
+from tiny import ENCODER, FUSION, NAMES, WINDOW
+
+from physiome.registry import METHODS
+
+BACKBONE: dict[str, Any] = {
+    "image": {"n_fft": 64, "bins": 32, "frames": 32},
+    "resnet_stem": 8, "resnet_widths": (8, 16, 32), "resnet_depths": (1, 1, 2),
+    "efficientnet_width": 0.25, "efficientnet_depth": 0.1,
+    "vit_patch": 8, "vit_width": 32, "vit_depth": 2, "vit_heads": 4,
+    "swin_width": 16, "swin_depths": (2, 2), "swin_heads": (2, 4),
+}  # fmt: skip
+SYNTHSLEEPNET = {k: v for k, v in FUSION.items() if not k.startswith("restore")}
+CONTRAWR = {
+    "n_fft": 64, "hop": 16, "channels": (4, 8, 16, 16), "dropout": 0.1, "projection": 16,
+    "momentum": 0.9, "temperature": 1.0, "sigma": 0.5,
+}  # fmt: skip
+MULTIMAE = {
+    "image": {"n_fft": 64, "bins": 16, "frames": 16}, "patch": 4, "visible": 8,
+    "width": 64, "depth": 1, "heads": 4,
+    "decoder_width": 32, "decoder_depth": 1, "decoder_heads": 4,
+}  # fmt: skip
+ROBUSTSSF = {"image": {"n_fft": 64, "bins": 16, "frames": 16}, "widths": (4, 8, 8, 16)}  # fmt: skip
+CROSSL = {
+    "channels": (8, 8, 16), "kernels": (8, 6, 4), "hidden": (32, 16), "width": 8,
+    "covariance": 1.0,
+}  # fmt: skip
+CBRAMOD = {
+    "patch": 100, "channels": 10, "kernel": 9, "stride": 10, "heads": 4, "depth": 1,
+    "feed_forward": 64,
+}  # fmt: skip
+PHYSIOOMNI = {
+    "stem": 4, "width": 32, "depth": 1, "heads": 4, "decoder_depth": 1, "codes": 16,
+    "code_width": 8, "spectral": ["b"], "mask_ratios": {"c": 0.7}, "positions": 8,
+    "aligned_width": 16, "aligned_heads": 2,
+}  # fmt: skip
+# The `method` section of each method's settings, small. A new method needs a line here.
+SECTIONS: dict[str, dict[str, Any]] = {
+    "contrawr": CONTRAWR, "synthsleepnet": SYNTHSLEEPNET, "multimae": MULTIMAE,
+    "robustssf": ROBUSTSSF, "crossl": CROSSL, "maskmentor": MULTIMAE, "cbramod": CBRAMOD,
+    "physioomni_tokenizer": PHYSIOOMNI, "physioomni": PHYSIOOMNI, "physioomni_tuned": PHYSIOOMNI,
+    "physiome": FUSION, "random": FUSION, "handmade": {}, "majority": {},
+}  # fmt: skip
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """Plain settings of a method or encoder."""
+    own = METHODS[name].encoder if name in METHODS else name
+    encoder = {**ENCODER, "name": own or "neuronet", "backbone": BACKBONE}
+    settings = {"modalities": list(NAMES), "window": WINDOW, "encoder": encoder}
+    return settings | {"method": SECTIONS.get(name, {}), "classes": ["slow", "fast"]}

@@ -1,0 +1,178 @@
+"""Every method through the steps of the workflow: train on what it stands on, embed, resume."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from small import SECTIONS, settings_of
+from tiny import NAMES
+from tinyshards import tiny_store
+
+from physiome.errors import DataError, PhysioError, TrainingError
+from physiome.files import canonical_json, write_json
+from physiome.methods.contrawr import DedicatedContraWR
+from physiome.methods.maskmentor import MaskMentor
+from physiome.methods.physioomni import Tokenizer
+from physiome.registry import METHODS
+from physiome.steps import embed, pretrain, train
+from physiome.training.checkpoint import read_weights
+
+TRAINING = {"epochs": 1, "batch": 8, "learning_rate": 1.0e-3}
+WINDOWS = 40  # ten subjects of four windows
+ROLES = {"pretrain": range(4), "train": range(4, 7), "valid": [7], "test": [8, 9]}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with shards, folds and a folder for models."""
+    folder = tmp_path_factory.mktemp("place")
+    tiny_store(folder, windows=WINDOWS)
+    fold = {role: [f"s{i}" for i in subjects] for role, subjects in ROLES.items()}
+    write_json(folder / "folds.json", {"folds": [{"fold": 1, **fold}]})
+    return folder
+
+
+def settings(name, **changes):
+    base = changes.pop("base", name)
+    plain = settings_of(base) | {"dataset": "d", "name": name, "base": base}
+    if base in METHODS and not METHODS[base].on_encoders and METHODS[base].section != "physiome":
+        plain.pop("encoder")
+    return plain | changes
+
+
+def weights(place, name, fold=1):
+    """Trained weights of a method or encoder, with what they stand on; trained once."""
+    output = place / "models" / f"{name}.safetensors"
+    if output.exists():
+        return output
+    shards, folds = [place / "shard0", place / "shard1"], place / "folds.json"
+    if name.startswith("encoder_"):
+        kind, modality = name.removeprefix("encoder_").rsplit("_", 1)
+        encoder = settings_of("physiome")["encoder"] | {"name": kind}
+        shape = {
+            k: v
+            for k, v in settings("physiome").items()
+            if k in ("dataset", "modalities", "window")
+        }
+        text = canonical_json({**shape, "encoder": encoder, "pretrain": TRAINING})
+        pretrain.run(text, shards, folds, fold, modality, output)
+        return output
+    text = canonical_json({**settings(name), "train": TRAINING})
+    train.run(text, shards, folds, fold, stands(place, name), output)
+    return output
+
+
+def stands(place, name):
+    entry = METHODS[name]
+    if entry.on_encoders:
+        kind = settings_of(name)["encoder"]["name"]
+        return [weights(place, f"encoder_{kind}_{m}") for m in NAMES]
+    return [weights(place, entry.after)] if entry.after else []
+
+
+@pytest.mark.parametrize("name", sorted(SECTIONS))
+def test_a_method_is_trained_and_embeds_every_labelled_window(place, name):
+    entry = METHODS[name]
+    path = weights(place, name) if entry.trains else None
+    output = place / "embeddings" / f"{name}.npy"
+    text = canonical_json({**settings(name), "batch": 7, "subsets": None})
+    embed.run(text, [place / "shard0", place / "shard1"], place / "folds.json", 1, output, path)
+    rows, facts = np.load(output), json.loads(output.with_suffix(".json").read_text())
+    assert len(rows) == 24  # six subjects are labelled in this fold
+    assert np.isfinite(rows).all()
+    assert len(facts["columns"]) == 7
+    assert bool(facts["restoration"]) == (name in ("physiome", "random"))
+    if path is not None:
+        _, manifest = read_weights(path)
+        assert facts["weights"] == manifest["identity"]
+        assert manifest["role"] == ("train" if entry.labels else "pretrain")
+        assert len(manifest["settings"]["stands"]) == len(stands(place, name))
+
+
+def test_only_chosen_subsets_are_embedded(place):
+    output = place / "chosen.npy"
+    text = canonical_json({**settings("handmade"), "batch": 7, "subsets": ["c", "a+b"]})
+    embed.run(text, [place / "shard0", place / "shard1"], place / "folds.json", 1, output)
+    facts = json.loads(output.with_suffix(".json").read_text())
+    assert set(facts["columns"]) == {"c", "a+b"}
+    assert len(pd.read_parquet(output.with_suffix(".parquet"))) == 24
+
+
+def test_what_a_method_refuses_is_left_out_with_its_reason(place, monkeypatch):
+    from physiome.methods.controls import HandMade
+
+    output = place / "refused.npy"
+    text = canonical_json({**settings("handmade"), "batch": 7, "subsets": None})
+    shards = [place / "shard0", place / "shard1"]
+    monkeypatch.setattr(HandMade, "refuses", lambda _, s: "needs a" if "a" not in s else "")
+    embed.run(text, shards, place / "folds.json", 1, output)
+    facts = json.loads(output.with_suffix(".json").read_text())
+    assert facts["refused"] == {"b": "needs a", "c": "needs a", "b+c": "needs a"}
+    assert set(facts["columns"]) == {"a+b+c", "a", "a+b", "a+c"}
+    monkeypatch.setattr(HandMade, "refuses", lambda *_: "not today")
+    with pytest.raises(PhysioError, match=r"refuses every subset.*not today"):
+        embed.run(text, shards, place / "folds.json", 1, place / "never.npy")
+    assert not (place / "never.npy").exists()
+
+
+def run_with(place, name, given, output="x.safetensors", **changes):
+    text = canonical_json({**settings(name, **changes), "train": TRAINING})
+    shards = [place / "shard0", place / "shard1"]
+    train.run(text, shards, place / "folds.json", 1, given, place / output)
+
+
+def test_weights_that_a_method_does_not_stand_on_are_refused(place):
+    encoders = [weights(place, f"encoder_neuronet_{m}") for m in NAMES]
+    with pytest.raises(DataError, match="stands on 3 trained models, 2 are given"):
+        run_with(place, "synthsleepnet", encoders[:2])
+    with pytest.raises(DataError, match=r"belong elsewhere.*'a'.*'b'"):
+        run_with(place, "synthsleepnet", [encoders[1], encoders[0], encoders[2]])
+    with pytest.raises(DataError, match="stands on 1 trained models, 0 are given"):
+        run_with(place, "physioomni", [])
+    with pytest.raises(DataError, match=r"weights do not fit|belong elsewhere"):
+        run_with(place, "physioomni", [weights(place, "crossl")])
+    with pytest.raises(DataError, match="stands on 0 trained models"):
+        run_with(place, "crossl", encoders)
+
+
+def test_a_variant_is_its_method_under_another_name(place):
+    given = stands(place, "physiome")
+    run_with(place, "mine", given, "mine.safetensors", base="physiome")
+    tensors, manifest = read_weights(place / "mine.safetensors")
+    expected, _ = read_weights(weights(place, "physiome"))
+    assert manifest["name"] == "mine"
+    assert set(tensors) == set(expected)
+    assert all(np.array_equal(tensors[n], expected[n]) for n in expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [
+        ("contrawr", DedicatedContraWR),
+        ("physioomni_tokenizer", Tokenizer),
+        ("maskmentor", MaskMentor),
+    ],
+)
+def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(place, monkeypatch, name, cls):
+    """Moving averages, codebooks and phases come back with the rest of the state."""
+    changed = {"train": {**TRAINING, "epochs": 3, "batch": 4}}
+    text = canonical_json({**settings(name), **changed})
+    shards, folds = [place / "shard0", place / "shard1"], place / "folds.json"
+    train.run(text, shards, folds, 1, [], place / f"whole_{name}.safetensors")
+    objectives, calls = cls.objectives, []
+
+    def stumble(self, batch, rng):
+        calls.append(1)
+        if len(calls) == 7:
+            raise TrainingError("cut off")
+        yield from objectives(self, batch, rng)
+
+    cut = place / f"cut_{name}.safetensors"
+    monkeypatch.setattr(cls, "objectives", stumble)
+    with pytest.raises(TrainingError, match="cut off"):
+        train.run(text, shards, folds, 1, [], cut, save_every_s=0.0)
+    train.run(text, shards, folds, 1, [], cut)
+    assert len(calls) == 1 + 12  # six steps, the stumble, and the six that were left
+    one, other = read_weights(place / f"whole_{name}.safetensors")[0], read_weights(cut)[0]
+    assert all(np.array_equal(one[n], other[n]) for n in one)
