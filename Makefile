@@ -1,6 +1,7 @@
 # make demo   set everything up and run the whole workflow on synthetic recordings
 # make test   set everything up and run the tests
 # make bench  measure speed and memory
+# make estimate  jobs and GPU-hours per table, from the work that make bench counted
 # make check  lint, format, types
 # make lock   write constraints.txt and envs/physiome.yaml anew (needs uv)
 
@@ -9,7 +10,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := --configfile workflow/overlays/demo.yaml
 
-.PHONY: demo test bench check lock
+.PHONY: demo test bench estimate check lock
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -19,15 +20,19 @@ DEMO := --configfile workflow/overlays/demo.yaml
 demo: .venv/ready
 	snakemake $(DEMO) --quiet rules
 	snakemake $(DEMO) --report results/demo/report.html --quiet all
-	@printf '\nTables:  results/demo/tables/table1.csv  table1.tex  table2.csv  table2.tex\n'
+	@python -m physiome show results/demo/tables/table{1,2,3,4,5,6}.csv
+	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}\n'
+	@printf 'Beside:  .intervals.csv (differences, with 95 %% intervals), .costs.csv (time, memory)\n'
 	@printf 'Scores:  results/demo/scores.csv\nReport:  results/demo/report.html\n\n'
-	@python -m physiome show results/demo/tables/table1.csv results/demo/tables/table2.csv
 
 test: .venv/ready
 	pytest -n auto --dist loadfile
 
 bench: .venv/ready
 	python -m tests.bench
+
+estimate: .venv/ready
+	python -m tests.bench.estimate
 
 check: .venv/ready
 	ruff check physiome tests envs

@@ -1,7 +1,6 @@
 """A hash of the code a job reaches, so that an edit reruns what it can change and nothing else."""
 
 import ast
-import copy
 import hashlib
 from functools import cache
 from pathlib import Path
@@ -39,7 +38,6 @@ def source_of(name: str) -> Path | None:
     return None
 
 
-@cache
 def _tree(name: str) -> ast.Module:
     path = source_of(name)
     if path is None:
@@ -62,7 +60,7 @@ def _imports(name: str) -> list[str]:
 
 @cache
 def _digest(name: str) -> str:
-    tree = copy.deepcopy(_tree(name))
+    tree = _tree(name)
     tables = ""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

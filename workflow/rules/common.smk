@@ -1,6 +1,7 @@
 # The validated configuration, and what rules take from it. No rules here.
 
 import sys
+from functools import cache
 from shlex import quote
 
 from physiome.config.tree import Config
@@ -43,13 +44,24 @@ wildcard_constraints:
 
 def shards(wildcards):
     """The manifests of all shards of a data set."""
-    batches = range(CONFIG.datasets[wildcards.dataset].batches)
-    return [f"{RESULTS}/shards/{wildcards.dataset}/batch{b}/manifest.json" for b in batches]
+    return shards_of(wildcards.dataset)
+
+
+@cache
+def shards_of(dataset):
+    batches = range(CONFIG.datasets[dataset].batches)
+    return [f"{RESULTS}/shards/{dataset}/batch{b}/manifest.json" for b in batches]
+
+
+@cache
+def resolve(method, dataset, fold):
+    """A method or variant in a fold, with all overrides."""
+    return CONFIG.resolve(method, dataset, fold)
 
 
 def resolved(wildcards):
-    """The method or variant of a job, with all overrides."""
-    return CONFIG.resolve(wildcards.method, wildcards.dataset, int(wildcards.fold))
+    """The method or variant of a job."""
+    return resolve(wildcards.method, wildcards.dataset, int(wildcards.fold))
 
 
 def trained_on(found, dataset, fold):
@@ -106,7 +118,7 @@ def models(table):
     dataset, below, above = CONFIG.tables_of[table], {}, {}
     for fold in CONFIG.folds_of(table):
         for method in CONFIG.rows_of(table):
-            found = CONFIG.resolve(method, dataset, fold)
+            found = resolve(method, dataset, fold)
             if found.entry.trains:
                 above[MODELS.format(dataset=dataset, fold=fold) + f"/{method}"] = found.train.epochs
                 below |= dict.fromkeys(trained_on(found, dataset, fold), 1)
@@ -140,7 +152,7 @@ def below(table):
     dataset, found = CONFIG.tables_of[table], {}
     for method in CONFIG.rows_of(table):
         for fold in CONFIG.folds_of(table):
-            stems = trained_on(CONFIG.resolve(method, dataset, fold), dataset, fold)
+            stems = trained_on(resolve(method, dataset, fold), dataset, fold)
             found.setdefault(method, []).extend(f"{stem}.json" for stem in stems)
     return found
 
