@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from physiome.reporting.latex import HEADS, LABELS, escape, labelled, outside_marks, tested
+from physiome.reporting.latex import HEADS, LABELS, closing, escape, labelled, tested
 from physiome.reporting.tables import METRICS, TableSpec
 
 
@@ -64,11 +64,4 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
         f"Head: {escape(HEADS.get(spec.head, spec.head))}.",
         "Bold: best of a column.",
     ]
-    if table["paper"].notna().any():
-        parts.append("In brackets: the published figure.")
-    parts += outside_marks(spec)
-    if table["mean"].isna().any():
-        parts.append("–: no score; the reason is in the CSV file.")
-    if table["note"].str.endswith("folds").any():
-        parts.append("Some means are over fewer folds; see the CSV file.")
-    return " ".join(parts)
+    return " ".join([*parts, *closing(table, spec)])

@@ -129,14 +129,19 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
         )
     if (table["subset"] == AS_RECORDED).any():
         parts.append("As recorded: every test window with the modalities it really has.")
+    return " ".join([*parts, *closing(table, spec)])
+
+
+def closing(table: pd.DataFrame, spec: TableSpec) -> list[str]:
+    """A caption's last sentences: brackets, what takes no mark, gaps."""
+    parts = outside_marks(spec)
     if table["paper"].notna().any():
-        parts.append("In brackets: the published figure.")
-    parts += outside_marks(spec)
+        parts = ["In brackets: the published figure.", *parts]
     if table["mean"].isna().any():
         parts.append("–: no score; the reason is in the CSV file.")
     if table["note"].str.endswith("folds").any():
         parts.append("Some means are over fewer folds; see the CSV file.")
-    return " ".join(parts)
+    return parts
 
 
 def tested(spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
