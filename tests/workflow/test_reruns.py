@@ -26,8 +26,10 @@ pytestmark = pytest.mark.slow
 MODALITIES = ("eeg_fpz_cz", "eeg_pz_oz", "eog")
 SUBSETS = [subset_name(subset) for subset in all_subsets(MODALITIES)]
 METHODS = ("physiome", "handmade")
-REPORTS = {"scores": 1, "table": 1, "figures": 1, "all_scores": 1, "all": 1}
-TRAINED = {**REPORTS, "train": 2, "embed": 2, "probe": 2, "curves": 1}
+REPORTS = {
+    "scores": 1, "table": 1, "intervals": 1, "figures": 1, "comparison": 1, "all_scores": 1, "all": 1,
+}  # fmt: skip
+TRAINED = {**REPORTS, "train": 2, "embed": 2, "probe": 2, "curves": 1, "costs": 1}
 CONFIG = ["workflow/overlays/demo.yaml", "small.yaml"]
 
 
@@ -118,6 +120,31 @@ def test_the_latex_table_says_what_the_csv_says(finished):
     assert text.count("{") == text.count("}")
 
 
+def test_costs_and_intervals_stand_beside_the_table(finished):
+    results = finished.root / "results"
+    costs = pd.read_csv(results / "tables" / "table1.costs.csv").set_index("method")
+    trained = [
+        json.loads((results / f"models/sleep_edf/fold{fold}/physiome.json").read_text())["training"]
+        for fold in (1, 2)
+    ]
+    assert costs.loc["physiome", "parameters"] == trained[0]["parameters"]
+    seconds = np.mean([training["seconds"] for training in trained])
+    assert costs.loc["physiome", "training_s"] == pytest.approx(seconds, abs=1e-2)
+    assert costs.loc["physiome", "pretraining_s"] > 0
+    assert costs.loc["physiome", "cpu_s"] > 0  # of Snakemake's benchmark
+    assert costs.loc["handmade", "folds"] == 0
+    table = pd.read_csv(results / "tables" / "table1.csv").query("head == 'logistic'")
+    found = pd.read_csv(results / "tables" / "table1.intervals.csv")
+    assert set(found["method"]) == {"handmade"}
+    for subset in SUBSETS:
+        row = table[table["subset"] == subset].iloc[0]
+        mine = found.query("subset == @subset and metric == 'acc'").iloc[0]
+        difference = row["Hand-made ACC"] - row["PhysioME ACC"]
+        assert mine["difference"] == pytest.approx(difference, abs=1e-3)
+        assert mine["low"] <= mine["high"]
+        assert (mine["subjects"], mine["folds"]) == (8, 2)
+
+
 def test_no_test_subject_was_seen_before_it_was_tested(finished):
     results = finished.root / "results"
     folds = json.loads((results / "folds/sleep_edf.json").read_text(encoding="utf-8"))["folds"]
@@ -136,8 +163,11 @@ def test_every_job_left_a_log_and_the_figures_are_drawings(finished):
     assert len(list((results / "logs" / "pretrain").rglob("*.log"))) == 6
     assert len(list((results / "benchmarks" / "train").rglob("*.tsv"))) == 2
     drawn = sorted(p.name for p in (results / "figures" / "sleep_edf").iterdir())
-    assert drawn == ["confusion.svg", "curves.svg", "subsets.svg", "timeline.svg"]
-    for figure in (results / "figures" / "sleep_edf").iterdir():
+    assert drawn == [
+        "confusion.svg", "curves.svg", "restoration.csv", "restoration.svg", "robustness.svg",
+        "subsets.svg", "timeline.svg",
+    ]  # fmt: skip
+    for figure in (results / "figures" / "sleep_edf").glob("*.svg"):
         assert "<svg" in figure.read_text(encoding="utf-8")
 
 
@@ -152,7 +182,7 @@ EDITS = {
     ),
     "what tables and figures share": (
         ("physiome/reporting/tables.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
-        {"table": 1, "figures": 1, "all": 1},
+        {"table": 1, "intervals": 1, "figures": 1, "comparison": 1, "all": 1},
     ),
     "the heads": (
         ("physiome/evaluation/heads.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
@@ -192,7 +222,7 @@ CHANGES = {
     "how it is printed": ({"tables": {"decimals": 1}}, {"table": 1, "all": 1}),
     "a title": (
         {"datasets": {"sleep_edf": {"title": "Nights"}}},
-        {"table": 1, "figures": 1, "all": 1},
+        {"table": 1, "figures": 1, "comparison": 1, "all": 1},
     ),
     "the heads": ({"probe": {"max_iterations": 50}}, {**REPORTS, "probe": 4}),
     "what no job depends on": (
@@ -206,11 +236,11 @@ CHANGES = {
     ),
     "one fold's encoders": (
         {"overrides": {"sleep_edf/2": {"pretrain": {"epochs": 3}}}},
-        {**REPORTS, "pretrain": 3, "train": 1, "embed": 1, "probe": 1, "curves": 1},
+        {**TRAINED, "pretrain": 3, "train": 1, "embed": 1, "probe": 1},
     ),
     "which folds are run": (
         {"folds": {"use": 1}},
-        {"scores": 1, "table": 1, "figures": 1, "curves": 1, "all_scores": 1, "all": 1},
+        {**REPORTS, "curves": 1, "costs": 1},
     ),
 }
 
@@ -225,7 +255,7 @@ def test_a_change_of_configuration_plans_what_it_can_change(finished, tmp_path, 
 
 def test_an_override_of_one_fold_reruns_that_fold_and_what_reads_it(tree):
     changes = {"overrides": {"sleep_edf/2": {"train": {"learning_rate": 5.0e-4}}}}
-    expected = {**REPORTS, "train": 1, "embed": 1, "probe": 1, "curves": 1}
+    expected = {**TRAINED, "train": 1, "embed": 1, "probe": 1}
     assert plan(tree, changes) == expected
     folders = ("records", "raw", "shards", "folds", "models", "embeddings", "scores")
     before = tree.stamps(folders)

@@ -28,8 +28,6 @@ for target in sys.argv[1:]:
         print(f"physiome: error: there is no table {target} - {near}", file=sys.stderr)
         sys.exit(2)
 
-MODELS = f"{RESULTS}/models/{{dataset}}/fold{{fold}}"
-
 
 wildcard_constraints:
     dataset="|".join(CONFIG.datasets),
@@ -64,15 +62,25 @@ def resolved(wildcards):
     return resolve(wildcards.method, wildcards.dataset, int(wildcards.fold))
 
 
+def model(dataset, fold, name):
+    """A model's weights without suffix; `name` is a method or `encoders/<encoder>/<modality>`."""
+    return f"{RESULTS}/models/{dataset}/fold{fold}/{name}"
+
+
 def trained_on(found, dataset, fold):
-    """Weights, without suffix, of what a resolved method stands on: encoders, or another method."""
-    folder = MODELS.format(dataset=dataset, fold=fold)
+    """What a resolved method stands on: models without suffix -> benchmarks of their trainings."""
+    folder = f"{dataset}/fold{fold}"
     if found.entry.after:
-        return [f"{folder}/{found.entry.after}"]
+        name = found.entry.after
+        return {model(dataset, fold, name): f"train/{folder}/{name}"}
     if not found.entry.on_encoders:
-        return []
-    modalities = CONFIG.datasets[dataset].modalities
-    return [f"{folder}/encoders/{found.encoder}/{m}" for m in modalities]
+        return {}
+    return {
+        model(
+            dataset, fold, f"encoders/{found.encoder}/{m}"
+        ): f"pretrain/{folder}/{found.encoder}.{m}"
+        for m in CONFIG.datasets[dataset].modalities
+    }
 
 
 def stands(wildcards):
@@ -85,7 +93,8 @@ def weights(wildcards):
     """A method's weights; none for a method that has none."""
     if not resolved(wildcards).entry.trains:
         return []
-    return MODELS.format(**wildcards) + f"/{wildcards.method}.safetensors"
+    stem = model(wildcards.dataset, wildcards.fold, wildcards.method)
+    return f"{stem}.safetensors"
 
 
 def table_of(scored):
@@ -99,10 +108,10 @@ def scored_in(table):
 
 
 def results_of(table, pattern):
-    """Files of all folds and methods of a table."""
+    """Files of all folds and methods of a table; `pattern` is below the results folder."""
     dataset = CONFIG.tables_of[table]
     return [
-        f"{RESULTS}/" + pattern.format(dataset=dataset, fold=fold, method=method)
+        f"{RESULTS}/{pattern}".format(dataset=dataset, fold=fold, method=method)
         for fold in CONFIG.folds_of(table)
         for method in CONFIG.rows_of(table)
     ]
@@ -113,38 +122,36 @@ def probes(table):
     return results_of(table, "scores/{dataset}/fold{fold}/{method}.parquet")
 
 
+@cache
 def models(table):
-    """All trainings of a table, encoders first: (weights without suffix, epochs)."""
+    """All trainings of a table, encoders first: (weights without suffix, benchmark, epochs)."""
     dataset, below, above = CONFIG.tables_of[table], {}, {}
     for fold in CONFIG.folds_of(table):
         for method in CONFIG.rows_of(table):
             found = resolve(method, dataset, fold)
             if found.entry.trains:
-                above[MODELS.format(dataset=dataset, fold=fold) + f"/{method}"] = found.train.epochs
-                below |= dict.fromkeys(trained_on(found, dataset, fold), 1)
-    return list((below | above).items())
+                stem, name = model(dataset, fold, method), f"train/{dataset}/fold{fold}/{method}"
+                above[stem] = name, found.train.epochs
+                for stem, name in trained_on(found, dataset, fold).items():
+                    below[stem] = name, 1
+    return [(stem, *facts) for stem, facts in (below | above).items()]
 
 
 def metrics(wildcards):
     """Training metrics of all models of a data set's table that were trained at all."""
     table = CONFIG.table_name(wildcards.dataset)
-    return [f"{stem}.metrics.jsonl" for stem, epochs in models(table) if epochs]
+    return [f"{stem}.metrics.jsonl" for stem, _, epochs in models(table) if epochs]
 
 
 def manifests(table):
     """Manifests of all models of a table."""
-    return [f"{stem}.json" for stem, _ in models(table)]
+    return [f"{stem}.json" for stem, *_ in models(table)]
 
 
 def benchmarks(table):
     """What Snakemake measured of the jobs behind `manifests`; no input, so nothing reruns for it."""
-    found = []
-    for stem, _ in models(table):
-        path = stem.removeprefix(f"{RESULTS}/models/")
-        fold, _, encoder = path.partition("/encoders/")
-        step = f"pretrain/{fold}/{encoder.replace('/', '.')}" if encoder else f"train/{path}"
-        found.append(f"--benchmark {RESULTS}/benchmarks/{step}.tsv")
-    return " ".join(found)
+    paths = [f"{RESULTS}/benchmarks/{name}.tsv" for _, name, _ in models(table)]
+    return " ".join(f"--benchmark {path}" for path in paths)
 
 
 def below(table):
@@ -159,7 +166,7 @@ def below(table):
 
 # Data sets whose own table is made, those with curves to draw, and tables with rows to compare
 SHOWN = [d for d in CONFIG.used if CONFIG.table_name(d) in CONFIG.made_tables]
-TRAINED = [d for d in SHOWN if any(epochs for _, epochs in models(CONFIG.table_name(d)))]
+TRAINED = [d for d in SHOWN if any(epochs for *_, epochs in models(CONFIG.table_name(d)))]
 COMPARED = [table for table in CONFIG.made_tables if len(CONFIG.rows_of(table)) > 1]
 
 
