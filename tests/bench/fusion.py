@@ -21,6 +21,7 @@ def rows(quick: bool) -> list[Row]:
     return [
         Row(f"PhysioME step, fp32, batch {BATCH}", f"{found['segments_per_s']:.1f} segments/s"),
         Row("its seconds / those of a DP-NeuroNet step", f"{found['ratio']:.2f}"),
+        Row("share of its frozen frame networks", f"{100 * found['frames']:.0f} %"),
         Row("its trainable tensors with a gradient",
             f"{found['with_gradient']} of {found['trained']}", "all", flowing),
         Row("its peak memory", f"{found['peak_mb'] / 1e3:.1f} GB"),
@@ -56,13 +57,25 @@ def measure(repeats: int) -> dict[str, float]:
     peak = common.peak_mb()
     single = common.training_step(alone, alone.loss, batch, "cpu", bf16=False)
     seconds = common.in_turn(
-        {"physiome": lambda: [step() for _ in range(3)], "encoder": single}, repeats, "cpu"
-    )
+        {
+            "physiome": lambda: [step() for _ in range(3)],
+            "encoder": single,
+            "frames": lambda: frame_features(method, batch),
+        },
+        repeats, "cpu",
+    )  # fmt: skip
     per_step = seconds["physiome"] / 3
     return {
         "segments_per_s": BATCH / per_step, "ratio": per_step / seconds["encoder"],
-        "trained": len(trained), "with_gradient": len(reached), "peak_mb": peak,
+        "frames": seconds["frames"] / per_step, "trained": len(trained), "with_gradient": len(reached), "peak_mb": peak,
     }  # fmt: skip
+
+
+@torch.no_grad()
+def frame_features(method: PhysioME, batch: dict[str, torch.Tensor]) -> None:
+    """What would not be computed again in every epoch if it were stored."""
+    for m, x in batch.items():
+        method.encoders[m].features(x)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ MODALITIES = ("eeg_fpz_cz", "eeg_pz_oz", "eog")
 SUBSETS = [subset_name(subset) for subset in all_subsets(MODALITIES)]
 METHODS = ("physiome", "handmade")
 REPORTS = {
-    "scores": 1, "table": 1, "intervals": 1, "figures": 1, "comparison": 1, "all_scores": 1, "all": 1,
+    "scores": 1, "table": 1, "intervals": 1, "figures": 1, "comparison": 1, "all_scores": 1,
+    "all": 1,
 }  # fmt: skip
 TRAINED = {**REPORTS, "train": 2, "embed": 2, "probe": 2, "curves": 1, "costs": 1}
 CONFIG = ["workflow/overlays/demo.yaml", "small.yaml"]
