@@ -7,6 +7,7 @@ import torch
 
 from physiome.methods.build import build_encoder, build_method
 from physiome.methods.physiome import PhysioME
+from physiome.nn.encoder import ModalityEncoder
 from physiome.training.runtime import keep_freed_memory
 from tests.bench import common
 from tests.bench.common import Row
@@ -67,7 +68,8 @@ def measure(repeats: int) -> dict[str, float]:
     per_step = seconds["physiome"] / 3
     return {
         "segments_per_s": BATCH / per_step, "ratio": per_step / seconds["encoder"],
-        "frames": seconds["frames"] / per_step, "trained": len(trained), "with_gradient": len(reached), "peak_mb": peak,
+        "frames": seconds["frames"] / per_step, "trained": len(trained),
+        "with_gradient": len(reached), "peak_mb": peak,
     }  # fmt: skip
 
 
@@ -75,7 +77,9 @@ def measure(repeats: int) -> dict[str, float]:
 def frame_features(method: PhysioME, batch: dict[str, torch.Tensor]) -> None:
     """What would not be computed again in every epoch if it were stored."""
     for m, x in batch.items():
-        method.encoders[m].features(x)
+        encoder = method.encoders[m]
+        assert isinstance(encoder, ModalityEncoder)
+        encoder.features(x)
 
 
 if __name__ == "__main__":
