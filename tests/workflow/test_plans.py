@@ -154,7 +154,7 @@ def test_the_workflow_runs_from_another_working_directory(tmp_path):
 def test_the_demo_plans_the_same_rules_as_the_paper(fresh):
     plan = fresh.plan("--configfile", "workflow/overlays/demo.yaml")
     assert set(plan) == set(PAPER)
-    assert plan["train"] == 56
+    assert plan["train"] == 43
 
 
 def test_a_job_that_fails_says_why_and_leaves_no_output(fresh, tmp_path, mine):
