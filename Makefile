@@ -18,7 +18,7 @@ DEMO := --configfile workflow/overlays/demo.yaml
 	touch $@
 
 demo: .venv/ready
-	snakemake $(DEMO) --quiet rules
+	snakemake $(DEMO) --quiet rules --scheduler greedy
 	snakemake $(DEMO) --report results/demo/report.html --quiet all
 	@python -m physiome show results/demo/tables/table{1,2,3,4,5,6}.csv
 	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}\n'

@@ -53,11 +53,15 @@ def run(
             subsets = [subset for subset in subsets if subset in wanted]
         complete = np.all([store.having(m) for m in spec.modalities], axis=0)
         tested = np.flatnonzero(labelled & complete & (roles == "test"))
+        # Of what tables of chosen subsets show, no figure is drawn.
+        restored = {}
+        if spec.subsets is None:
+            restored = restoration_error(method, store, tested, spec.batch)
         facts = {
             "dataset": spec.dataset, "fold": fold, "method": spec.name, "settings": spec.plain(),
             "classes": list(spec.classes), "weights": manifest.get("identity"),
             "shards": store.settings_digest,
-            "restoration": restoration_error(method, store, tested, spec.batch),
+            "restoration": restored,
         }  # fmt: skip
         embed_windows(method, store, index, roles[index], spec.batch, output, facts, subsets)
 
