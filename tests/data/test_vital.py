@@ -105,9 +105,9 @@ def test_a_whole_stream_with_a_cut_packet_is_refused(demo, tmp_path):
     [
         (b"", "empty"),
         (b"<!DOCTYPE html><html>", "not gzip"),
-        (gzip.compress(b"NOPE" + bytes(100)), "signature"),
-        (gzip.compress(b"VITA" + bytes(4)), "cut"),
-        (gzip.compress(b"VITA" + bytes(4) + b"\x0a\0" + bytes(10)), "no records"),
+        (gzip.compress(b"NOPE" + bytes(100), mtime=0), "signature"),
+        (gzip.compress(b"VITA" + bytes(4), mtime=0), "cut"),
+        (gzip.compress(b"VITA" + bytes(4) + b"\x0a\0" + bytes(10), mtime=0), "no records"),
     ],
 )
 def test_other_kinds_of_file_are_recognised(tmp_path, content, says):
