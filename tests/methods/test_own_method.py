@@ -32,6 +32,8 @@ def test_the_example_trains(build):
     contract.check_losses_are_finite_scalars(build, labelled=False)
     contract.check_a_gradient_reaches_every_trainable_parameter(build, labelled=False)
     contract.check_batches_may_lack_modalities(build, labelled=False)
+    contract.check_one_seed_gives_one_training(build, labelled=False)
+    contract.check_clipped_groups_hold_every_trainable_parameter_once(build)
     contract.check_the_loss_falls(build, labelled=False)
     contract.check_the_probe_beats_chance(build, labelled=False)
 
