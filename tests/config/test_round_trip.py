@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_config import shipped
 
@@ -83,6 +83,7 @@ window = st.builds(Window, length_s=POSITIVE, rate_hz=POSITIVE, lowpass_hz=st.no
 SPECS = training() | encoder() | fusion() | probe | fold | window
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of a spec
 @given(SPECS)
 def test_a_spec_survives_plain_data_text_and_yaml(spec: Spec):
     kind, plain = type(spec), spec.plain()

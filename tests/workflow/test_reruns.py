@@ -266,7 +266,7 @@ def test_an_override_of_one_fold_reruns_that_fold_and_what_reads_it(tree):
     changed = {path for path in after if after[path] != before[path]}
     own = re.compile(r"(models|embeddings|scores)/sleep_edf/fold2/physiome\.")
     assert {p for p in changed if not own.match(p)} == {
-        "scores/sleep_edf.csv", "scores/sleep_edf.by_subject.csv",
+        "scores/sleep_edf.csv", "scores/sleep_edf.by_subject.csv", "scores/sleep_edf.notes.json",
     }  # fmt: skip
     assert {p.split("/")[0] for p in changed} == {"models", "embeddings", "scores"}
     assert plan(tree, changes) == {}
