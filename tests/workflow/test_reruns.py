@@ -321,7 +321,7 @@ def test_a_killed_training_ends_in_the_weights_of_an_uninterrupted_one(finished,
     target = Path(KILLED[section])
     whole, killed = finished.clone(tmp_path / "whole"), finished.clone(tmp_path / "killed")
     for project in (whole, killed):
-        extra(project, {section: {"epochs": 8}})
+        extra(project, {section: {"epochs": 30}})  # longer than the refusal takes
     same = [target, "--cores", 1, "--configfile", *CONFIG, "mine.yaml"]
     uninterrupted, process = started(whole, same), started(killed, same)
     resume = killed.root / (str(target) + ".resume")
