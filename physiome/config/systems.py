@@ -11,7 +11,6 @@ from physiome.config.base import Spec
 from physiome.config.image import Image
 from physiome.config.model import Lora, Probability, Ratio, Transformers
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Band = tuple[NonNegativeFloat, PositiveFloat]  # from, to in Hz
 
 
@@ -78,7 +77,7 @@ class MultiMAESpec(SystemSpec):
 class MaskMentorSpec(MultiMAESpec):
     """MaskMentor: the MultiMAE network as its own teacher on complete input."""
 
-    warmup: Share = 0.2  # share of the epochs with masked-modality image modelling only
+    warmup: Probability = 0.2  # share of the epochs with masked-modality image modelling only
     teacher_updates: PositiveInt = 3  # per student update
     mask_modality: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     token_weight: NonNegativeFloat = 1.0
@@ -91,9 +90,9 @@ class RobustSsFSpec(SystemSpec):
     widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (16, 32, 64, 128)
     slope: NonNegativeFloat = 0.2  # of the leaky ReLU
     coupling: NonNegativeFloat = 0.01  # weight of the coupled regularisation
-    separate_until: Share = 0.067  # share of the epochs that train separate reconstruction only
-    full_until: Share = 0.2  # share of the epochs in which no modality is missing
-    full_share: Share = 0.2  # afterwards: the first share of an epoch's steps without missing ones
+    separate_until: Probability = 0.067  # share of the epochs that train separate reconstruction only
+    full_until: Probability = 0.2  # share of the epochs in which no modality is missing
+    full_share: Probability = 0.2  # afterwards: the first share of an epoch's steps without missing ones
 
 
 class CroSSLSpec(SystemSpec):
