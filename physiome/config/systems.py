@@ -90,9 +90,9 @@ class RobustSsFSpec(SystemSpec):
     widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (16, 32, 64, 128)
     slope: NonNegativeFloat = 0.2  # of the leaky ReLU
     coupling: NonNegativeFloat = 0.01  # weight of the coupled regularisation
-    separate_until: Probability = 0.067  # share of the epochs that train separate reconstruction only
-    full_until: Probability = 0.2  # share of the epochs in which no modality is missing
-    full_share: Probability = 0.2  # afterwards: the first share of an epoch's steps without missing ones
+    separate_until: Probability = 0.067  # of the epochs: separate reconstruction only
+    full_until: Probability = 0.2  # of the epochs: no modality is missing
+    full_share: Probability = 0.2  # afterwards, of the first steps of an epoch
 
 
 class CroSSLSpec(SystemSpec):
