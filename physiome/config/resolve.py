@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from physiome.config.base import Spec, deep_merge
 from physiome.config.model import PhysioMESpec
-from physiome.config.systems import SYSTEMS
+from physiome.config.systems.table import SYSTEMS
 from physiome.config.training import TrainSpec
 from physiome.files import canonical_json
 from physiome.registry import METHODS, Entry

@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from physiome.config.systems import CBraModSpec
+from physiome.config.systems.cbramod import CBraModSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.crisscross import CrissCrossEncoder

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from physiome.config.systems import ContraWRSpec
+from physiome.config.systems.contrawr import ContraWRSpec
 from physiome.config.window import Window
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Method, Signals

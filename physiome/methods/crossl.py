@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiome.config.systems import CroSSLSpec
+from physiome.config.systems.crossl import CroSSLSpec
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.scaling import Scaling
 from physiome.nn.vicreg import vicreg

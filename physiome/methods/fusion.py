@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from physiome.config.model import PhysioMESpec
-from physiome.config.systems import SynthSleepNetSpec
+from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
 from physiome.methods.base import Method
 from physiome.nn.losses import masked_mse, nt_xent
 from physiome.nn.masking import masked_positions, n_kept, random_kept

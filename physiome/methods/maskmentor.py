@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from physiome.config.systems import MaskMentorSpec
+from physiome.config.systems.maskmentor import MaskMentorSpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.multimae import MultiMAE
 from physiome.nn.losses import masked_cosine

@@ -12,7 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from physiome.config.systems import MultiMAESpec
+from physiome.config.systems.multimae import MultiMAESpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.images import ImageMethod
 from physiome.nn.image_decoder import ImageDecoder

@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from physiome.config.systems import PhysioOmniSpec
+from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.codes import Codebook

@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from physiome.config.systems import RobustSsFSpec
+from physiome.config.systems.robustssf import RobustSsFSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.images import ImageMethod

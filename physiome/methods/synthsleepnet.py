@@ -15,7 +15,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from physiome.config.systems import SynthSleepNetSpec
+from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.dedicated import OnePerSubset
 from physiome.methods.fusion import TokenFusion

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiome.config.systems import CBraModSpec
+from physiome.config.systems.cbramod import CBraModSpec
 
 POSITIONS = 7  # patches that the positional convolution spans
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiome.config.systems import PhysioOmniSpec
+from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.config.window import Window
 from physiome.errors import ConfigError
 from physiome.nn.scaling import Scaling

@@ -7,7 +7,7 @@ from checks import calls_of, reached
 from small import SECTIONS
 from tiny import NAMES, RATE_HZ, SAMPLES, WINDOW, draws, waves
 
-from physiome.config.systems import ContraWRSpec
+from physiome.config.systems.contrawr import ContraWRSpec
 from physiome.config.window import Window
 from physiome.errors import ConfigError, PhysioError
 from physiome.methods import contrawr

@@ -7,7 +7,7 @@ from small import SECTIONS
 from tiny import NAMES, SAMPLES, WINDOW, draws, waves
 from torch.nn import functional as F
 
-from physiome.config.systems import CroSSLSpec
+from physiome.config.systems.crossl import CroSSLSpec
 from physiome.config.window import Window
 from physiome.methods.base import Inputs
 from physiome.methods.crossl import CroSSL, Encoder, Layer

@@ -8,7 +8,7 @@ from checks import calls_of, reached
 from small import SECTIONS
 from tiny import NAMES, SAMPLES, WINDOW, draws, waves
 
-from physiome.config.systems import PhysioOmniSpec
+from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import ConfigError, PhysioError
 from physiome.methods.base import Inputs
 from physiome.methods.physioomni import PhysioOmni, Tokenizer

@@ -9,7 +9,7 @@ from checks import calls_of, reached
 from small import SECTIONS
 from tiny import NAMES, WINDOW, draws, waves
 
-from physiome.config.systems import RobustSsFSpec
+from physiome.config.systems.robustssf import RobustSsFSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Moment
 from physiome.methods.robustssf import RobustSsF

@@ -5,7 +5,7 @@ import torch
 from checks import calls_of, reached
 from tiny import FUSION, NAMES, draws, neuronet, waves
 
-from physiome.config.systems import SynthSleepNetSpec
+from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
 from physiome.methods.neuronet import NeuroNet
 from physiome.methods.synthsleepnet import DedicatedSynthSleepNet
 from physiome.nn.lora import adapter_parameters

@@ -1,0 +1,40 @@
+"""Settings of CBraMod."""
+
+from typing import Self
+
+from pydantic import PositiveFloat, PositiveInt, model_validator
+
+from physiome.config.model import Probability, Ratio
+from physiome.config.systems.base import SystemSpec
+
+
+class CBraModSpec(SystemSpec):
+    """CBraMod: criss-cross transformers over patches, one per modality, fused by concatenation."""
+
+    rate_hz: PositiveFloat = 200.0
+    patch: PositiveInt = 200  # samples at rate_hz
+    channels: PositiveInt = 25  # of the patch's convolutions
+    kernel: PositiveInt = 49
+    stride: PositiveInt = 25
+    groups: PositiveInt = 5
+    depth: PositiveInt = 12
+    heads: PositiveInt = 8  # half over channels, half over time
+    feed_forward: PositiveInt = 800
+    dropout: Probability = 0.1
+    mask_ratio: Ratio = 0.5
+    span: Probability = 0.5  # chance that a contiguous span is masked instead of single patches
+
+    @property
+    def width(self) -> int:
+        """Features of a patch."""
+        return self.channels * ((self.patch - 1) // self.stride + 1)
+
+    @model_validator(mode="after")
+    def _widths_agree(self) -> Self:
+        if self.width != self.patch:
+            raise ValueError(f"channels x positions = {self.width}, but a patch has {self.patch}")
+        if self.heads % 2 or self.width % self.heads or self.channels % self.groups:
+            raise ValueError("heads must be even and divide the width; groups divide channels")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel {self.kernel} is even: it has no middle")
+        return self
