@@ -34,7 +34,27 @@ def cut_record(
     """
     if raw.problem:
         raise DataError(raw.problem, where=raw.record)
-    reader = open_reader(raw.signals)
+    rows, windows, entry = cut_windows(raw, open_reader(raw.signals), settings)
+    windows = windows.drop(columns=[f"lost_{name}" for name in settings.modalities])
+    keep = _kept(windows, settings, entry)
+    if not keep.any():
+        raise DataError("no usable window", where=raw.record, why=_explain(entry))
+    windows = windows.loc[keep].reset_index(drop=True)
+    entry["labels"] = _label_counts(windows["label"], settings.classes)
+    entry["windows"] = len(windows)
+    if not keep.all():  # a copy only where rows go
+        rows = {name: part[keep] for name, part in rows.items()}
+    return rows, windows, entry
+
+
+def cut_windows(
+    raw: RawRecord, reader: Reader, settings: ShardSettings
+) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
+    """As `cut_record`, for an opened recording and with the windows that carry nothing.
+
+    Column lost_<m> says why a window does not carry the modality ("" if it does). With
+    `settings.labels` None all labels are -1 and the grid of windows begins with the recording.
+    """
     found, absent = pick_channels(reader, settings)
     plan = plan_windows(raw, reader, settings)
     entry = _begin_entry(raw, reader, plan, found, absent)
@@ -55,18 +75,9 @@ def cut_record(
                 labels = _pressure_labels(prepared, verdict, modality, settings, settings.labels)
                 table["label"], table["event"] = labels
         table |= {f"has_{name}": verdict.good, f"mean_{name}": verdict.mean}
-        table |= {f"var_{name}": verdict.variance}
-    windows = pd.DataFrame(table)
-    keep = _kept(windows, settings, entry)
-    if not keep.any():
-        raise DataError("no usable window", where=raw.record, why=_explain(entry))
-    windows = windows.loc[keep].reset_index(drop=True)
-    entry["labels"] = _label_counts(windows["label"], settings.classes)
-    entry["windows"] = len(windows)
+        table |= {f"var_{name}": verdict.variance, f"lost_{name}": verdict.reason}
     entry["files"] = _digests(reader, raw)
-    if not keep.all():  # a copy only where rows go
-        rows = {name: part[keep] for name, part in rows.items()}
-    return rows, windows, entry
+    return rows, pd.DataFrame(table), entry
 
 
 def _begin_entry(
@@ -138,8 +149,8 @@ def _absent(plan: Plan, settings: ShardSettings) -> tuple[np.ndarray, Judgement]
     """As `_windows_of`, for a modality the recording does not have."""
     count = len(plan.onsets_s)
     rows = np.full((count, settings.window.samples), np.nan, dtype=np.float32)
-    nothing = np.full(count, np.nan)
-    return rows, Judgement(np.zeros(count, dtype=bool), {}, nothing, nothing, None)
+    nothing, reason = np.full(count, np.nan), np.full(count, "absent")
+    return rows, Judgement(np.zeros(count, dtype=bool), {}, nothing, nothing, None, reason)
 
 
 def _note_quality(entry: dict[str, Any], name: str, verdict: Judgement) -> None:
@@ -180,4 +191,5 @@ def _label_counts(labels: pd.Series, classes: tuple[str, ...]) -> dict[str, int]
 
 def _digests(reader: Reader, raw: RawRecord) -> dict[str, str]:
     paths = [*reader.files, *([Path(raw.annotations)] if raw.annotations else [])]
-    return {path.name: file_digest(path) for path in paths}
+    # Sums that the shard step has just compared are not computed again.
+    return {path.name: raw.sha256.get(str(path)) or file_digest(path) for path in paths}

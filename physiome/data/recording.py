@@ -17,6 +17,7 @@ class RawRecord:
     annotations: str | None = None  # path of the annotation file, if there is one
     columns: dict[str, str] = field(default_factory=dict)  # further columns of the records table
     problem: str | None = None  # why the files cannot be used; None: they can
+    sha256: dict[str, str] = field(default_factory=dict)  # path -> sum, as the fetch step saw it
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON data."""

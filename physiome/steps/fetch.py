@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from physiome.data.integrity import with_digests
 from physiome.data.record_table import read_rows
 from physiome.data.sources import open_source, parse_settings
 from physiome.errors import PhysioError
@@ -16,7 +17,8 @@ def run(
 ) -> None:
     """Fill the raw files of the rows with number % batches == batch; write what is there as JSON.
 
-    A record whose files cannot be had is listed with its `problem`; the step goes on.
+    A record whose files cannot be had is listed with its `problem`; the step goes on. The others
+    are listed with the SHA-256 of their files, for noticing later alterations.
 
     Args:
         settings: JSON with dataset, source, folder (the raw folder), modalities (name -> channel).
@@ -27,7 +29,7 @@ def run(
         raise PhysioError("no such batch", why=f"batch {batch} of {batches}", do="count from 0")
     parsed = parse_settings(settings, transfer)
     rows = read_rows(records)[batch::batches]
-    filled = open_source(parsed).fill(rows)
+    filled = [with_digests(record) for record in open_source(parsed).fill(rows)]
     for record in filled:
         if record.problem is not None:
             log.warning("record=%s problem=%r", record.record, record.problem)

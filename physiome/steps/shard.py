@@ -15,6 +15,7 @@ import pandas as pd
 
 from physiome.config.data import ShardSettings
 from physiome.data.cut import cut_record
+from physiome.data.integrity import AlteredFileError, check_unaltered
 from physiome.data.recording import RawRecord
 from physiome.data.shards import write_shard
 from physiome.errors import DataError
@@ -39,6 +40,7 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
 
     Raises:
         DataError: `raw` is not such a file.
+        AlteredFileError: a raw file is not what the fetch step verified.
         RuntimeError: a record failed in a way that is not a fault of its data.
     """
     parsed = ShardSettings.parse_text(settings, "shard settings")
@@ -77,6 +79,7 @@ def _cut_one(record: RawRecord, settings: ShardSettings) -> tuple[Cut, float]:
     """One record's windows, or why there are none; and the seconds it took."""
     began = time.perf_counter()
     try:
+        check_unaltered(record)
         cut = cut_record(record, settings)
     except DataError as error:
         entry = {
@@ -84,6 +87,8 @@ def _cut_one(record: RawRecord, settings: ShardSettings) -> tuple[Cut, float]:
             "reason": str(error), "windows": 0,
         }  # fmt: skip
         cut = {}, pd.DataFrame(), entry
+    except AlteredFileError:
+        raise  # not a bad recording: leaving it out would lose one that can be had again
     except Exception as error:
         raise RuntimeError(f"record {record.record}: {type(error).__name__}: {error}") from error
     return cut, time.perf_counter() - began

@@ -1,0 +1,86 @@
+"""Whether raw files still are what the fetch step verified.
+
+The fetch step notes the SHA-256 of every file of a usable record. It is the only sum there is of a
+file whose publisher gives none (`.vital`, one's own recordings), so it also tells of changes that
+leave a file readable.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from physiome.data.recording import RawRecord
+from physiome.errors import PhysioError
+from physiome.files import file_digest, read_json
+
+WFDB_SUFFIXES = (".hea", ".mat", ".dat")
+
+
+class AlteredFileError(PhysioError):
+    """A raw file is not what the fetch step verified: nothing may be computed from it."""
+
+
+def with_digests(record: RawRecord) -> RawRecord:
+    """The record with the SHA-256 of each of its files; a file that cannot be read is its problem."""
+    if record.problem is not None:
+        return record
+    try:
+        sums = {str(path): file_digest(path) for path in _files_of(record)}
+    except OSError as error:
+        return replace(record, problem=f"file cannot be read - {error}")
+    return replace(record, sha256=sums)
+
+
+def check_unaltered(record: RawRecord) -> None:
+    """Compare the record's files with the sums noted for them. Without noted sums: no check.
+
+    Raises:
+        AlteredFileError: naming the first file that is missing or altered, with both sums.
+    """
+    for path, noted in record.sha256.items():
+        found = _digest_or_none(path)
+        if found != noted:
+            raise AlteredFileError(
+                f"raw file of record {record.record} "
+                + ("is missing" if found is None else "was altered after it was fetched"),
+                where=path,
+                why=f"sha256 {noted} expected" + (f", {found} found" if found else ""),
+                do="to fetch it anew, delete it and its batch's raw/<dataset>.batch<n>.json in the "
+                "results folder; to accept the change, delete only the latter; then run again",
+            )
+
+
+def altered_files(raw_json: Path) -> list[str]:
+    """What is wrong with the raw files of one batch, one line a file; empty if nothing is.
+
+    Args:
+        raw_json: what the fetch step wrote. Paths in it are relative to the working directory.
+
+    Raises:
+        DataError: if `raw_json` is missing or is not JSON.
+    """
+    lines = []
+    for record in read_json(raw_json)["records"]:
+        for path, noted in record.get("sha256", {}).items():
+            found = _digest_or_none(path)
+            if found is None:
+                lines.append(f"{path}: missing - sha256 {noted} was fetched")
+            elif found != noted:
+                lines.append(f"{path}: altered - sha256 {noted} was fetched, {found} found")
+    return lines
+
+
+def _digest_or_none(path: str) -> str | None:
+    return file_digest(path) if Path(path).is_file() else None
+
+
+def _files_of(record: RawRecord) -> list[Path]:
+    """Files of the record that are there; of a WFDB record also those its header names."""
+    signals = Path(record.signals)
+    paths = [signals, *([Path(record.annotations)] if record.annotations else [])]
+    header = signals.with_suffix(".hea")
+    if signals.suffix.lower() in WFDB_SUFFIXES and header.is_file():
+        lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
+        body = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+        named = [words[0] for words in body[1:] if "/" not in words[0]]
+        paths += [header, *(header.parent / name for name in named)]
+    return [path for path in dict.fromkeys(paths) if path.is_file()]
