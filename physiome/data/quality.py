@@ -19,6 +19,7 @@ class Judgement:
         counts: reason -> number of windows.
         mean, variance: (W,) float64, NaN where not good.
         unit_factor: what the values were probably divided by; None if they are plausible.
+        reason: (W,) text, why the window does not carry the modality; "" where good.
     """
 
     good: np.ndarray
@@ -26,6 +27,7 @@ class Judgement:
     mean: np.ndarray
     variance: np.ndarray
     unit_factor: float | None
+    reason: np.ndarray
 
 
 def judge(
@@ -61,6 +63,7 @@ def judge(
         mean=np.where(good, mean, np.nan),
         variance=np.where(good, variance, np.nan),
         unit_factor=factor,
+        reason=np.array([*REASONS, ""])[verdict],  # -1 is the last
     )
 
 
