@@ -213,7 +213,7 @@ class ShardSettings(Spec):
     modalities: dict[Name, Modality] = Field(min_length=1)
     classes: tuple[str, ...] = Field(min_length=2)
     window: Window
-    labels: Labels
+    labels: Labels | None  # None: a recording to be scored, which has none
     quality: Quality
     incomplete_windows: Literal["keep", "drop"]
     strict_channels: bool
