@@ -65,7 +65,9 @@ def _scoring(
     if not Path(raw.annotations).is_file():
         raise DataError("annotation file is missing", where=raw.annotations)
     annotations, start = read_annotations(raw.annotations)
-    if start is not None and reader.start is not None:
+    if start is None or reader.start is None:
+        reader.notes.append("signals and annotations do not both state when they begin")
+    else:
         apart_s = abs(start - reader.start)
         if apart_s > START_TOLERANCE_S:
             raise DataError(

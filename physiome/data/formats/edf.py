@@ -4,7 +4,6 @@ Reading channels of several rates together makes MNE upsample all of them to the
 is read alone and comes at its own rate.
 """
 
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import mne
 import numpy as np
 
+from physiome.data.formats.complaints import refuse_complaints
 from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
 from physiome.data.recording import Annotation, Channel
 from physiome.errors import DataError, nearest
@@ -66,8 +66,7 @@ class EdfReader:
         return values
 
     def _mne_samples(self, name: str, rate_hz: float, length: int, first: int, last: int):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with refuse_complaints(self.path, "MNE"):
             raw = mne.io.read_raw_edf(
                 self.path, include=[name], stim_channel=[], preload=False, verbose="WARNING"
             )
@@ -78,7 +77,6 @@ class EdfReader:
                     why=f"rate, samples, name {found}, header {(rate_hz, length, [name])}",
                 )  # fmt: skip
             samples: Any = raw.get_data(start=first, stop=last)
-        _refuse_warnings(self.path, caught)
         return np.ascontiguousarray(samples[0], dtype=np.float64)
 
     def _check_range(self, channel: str, values: np.ndarray) -> None:
@@ -104,18 +102,7 @@ def read_annotations(path: str | Path) -> tuple[list[Annotation], float | None]:
     header = read_edf_header(path)
     if ANNOTATIONS not in {s.label for s in header.signals}:
         raise DataError("file has no annotations", where=path, do="give the EDF+ annotation file")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            found = mne.read_annotations(path)
-        except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
-            raise DataError("annotations cannot be read", where=path, why=str(error)) from None
-    _refuse_warnings(path, caught)
+    with refuse_complaints(path, "MNE"):
+        found = mne.read_annotations(path)
     rows = zip(found.onset, found.duration, found.description, strict=True)
     return [Annotation(float(o), float(d), str(text)) for o, d, text in rows], header.start
-
-
-def _refuse_warnings(path: str | Path, caught: list[warnings.WarningMessage]) -> None:
-    if caught:
-        messages = "; ".join(sorted({" ".join(str(w.message).split()) for w in caught}))
-        raise DataError("MNE warns about this file", where=path, why=messages)

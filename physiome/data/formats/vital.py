@@ -6,7 +6,6 @@ gzip stream (length and CRC) and the chain of packets are checked before it sees
 
 import gzip
 import math
-import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,21 @@ from typing import Any
 import numpy as np
 import vitaldb
 
+from physiome.data.formats.complaints import refuse_complaints
+from physiome.data.formats.vital_packets import (
+    FETCH,
+    WAVEFORM,
+    Census,
+    Cut,
+    check_size,
+    take_census,
+)
 from physiome.data.recording import Channel
 from physiome.errors import DataError, nearest
 
-FETCH = "fetch the file again"
-WAVEFORM = 1  # track type
 FLOATS = 2  # sample formats up to this one are floating point and carry no gain and offset
 # What each integer sample format writes where there is no sample.
 MISSING = {3: -128, 4: 255, 5: -32768, 6: 65535, 7: -(2**31), 8: 2**32 - 1}
-LARGEST_PACKET = 1_000_000  # the decoder stops without a word at a longer one in unpacked files
 
 
 class VitalReader:
@@ -32,18 +37,17 @@ class VitalReader:
         self.path = Path(path)
         self.files = (self.path,)
         self.notes: list[str] = []
-        _verify(self.path)
-        census: Any = vitaldb.VitalFile(str(self.path), header_only=True)
-        self._tracks = {n: t for n, t in census.trks.items() if t.type == WAVEFORM and t.srate > 0}
-        if census.dtend <= census.dtstart:
+        census = _verify(self.path)
+        self._tracks = {n: t for n, t in census.tracks.items() if t.kind == WAVEFORM and t.rate_hz}
+        if census.stop_s <= census.start_s:
             raise DataError("file holds no records", where=self.path, do=FETCH)
-        self.start: float | None = float(census.dtstart)
-        self.duration_s = float(census.dtend - census.dtstart)
+        self.start: float | None = census.start_s
+        self.duration_s = census.stop_s - census.start_s
 
     def channels(self) -> dict[str, Channel]:
         """Waveform tracks by `device/track` name."""
         return {
-            name: Channel(name, float(track.srate), track.unit, self.duration_s)
+            name: Channel(name, track.rate_hz, track.unit, self.duration_s)
             for name, track in self._tracks.items()
         }
 
@@ -59,9 +63,7 @@ class VitalReader:
             raise DataError(
                 f"no track {channel!r}", where=self.path, do=nearest(channel, self._tracks)
             )
-        track = vitaldb.VitalFile(str(self.path), [channel]).trks.get(channel)
-        if track is None:
-            raise DataError(f"track {channel!r} cannot be decoded", where=self.path, do=FETCH)
+        track = self._decoded(channel)
         rate_hz, origin = float(track.srate), self.start or 0.0
         placed = [(round((r["dt"] - origin) * rate_hz), r["val"]) for r in track.recs]
         total = max([math.floor(self.duration_s * rate_hz)] + [i + len(v) for i, v in placed])
@@ -76,6 +78,27 @@ class VitalReader:
                 )
         return samples
 
+    def _decoded(self, name: str) -> Any:
+        """The decoder's track, after comparing it with what the packets hold."""
+        counted = self._tracks[name]
+        check_size(self.path, name, counted, self.duration_s)
+        # The decoder takes "ART" for every track whose name ends so.
+        others = [other for other in self._tracks if other != name and other.endswith(name)]
+        with refuse_complaints(self.path, "vitaldb"):
+            track = vitaldb.VitalFile(str(self.path), [name], exclude=others).trks.get(name)
+        if track is None:
+            raise DataError(f"track {name!r} cannot be decoded", where=self.path, do=FETCH)
+        found = len(track.recs), sum(len(record["val"]) for record in track.recs)
+        if found != (counted.records, counted.samples) or track.srate != counted.rate_hz:
+            raise DataError(
+                f"track {name!r} is not decoded as it is stored", where=self.path, do=FETCH,
+                why=f"{counted.records} records of {counted.samples} samples, decoded {found}",
+            )  # fmt: skip
+        if not (math.isfinite(track.gain) and math.isfinite(track.offset)):
+            raise DataError(f"track {name!r} has no calibration", where=self.path, do=FETCH,
+                            why=f"gain {track.gain}, offset {track.offset}")  # fmt: skip
+        return track
+
 
 def _physical(values: np.ndarray, track: Any) -> np.ndarray:
     """Record values in the track's unit, NaN for the format's mark of a missing sample."""
@@ -88,7 +111,7 @@ def _physical(values: np.ndarray, track: Any) -> np.ndarray:
     return physical
 
 
-def _verify(path: Path) -> None:
+def _verify(path: Path) -> Census:
     """Decompress everything once: kind, completeness, CRC, and packets that end where they should.
 
     Raises:
@@ -102,46 +125,12 @@ def _verify(path: Path) -> None:
         raise DataError("not a .vital file", where=path, why="it is not gzip-compressed", do=FETCH)
     try:
         with gzip.GzipFile(path, "rb") as body:
-            complete = _walk(path, body)
+            return take_census(path, body)
     except EOFError:
         raise DataError("file is cut", where=path, why="its gzip stream ends early",
                         do=FETCH) from None  # fmt: skip
+    except Cut:
+        raise DataError("file is damaged", where=path, why="its last packet is cut",
+                        do=FETCH) from None  # fmt: skip
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError("file is damaged", where=path, why=str(error), do=FETCH) from None
-    if not complete:
-        raise DataError("file is damaged", where=path, why="its last packet is cut", do=FETCH)
-
-
-def _walk(path: Path, body: gzip.GzipFile) -> bool:
-    """Step over every packet to the end of the stream; False if the last one is not whole."""
-    head = body.read(10)
-    if head[:4] != b"VITA":
-        raise DataError("not a .vital file", where=path, do=FETCH,
-                        why=f"its signature is {head[:4]!r}, not b'VITA'")  # fmt: skip
-    if len(head) < 10:
-        return False
-    (header_length,) = struct.unpack_from("<H", head, 8)
-    header = body.read(header_length)
-    if len(header) < header_length:
-        return False
-    packed = header_length >= 27 and header[26] == 1
-    while packet := body.read(5):
-        if len(packet) < 5:
-            return False
-        (length,) = struct.unpack_from("<L", packet, 1)
-        if not packed and length > LARGEST_PACKET:
-            body.read()  # a damaged stream explains itself better
-            raise DataError("file is damaged", where=path, why=f"a packet of {length} bytes")
-        if not _skip(body, length):
-            return False
-    return True
-
-
-def _skip(body: gzip.GzipFile, length: int, piece: int = 1 << 20) -> bool:
-    """Read past `length` bytes in pieces; False if there are fewer."""
-    while length > 0:
-        got = len(body.read(min(length, piece)))
-        if not got:
-            return False
-        length -= got
-    return True

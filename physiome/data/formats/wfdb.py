@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import wfdb
 
+from physiome.data.formats.complaints import refuse_complaints
 from physiome.data.recording import Channel
 from physiome.errors import DataError, nearest
 
 FETCH = "fetch the record again"
 BYTES = {"8": 1.0, "80": 1.0, "16": 2.0, "61": 2.0, "160": 2.0, "24": 3.0, "32": 4.0, "212": 1.5}
-WFDB_ERRORS = (ValueError, IndexError, KeyError, OSError, EOFError, TypeError, RuntimeError)
 
 
 class WfdbReader:
@@ -35,6 +35,9 @@ class WfdbReader:
             moment.replace(tzinfo=datetime.UTC).timestamp() if moment else None
         )
         self.files = (self.path, *_check_files(self.path, self._header))
+        unchecked = [n for n, p in self._places.items() if self._header.checksum[p] is None]
+        if unchecked:
+            self.notes.append(f"the header gives no checksum of {', '.join(unchecked)}")
 
     def channels(self) -> dict[str, Channel]:
         """Signals by the name (description) in the header."""
@@ -56,7 +59,7 @@ class WfdbReader:
                 f"no signal {channel!r}", where=self.path, do=nearest(channel, self._places)
             )
         place = self._places[channel]
-        try:
+        with refuse_complaints(self.path, "wfdb", f"signal {channel!r} cannot be decoded"):
             record: Any = wfdb.rdrecord(
                 str(self.path.with_suffix("")), channels=[place], physical=False,
                 smooth_frames=False, ignore_skew=True,
@@ -64,9 +67,6 @@ class WfdbReader:
             digital = record.e_d_signal[0]
             self._check_samples(channel, digital)
             physical = record.dac(expanded=True)[0]
-        except WFDB_ERRORS as error:
-            raise DataError(f"signal {channel!r} cannot be decoded", where=self.path,
-                            why=str(error), do=FETCH) from None  # fmt: skip
         rate_hz = self._rates[place]
         last = len(physical) if stop_s is None else round(stop_s * rate_hz)
         return np.asarray(physical[max(0, round(start_s * rate_hz)) : last], dtype=np.float64)
@@ -92,10 +92,8 @@ def _read_header(path: Path) -> Any:
         raise DataError("WFDB header is empty", where=path, do=FETCH)
     if re.match(rb"\s*<(!doctype|html|\?xml)", text, re.IGNORECASE):
         raise DataError("this is a web page, not a WFDB header", where=path, do=FETCH)
-    try:
+    with refuse_complaints(path, "wfdb", "WFDB header is damaged"):
         header: Any = wfdb.rdheader(str(path.with_suffix("")))
-    except WFDB_ERRORS as error:
-        raise DataError("WFDB header is damaged", where=path, why=str(error), do=FETCH) from None
     if isinstance(header, wfdb.MultiRecord):
         raise DataError("records of several segments cannot be used", where=path,
                         do="name the segments as records")  # fmt: skip

@@ -1,0 +1,50 @@
+"""Nothing a decoding library says is lost: its warnings, prints and exceptions become our error.
+
+The libraries behind the readers return shortened or altered samples with a warning (MNE) or a
+printed line (vitaldb), and raise whatever they stumble over.
+"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from physiome.errors import DataError
+
+# These speak of the library's own code, not of the file; they are passed on.
+OF_CODE = (ResourceWarning, DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+
+
+@contextlib.contextmanager
+def refuse_complaints(path: str | Path, library: str, what: str = "") -> Iterator[None]:
+    """Run calls of `library` on `path`; any complaint about the file becomes a DataError.
+
+    Args:
+        what: what is wrong with the file if the library raises; else, that it cannot read it.
+
+    Raises:
+        DataError: the library warned, printed or raised; our own errors and a lack of memory pass.
+    """
+    said = io.StringIO()
+    try:
+        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(said):
+            warnings.simplefilter("always")
+            yield
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:
+        raise DataError(
+            what or f"{library} cannot read this file", where=path,
+            why=f"{type(error).__name__}: {error}", do="fetch the file again",
+        ) from error  # fmt: skip
+    lines = set()
+    for w in caught:
+        if issubclass(w.category, OF_CODE):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+        else:
+            lines.add(" ".join(str(w.message).split()))
+    lines |= {" ".join(line.split()) for line in said.getvalue().splitlines() if line.strip()}
+    if lines:
+        raise DataError(f"{library} complains about this file", where=path,
+                        why="; ".join(sorted(lines)), do="fetch the file again")  # fmt: skip
