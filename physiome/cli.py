@@ -30,6 +30,8 @@ Manifests = Annotated[list[Path], typer.Argument(help=".json manifests of traine
 Benchmarks = Annotated[list[Path], typer.Option(help="Snakemake's benchmark of each, in order")]
 Facts = Annotated[list[Path], typer.Argument(help=".json files of the embed step")]
 Stands = Annotated[list[Path], typer.Option(help="weights it stands on, in order; repeat it")]
+Shard = Annotated[str | None, typer.Option(help="settings the shards must have, as JSON")]
+Model = Annotated[str | None, typer.Option(help="settings the weights must have, as JSON")]
 Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]
 
@@ -72,11 +74,13 @@ def shard(settings: Settings, raw: File, folder: File, workers: int = 1) -> None
 
 
 @app.command()
-def folds(settings: Settings, shards: Shards, output: File, records: File) -> None:
+def folds(
+    settings: Settings, shards: Shards, output: File, records: File, shard_settings: Shard = None
+) -> None:
     """Divide the subjects into folds and account for every record."""
     from physiome.steps import folds as step
 
-    step.run(settings, _folders(shards), output, records)
+    step.run(settings, _folders(shards), output, records, shard_settings)
 
 
 @app.command()
@@ -84,11 +88,15 @@ def pretrain(
     settings: Settings, shards: Shards, folds: File, fold: Number, modality: Modality,
     output: File,
     gpus: Gpus = 0, device: Device = "auto", save_every_s: float = 300.0,
+    shard_settings: Shard = None,
 ) -> None:  # fmt: skip
     """Pretrain one modality's encoder on a fold's pretrain subjects."""
     from physiome.steps import pretrain as step
 
-    step.run(settings, _folders(shards), folds, fold, modality, output, gpus, device, save_every_s)
+    step.run(
+        settings, _folders(shards), folds, fold, modality, output, gpus, device, save_every_s,
+        shard_settings,
+    )  # fmt: skip
 
 
 @app.command()
@@ -96,22 +104,30 @@ def train(
     settings: Settings, shards: Shards, folds: File, fold: Number, output: File,
     stand: Stands = [],  # noqa: B006
     gpus: Gpus = 0, device: Device = "auto", save_every_s: float = 300.0,
+    shard_settings: Shard = None, stand_settings: Model = None,
 ) -> None:  # fmt: skip
     """Train a method on a fold's pretrain subjects, or on labels of its train subjects."""
     from physiome.steps import train as step
 
-    step.run(settings, _folders(shards), folds, fold, stand, output, gpus, device, save_every_s)
+    step.run(
+        settings, _folders(shards), folds, fold, stand, output, gpus, device, save_every_s,
+        shard_settings, stand_settings,
+    )  # fmt: skip
 
 
 @app.command()
 def embed(
     settings: Settings, shards: Shards, folds: File, fold: Number, output: File,
     weights: Path | None = None, gpus: Gpus = 0, device: Device = "auto",
+    shard_settings: Shard = None, train_settings: Model = None,
 ) -> None:  # fmt: skip
     """Embed a fold's labelled windows for every subset of modalities."""
     from physiome.steps import embed as step
 
-    step.run(settings, _folders(shards), folds, fold, output, weights, gpus, device)
+    step.run(
+        settings, _folders(shards), folds, fold, output, weights, gpus, device, shard_settings,
+        train_settings,
+    )  # fmt: skip
 
 
 @app.command()

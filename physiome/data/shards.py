@@ -20,8 +20,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
+from physiome.config.agreement import require
 from physiome.errors import DataError
-from physiome.files import atomic_path, read_json, write_json
+from physiome.files import atomic_path, read_json, readable_json, write_errors
 
 MANIFEST = "manifest.json"
 WINDOWS = "windows.parquet"
@@ -42,9 +43,11 @@ def window_columns(modalities: Iterable[str]) -> dict[str, str]:
 class ShardWriter:
     """Collects the windows of one record after another. Made by `write_shard`."""
 
-    def __init__(self, files: dict[str, BinaryIO], samples: int):
+    def __init__(self, folder: Path, files: dict[str, BinaryIO], samples: int):
+        self._folder = folder
         self._files = files
         self._samples = samples
+        self._bytes = 0
         self._tables: list[pd.DataFrame] = []
         self._records: list[dict[str, Any]] = []
         for file in files.values():
@@ -57,11 +60,13 @@ class ShardWriter:
             signals: modality -> (windows, samples); a row of NaN where `has_<modality>` is False.
             windows: the rows of `windows.parquet`, in the same order.
         """
+        self._bytes += 4 * len(windows) * self._samples * len(self._files)
         for modality, file in self._files.items():
             rows = np.ascontiguousarray(signals[modality], dtype=np.float32)
             if rows.shape != (len(windows), self._samples):
                 raise ValueError(f"{modality}: {rows.shape} for {len(windows)} windows")
-            file.write(rows.tobytes())
+            with write_errors(self._folder, self._bytes):  # as far as is known by now
+                _write_all(file, rows.tobytes())
         self._tables.append(windows.astype(window_columns(self._files)))
 
     def note(self, entry: dict[str, Any]) -> None:
@@ -96,18 +101,31 @@ def write_shard(
     folder = Path(folder)
     modalities = list(modalities)
     with ExitStack() as stack:
-        files: dict[str, BinaryIO] = {}
-        for modality in modalities:
-            temporary = stack.enter_context(atomic_path(folder / f"{modality}.npy"))
-            files[modality] = stack.enter_context(open(temporary, "wb"))
-        writer = ShardWriter(files, samples)
-        yield writer
-        windows, records = writer.finish()
-    with atomic_path(folder / WINDOWS) as temporary:
-        windows.to_parquet(temporary, index=False)
-    sizes = {m: os.path.getsize(folder / f"{m}.npy") for m in modalities}
-    manifest = {"windows": len(windows), "samples": samples, "bytes": sizes, "records": records}
-    write_json(folder / MANIFEST, {**facts, **manifest})
+        # Moved into place from the last to the first, and only when all are written: old signals
+        # under a new manifest, or the reverse, would be read without complaint.
+        manifest = stack.enter_context(atomic_path(folder / MANIFEST))
+        table = stack.enter_context(atomic_path(folder / WINDOWS))
+        paths = {m: stack.enter_context(atomic_path(folder / f"{m}.npy")) for m in modalities}
+        with ExitStack() as opened:
+            # Without a buffer, which closing would try to write once more after an error.
+            files: dict[str, BinaryIO] = {
+                m: opened.enter_context(open(path, "wb", buffering=0)) for m, path in paths.items()
+            }
+            writer = ShardWriter(folder, files, samples)
+            yield writer
+            windows, records = writer.finish()
+        with write_errors(folder / WINDOWS):
+            windows.to_parquet(table, index=False)
+        sizes = {m: os.path.getsize(path) for m, path in paths.items()}
+        shape = {"windows": len(windows), "samples": samples, "bytes": sizes, "records": records}
+        manifest.write_text(readable_json({**facts, **shape}), encoding="utf-8")
+        (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:  # a full disk takes a part before it refuses
+        rest = rest[file.write(rest) :]
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
@@ -128,6 +146,17 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
                 do=f"delete {folder / MANIFEST} and run again",
             )  # fmt: skip
     return manifest
+
+
+def require_settings(folders: Iterable[str | Path], wanted: str | None) -> None:
+    """Refuse shards of other settings than `wanted` (JSON; None: any will do).
+
+    Raises:
+        DataError: naming the shard and the keys that differ.
+    """
+    for folder in folders if wanted is not None else ():
+        path = Path(folder) / MANIFEST
+        require(read_json(path).get("settings"), wanted, path, "shard")
 
 
 def read_windows(folders: Iterable[str | Path]) -> pd.DataFrame:

@@ -5,9 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from physiome.config.agreement import require
 from physiome.config.base import Spec
 from physiome.config.model import EncoderSpec
 from physiome.config.window import Window
+from physiome.data.shards import require_settings
+from physiome.errors import DataError
+from physiome.files import file_digest
 from physiome.subsets import all_subsets, parse_subset
 from physiome.training.runtime import compute_device
 
@@ -30,13 +34,19 @@ class Settings(Spec):
 def run(
     settings: str, shards: list[Path], folds: Path, fold: int, output: Path,
     weights: Path | None = None, gpus: int = 0, device: str = "auto",
+    shard_settings: str | None = None, train_settings: str | None = None,
 ) -> None:  # fmt: skip
     """Write `<output>.npy` (windows, width of all subsets), and its `.json` and `.parquet`.
 
     Rows: the labelled windows of the fold's train, valid and test subjects. A subset's columns are
     NaN where the window really lacks one of its modalities.
+
+    Args:
+        shard_settings: what the shards must have been written with, as JSON; None: anything.
+        train_settings: what the weights must have been trained with; likewise.
     """
     spec = Settings.parse_text(settings)
+    require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.evaluation.embed import embed_windows
         from physiome.evaluation.restoration import restoration_error
@@ -46,6 +56,10 @@ def run(
         labelled = store.table["label"].to_numpy() >= 0
         index = np.flatnonzero(labelled & np.isin(roles, ("train", "valid", "test")))
         method, manifest = _load(spec, weights)
+        if weights is not None:
+            require(manifest["settings"], train_settings, weights, "model")
+            _check_owner(spec, fold, weights, manifest)
+            _check_shards(store.settings_digest, weights, manifest)
         method.to(chosen).eval()
         subsets = all_subsets(spec.modalities)
         if spec.subsets is not None:
@@ -60,7 +74,8 @@ def run(
         facts = {
             "dataset": spec.dataset, "fold": fold, "method": spec.name, "settings": spec.plain(),
             "classes": list(spec.classes), "weights": manifest.get("identity"),
-            "shards": store.settings_digest,
+            "weights_sha256": file_digest(weights) if weights else None,
+            "shards": store.settings_digest, "shard_settings": store.settings,
             "restoration": restored,
         }  # fmt: skip
         embed_windows(method, store, index, roles[index], spec.batch, output, facts, subsets)
@@ -72,3 +87,23 @@ def _load(spec: Settings, weights: Path | None) -> tuple[Any, dict]:
 
     method = build_method(spec.base, spec.plain(), fresh_stands(spec.base, spec.plain()))
     return method, load_weights(method, weights) if weights else {}
+
+
+def _check_owner(spec: Settings, fold: int, path: Path, manifest: dict) -> None:
+    """Weights of another fold have seen this fold's test subjects."""
+    wanted = (spec.dataset, fold, spec.name)
+    found = (manifest["dataset"], manifest["fold"], manifest["name"])
+    if found != wanted:
+        raise DataError(
+            "these weights belong elsewhere", where=path, why=f"wanted {wanted}, found {found}",
+            do="give the weights of this data set, fold and name",
+        )  # fmt: skip
+
+
+def _check_shards(digest: str, path: Path, manifest: dict) -> None:
+    """Weights that learned from shards of other settings know other signals."""
+    if manifest["shards"] != digest:
+        raise DataError(
+            "these weights were trained on shards of other settings", where=path,
+            why=f"shards {manifest['shards']}, now {digest}", do="let Snakemake train them again",
+        )  # fmt: skip

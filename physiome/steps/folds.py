@@ -10,7 +10,7 @@ import pandas as pd
 from physiome.config.base import Spec
 from physiome.config.folds import FoldSpec
 from physiome.data.folds import make_folds
-from physiome.data.shards import read_manifest, read_windows
+from physiome.data.shards import read_manifest, read_windows, require_settings
 from physiome.errors import DataError
 from physiome.files import atomic_path, write_json
 
@@ -25,13 +25,20 @@ class Settings(Spec):
     max_left_out: float
 
 
-def run(settings: str, shards: list[Path], output: Path, records: Path) -> None:
+def run(
+    settings: str, shards: list[Path], output: Path, records: Path,
+    shard_settings: str | None = None,
+) -> None:  # fmt: skip
     """Write the folds (JSON) and the table of records with what became of each (CSV).
+
+    Args:
+        shard_settings: what the shards must have been written with, as JSON; None: anything.
 
     Raises:
         DataError: if too many records were left out, or subjects or classes do not suffice.
     """
     spec = Settings.parse_text(settings)
+    require_settings(shards, shard_settings)
     table = pd.DataFrame([_row(r) for folder in shards for r in read_manifest(folder)["records"]])
     table = table.sort_values("record")
     with atomic_path(records) as temporary:

@@ -8,6 +8,7 @@ from physiome.config.base import Spec
 from physiome.config.model import EncoderSpec
 from physiome.config.training import TrainSpec
 from physiome.config.window import Window
+from physiome.data.shards import require_settings
 from physiome.training.runtime import compute_device
 
 
@@ -24,9 +25,15 @@ class Settings(Spec):
 def run(
     settings: str, shards: list[Path], folds: Path, fold: int, modality: str, output: Path,
     gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
+    shard_settings: str | None = None,
 ) -> None:  # fmt: skip
-    """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl)."""
+    """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl).
+
+    Args:
+        shard_settings: what the shards must have been written with, as JSON; None: anything.
+    """
     spec = Settings.parse_text(settings)
+    require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.methods.build import build_encoder
         from physiome.training.job import open_fold, train_to_file

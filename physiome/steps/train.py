@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from physiome.config.agreement import require
 from physiome.config.base import Spec
 from physiome.config.model import EncoderSpec
 from physiome.config.training import TrainSpec
 from physiome.config.window import Window
+from physiome.data.shards import require_settings
 from physiome.errors import DataError
 from physiome.registry import METHODS
 from physiome.training.runtime import compute_device
@@ -31,14 +33,18 @@ class Settings(Spec):
 def run(
     settings: str, shards: list[Path], folds: Path, fold: int, stands: list[Path], output: Path,
     gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
+    shard_settings: str | None = None, stand_settings: str | None = None,
 ) -> None:  # fmt: skip
     """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl).
 
     Args:
         stands: weights of what the method stands on: one encoder per modality, or the method it is
             trained after; empty for most.
+        shard_settings: what the shards must have been written with, as JSON; None: anything.
+        stand_settings: what it stands on must have been trained with; likewise.
     """
     spec = Settings.parse_text(settings)
+    require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.data.batches import patterns
         from physiome.methods.build import build_method
@@ -48,7 +54,7 @@ def run(
         labels = store.table["label"].to_numpy(np.int64) if METHODS[spec.base].labels else None
         role = "pretrain" if labels is None else "train"
         index = np.flatnonzero((roles == role) & (True if labels is None else labels >= 0))
-        pretrained = _load_stands(spec, stands, fold)
+        pretrained = _load_stands(spec, stands, fold, stand_settings)
         inputs = {name: manifest["identity"] for name, (_, manifest) in pretrained.items()}
         train_to_file(
             lambda: build_method(spec.base, spec.plain(), [e for e, _ in pretrained.values()]),
@@ -58,7 +64,9 @@ def run(
         )  # fmt: skip
 
 
-def _load_stands(spec: Settings, paths: list[Path], fold: int) -> dict[str, tuple[Any, dict]]:
+def _load_stands(
+    spec: Settings, paths: list[Path], fold: int, wanted: str | None
+) -> dict[str, tuple[Any, dict]]:
     """Modality or method -> (what is stood on, with its trained weights; its manifest)."""
     from physiome.methods.build import fresh_stands
     from physiome.training.checkpoint import load_weights
@@ -82,5 +90,6 @@ def _load_stands(spec: Settings, paths: list[Path], fold: int) -> dict[str, tupl
                 why=f"wanted {(spec.dataset, fold, name)}, found {found}",
                 do="give the weights of this data set, fold and name",
             )  # fmt: skip
+        require(manifest["settings"], wanted, path, "model")
         loaded[name] = (stand, manifest)
     return loaded

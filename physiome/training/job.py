@@ -71,13 +71,16 @@ def train_to_file(
         method.calibrate(sample(store, index, method.modalities))
     data = data_digest(store, groups)
     source = code(__name__, type(method).__module__)
-    identity = digest({"settings": settings, "data": data, "code": source, "device": device})
+    # Another version of torch may round otherwise: half a training by each would be neither's.
+    bound = {"settings": settings, "data": data, "code": source, "device": device}
+    identity = digest(bound | {"torch": torch.__version__})
     resume = ResumeState(output, identity)
     title = " ".join(str(facts[k]) for k in ("dataset", "fold", "name") if k in facts)
     with resume.held():
         summary = fit(method, store, groups, spec, device, resume, title, save_every_s, labels)
         manifest = {
-            **facts, "settings": settings, "data": data, "code": source, "identity": identity,
+            **facts, "settings": settings, "shards": store.settings_digest,
+            "data": data, "code": source, "identity": identity,
             "training": asdict(summary), "torch": torch.__version__, "host": platform.node(),
             "peak_rss_bytes": peak_rss_bytes(),
         }  # fmt: skip

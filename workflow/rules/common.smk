@@ -97,6 +97,23 @@ def weights(wildcards):
     return f"{stem}.safetensors"
 
 
+def train_settings(wildcards):
+    """What a method's weights must have been trained with; nothing for one that has none."""
+    if not resolved(wildcards).entry.trains:
+        return "{}"
+    return CONFIG.train_settings(wildcards.dataset, int(wildcards.fold), wildcards.method)
+
+
+def stand_settings(wildcards):
+    """What the weights that a training begins with must have been trained with."""
+    found, fold = resolved(wildcards), int(wildcards.fold)
+    if found.entry.after:
+        return CONFIG.train_settings(wildcards.dataset, fold, found.entry.after)
+    if found.entry.on_encoders:
+        return CONFIG.pretrain_settings(wildcards.dataset, fold, found.encoder)
+    return "{}"
+
+
 def table_of(scored):
     """The table that a file of scores is for: that of a data set, or one of variants."""
     return CONFIG.table_name(scored) if scored in CONFIG.datasets else scored
@@ -151,7 +168,7 @@ def manifests(table):
 def benchmarks(table):
     """What Snakemake measured of the jobs behind `manifests`; no input, so nothing reruns for it."""
     paths = [f"{RESULTS}/benchmarks/{name}.tsv" for _, name, _ in models(table)]
-    return " ".join(f"--benchmark {path}" for path in paths)
+    return " ".join(f"--benchmark {quote(path)}" for path in paths)
 
 
 def below(table):

@@ -75,9 +75,12 @@ rule folds:
     localrule: True
     conda:
         "../../envs/physiome.yaml"
+    resources:
+        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.folds_settings(wc.dataset),
         code=code("physiome.steps.folds"),
     shell:
         "python -m physiome folds --settings {params.settings:q} --output {output.folds:q}"
-        " --records {output.records:q} {input:q} > {log:q} 2>&1"
+        " --records {output.records:q}"
+        " --shard-settings {resources.shard_settings:q} {input:q} > {log:q} 2>&1"

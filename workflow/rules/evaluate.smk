@@ -20,6 +20,8 @@ rule embed:
     resources:
         gpu=lambda wc: int(resolved(wc).entry.trains),
         device=CONFIG.device,
+        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
+        train_settings=train_settings,
     params:
         settings=lambda wc: CONFIG.embed_settings(wc.dataset, int(wc.fold), wc.method),
         weights=lambda wc: f"--weights {quote(weights(wc))}" if weights(wc) else "",
@@ -27,7 +29,9 @@ rule embed:
     shell:
         "python -m physiome embed --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.weights} --output {output.rows:q}"
-        " --gpus {resources.gpu} --device {resources.device} {input.shards:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} --device {resources.device}"
+        " --shard-settings {resources.shard_settings:q}"
+        " --train-settings {resources.train_settings:q} {input.shards:q} > {log:q} 2>&1"
 
 
 rule probe:

@@ -1,5 +1,6 @@
 # Encoders of single modalities, then the methods that fuse them. Progress that survives a kill lies
-# in `<weights>.resume/`, which is no output: Snakemake would delete it.
+# in `<weights>.resume/`, which is no output: Snakemake would delete it. The settings that
+# shards and weights must have are resources: a step compares them, and they rerun nothing.
 
 
 rule pretrain:
@@ -20,13 +21,15 @@ rule pretrain:
     resources:
         gpu=1,
         device=CONFIG.device,
+        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold), wc.encoder),
         code=lambda wc: code("physiome.steps.pretrain", ENCODERS[wc.encoder].module),
     shell:
         "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
-        " --gpus {resources.gpu} --device {resources.device} {input.shards:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} --device {resources.device}"
+        " --shard-settings {resources.shard_settings:q} {input.shards:q} > {log:q} 2>&1"
 
 
 rule train:
@@ -48,6 +51,8 @@ rule train:
     resources:
         gpu=1,
         device=CONFIG.device,
+        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
+        stand_settings=stand_settings,
     params:
         settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
         stands=lambda wc: " ".join(f"--stand {quote(path)}" for path in stands(wc)),
@@ -55,4 +60,6 @@ rule train:
     shell:
         "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.stands} --output {output.weights:q}"
-        " --gpus {resources.gpu} --device {resources.device} {input.shards:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} --device {resources.device}"
+        " --shard-settings {resources.shard_settings:q}"
+        " --stand-settings {resources.stand_settings:q} {input.shards:q} > {log:q} 2>&1"
