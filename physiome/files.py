@@ -1,32 +1,128 @@
 """Files that are either whole or not there: atomic writes, hashes, JSON in one fixed order."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import platform
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from physiome.errors import DataError
+from physiome.errors import DataError, PhysioError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+# Processes on other machines write to the same folders, and their numbers say nothing here.
+HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, needed_bytes: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk and move it into place.
 
-    On any error the temporary file is removed and an older file at `path` stays as it was.
+    On any error the temporary file is removed and an older file at `path` stays as it was. What a
+    killed process of this machine left of `path` is removed too.
+
+    Args:
+        needed_bytes: how large the file will be, where that is known before.
+
+    Raises:
+        PhysioError: if the disk is full or the folder must not be written to.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
+        with write_errors(path, needed_bytes, temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_orphans(path)
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+            sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def write_errors(
+    path: Path, needed_bytes: int | None = None, temporary: Path | None = None
+) -> Iterator[None]:
+    """Turn the errors of a full disk or a forbidden folder into one for the reader.
+
+    Args:
+        temporary: what is written in place of `path`, and removed after an error.
+
+    Raises:
+        PhysioError: naming `path`, the bytes that are free and those needed, as far as known.
+    """
+    try:
+        yield
+    except PhysioError:
+        raise
+    except Exception as error:
+        cause = _refusal(error)
+        if cause is None:
+            raise
+        if cause.errno in FULL:
+            raise _no_room(path, cause, needed_bytes, temporary) from error
+        if Path(str(cause.filename)) not in (temporary, path, *path.parents):
+            raise
+        raise PhysioError(
+            "file cannot be written", where=path, why=os.strerror(cause.errno or 0),
+            do="check the permissions of this folder, or choose another one",
+        ) from error  # fmt: skip
+
+
+def _refusal(error: BaseException | None) -> OSError | None:
+    """The system's refusal to write behind an error; torch hides it behind one of its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL | FORBIDDEN:
+            return error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return None
+
+
+def _no_room(path: Path, error: OSError, needed: int | None, temporary: Path | None) -> PhysioError:
+    folder = next(p for p in path.absolute().parents if p.is_dir())
+    free = shutil.disk_usage(folder).free
+    wanted = "" if needed is None else f"{needed} bytes are needed, "
+    if temporary is not None and temporary.exists():
+        written = temporary.stat()
+        free += 512 * written.st_blocks  # it is removed
+        wanted = wanted or f"more than {written.st_size} bytes are needed, "
+    return PhysioError(
+        "file cannot be written", where=path,
+        why=f"{os.strerror(error.errno or 0)}: {wanted}{free} are free",
+        do="make room or choose another folder, then run again; older files are unchanged",
+    )  # fmt: skip
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _remove_orphans(path: Path) -> None:
+    """Remove what killed processes of this machine left while writing `path`."""
+    start, end = f".{path.name}.{HOST}.", ".tmp"
+    for name in os.listdir(path.parent):
+        number = name[len(start) : -len(end)]
+        if name.startswith(start) and name.endswith(end) and number.isdecimal():
+            try:
+                os.kill(int(number), 0)
+            except ProcessLookupError:
+                path.with_name(name).unlink(missing_ok=True)
+            except PermissionError:
+                continue  # alive, and someone else's
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -42,7 +138,12 @@ def canonical_json(value: Any) -> str:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as readable JSON with sorted keys, atomically."""
-    write_text(path, json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n")
+    write_text(path, readable_json(value))
+
+
+def readable_json(value: Any) -> str:
+    """`value` as JSON text in lines, with sorted keys and no NaN."""
+    return json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 
 def read_json(path: str | Path) -> Any:

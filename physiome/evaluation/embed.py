@@ -1,6 +1,7 @@
 """Embeddings of every subset of modalities for many windows, each modality encoded once."""
 
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,10 @@ def embed_windows(
     width = max(stop for _, stop in columns.values())
     device = next((b.device for b in method.state_dict().values()), torch.device("cpu"))
     started = time.monotonic()
-    with atomic_path(output) as temporary:
+    with atomic_path(output, 4 * len(index) * width) as temporary:
         rows = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(index), width))
+        with open(temporary, "rb+") as file:  # a full disk would kill the process later
+            os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
         place = np.full(len(store.table), -1)
         place[index] = np.arange(len(index))
         groups = patterns(store, index)
@@ -72,6 +75,8 @@ def embed_windows(
                 block[:, start:stop] = embedding.float().cpu().numpy()
             rows[place[positions]] = block
         rows.flush()
+        # Until it is written anew, nothing describes these rows: a kill must not leave the old.
+        output.with_suffix(".json").unlink(missing_ok=True)
     table = store.table.iloc[index].drop(columns=["shard", "row"]).assign(role=roles)
     with atomic_path(output.with_suffix(".parquet")) as temporary:
         table.to_parquet(temporary, index=False)

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +15,20 @@ from safetensors.torch import save_file
 from torch import nn
 
 from physiome.errors import DataError, TrainingError
-from physiome.files import atomic_path, file_digest, write_json
+from physiome.files import atomic_path, file_digest, write_errors, write_json
 
 
 def save_weights(path: str | Path, module: nn.Module, manifest: dict[str, Any]) -> None:
     """Write all parameters and buffers as safetensors, and the manifest inside and beside it."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {"manifest": json.dumps(manifest, sort_keys=True)})
+    needed = sum(t.nbytes for t in tensors.values())
+    with atomic_path(path, needed) as temporary:
+        try:
+            save_file(tensors, temporary, {"manifest": json.dumps(manifest, sort_keys=True)})
+        except SafetensorError as error:
+            if number := re.search(r"os error (\d+)", str(error)):  # its only trace of the reason
+                raise OSError(int(number[1]), str(error)) from None
+            raise
     write_json(Path(path).with_suffix(".json"), manifest)
 
 
@@ -88,8 +95,11 @@ class ResumeState:
         Raises:
             TrainingError: if another process holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "lock", "w") as lock:
+        path = self.folder / "lock"
+        with write_errors(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = open(path, "w")  # noqa: SIM115
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -101,8 +111,10 @@ class ResumeState:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state; the last one becomes the previous one."""
-        with atomic_path(self.path) as temporary:
-            torch.save({**state, "identity": self.identity}, temporary)
+        with atomic_path(self.path, _bytes_of(state)) as temporary:
+            with open(temporary, "wb", buffering=0) as file:  # torch hides errors of its own files
+                torch.save({**state, "identity": self.identity}, file)
+                os.fsync(file.fileno())  # before the last good state gives way
             self._note_digest(temporary)  # before the move: whatever is at `path` has its digest
             if self.path.exists():
                 os.replace(self.path, self.previous)
@@ -135,3 +147,10 @@ class ResumeState:
         for file in self.folder.iterdir():
             file.unlink()
         self.folder.rmdir()
+
+
+def _bytes_of(value: Any) -> int:
+    """Bytes of all tensors in nested dictionaries."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    return sum(map(_bytes_of, value.values())) if isinstance(value, dict) else 0

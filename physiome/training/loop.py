@@ -22,6 +22,7 @@ from physiome.config.training import TrainSpec
 from physiome.data.batches import Batch, prefetch, training_batches
 from physiome.data.windows import WindowStore
 from physiome.errors import TrainingError
+from physiome.files import write_errors
 from physiome.methods.base import Method, Moment
 from physiome.training.checkpoint import ResumeState
 from physiome.training.progress import Reporter
@@ -97,7 +98,8 @@ class _Run:
         total = self.spec.epochs * self.per_epoch
         reporter = Reporter(title, total, self.step)
         started = saved = time.monotonic()
-        with open(self.resume.metrics, "ab") as metrics, _signals() as asked:
+        path = self.resume.metrics
+        with write_errors(path), open(path, "ab") as metrics, _signals() as asked:
             # After a power cut the log can be shorter than the state says: never pad it.
             metrics.truncate(min(self.metrics_bytes, metrics.tell()))
             for epoch in range(self.step // self.per_epoch, self.spec.epochs):
