@@ -7,6 +7,7 @@ to the kernel right after they were copied.
 import mmap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,7 @@ class WindowStore:
     Attributes:
         table: one row per window (see `shards`), columns shard and row tell where it lies.
         samples: samples per window.
+        settings: what the shards were cut with, as JSON data; None if they do not say.
     """
 
     def __init__(self, folders: Sequence[str | Path], modalities: Sequence[str]):
@@ -52,6 +54,7 @@ class WindowStore:
         self.modalities = tuple(modalities)
         self.samples: int = manifests[0]["samples"]
         self.settings_digest: str = manifests[0]["settings_digest"]
+        self.settings: dict[str, Any] | None = manifests[0].get("settings")
         self.table: pd.DataFrame = read_windows(folders)
         self._files: dict[tuple[int, str], Rows] = {}
 

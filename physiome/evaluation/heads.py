@@ -5,9 +5,7 @@ validation subjects; the chosen head is then fitted again on training and valida
 """
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 
 from physiome.config.evaluation import ProbeSpec
 from physiome.errors import DataError
-from physiome.files import atomic_path
 
 CHUNK = 8192  # rows predicted at a time, so that a memory map stays on disk
 FLOOR = 1e-15  # probability of the true class is at least this in the validation log-loss
@@ -164,24 +161,3 @@ def _as_head(model: LogisticRegression, scaler: StandardScaler, n_classes: int) 
     else:
         weight[seen], bias[seen] = model.coef_, model.intercept_
     return LinearHead(np.asarray(scaler.mean_), np.asarray(scaler.scale_), weight, bias)
-
-
-def save_heads(path: str | Path, heads: Mapping[str, LinearHead]) -> None:
-    """Write heads by subset name as one `.npz` of plain arrays, atomically."""
-    arrays = {
-        f"{name}/{part}": value
-        for name, head in heads.items()
-        for part, value in vars(head).items()
-    }
-    with atomic_path(path) as temporary, open(temporary, "wb") as opened:
-        np.savez(opened, **arrays)
-
-
-def load_heads(path: str | Path) -> dict[str, LinearHead]:
-    """Heads by subset name, as `save_heads` wrote them."""
-    parts: dict[str, dict[str, np.ndarray]] = {}
-    with np.load(path, allow_pickle=False) as stored:
-        for key in stored.files:
-            name, _, part = key.rpartition("/")
-            parts.setdefault(name, {})[part] = stored[key]
-    return {name: LinearHead(**values) for name, values in parts.items()}

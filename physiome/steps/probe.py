@@ -7,7 +7,8 @@ from typing import Any
 
 from physiome.config.evaluation import ProbeSpec
 from physiome.evaluation.embeddings import ROLES, Embeddings, open_embeddings
-from physiome.evaluation.heads import LinearHead, save_heads
+from physiome.evaluation.heads import LinearHead
+from physiome.evaluation.heads_file import save_heads
 from physiome.evaluation.probe import (
     LOGISTIC,
     SubsetHeads,
@@ -19,6 +20,11 @@ from physiome.evaluation.probe import (
 from physiome.files import atomic_path, digest, file_digest, write_json
 from physiome.subsets import subset_name
 
+# What the heads' file says of the model, so that it and the weights can score another recording.
+MODEL = (
+    "dataset", "fold", "method", "classes", "settings", "shard_settings", "refused", "weights",
+    "weights_sha256",
+)  # fmt: skip
 LOG = logging.getLogger(__name__)
 
 
@@ -44,7 +50,8 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
         predicted.to_parquet(temporary, index=False)
     heads = {subset_name(f.subset): f.heads[LOGISTIC] for f in fitted}
     linear = {name: head for name, head in heads.items() if isinstance(head, LinearHead)}
-    save_heads(output.with_suffix(".heads.npz"), linear)
+    model = {key: opened.facts.get(key) for key in MODEL}
+    save_heads(output.with_suffix(".heads.npz"), linear, model)
     write_json(output.with_suffix(".json"), _facts(opened, spec, fitted, found))
 
 

@@ -6,13 +6,8 @@ from sklearn.preprocessing import StandardScaler
 
 from physiome.config.evaluation import PaperHead, ProbeSpec
 from physiome.errors import DataError
-from physiome.evaluation.heads import (
-    Labelled,
-    fit_logistic,
-    load_heads,
-    save_heads,
-    softmax,
-)
+from physiome.evaluation.heads import Labelled, fit_logistic, softmax
+from physiome.evaluation.heads_file import load_facts, load_heads, save_heads
 from physiome.evaluation.paper_head import batches, fit_paper_head
 
 NAMES = ("w", "n", "r")
@@ -150,9 +145,10 @@ def test_fit_that_gave_up_is_recorded_not_hidden(recwarn):
 
 def test_linear_heads_survive_a_file(tmp_path):
     head, _ = fit(clusters(90, 2), clusters(60, 2))
-    save_heads(tmp_path / "h.npz", {"a+b": head, "a": head})
+    save_heads(tmp_path / "h.npz", {"a+b": head, "a": head}, {"fold": 1})
     found = load_heads(tmp_path / "h.npz")
     assert list(found) == ["a+b", "a"]
+    assert load_facts(tmp_path / "h.npz") == {"fold": 1}
     x = clusters(9).x
     np.testing.assert_array_equal(found["a+b"].probabilities(x), head.probabilities(x))
 

@@ -7,7 +7,7 @@ import pytest
 from physiome.config.evaluation import PaperHead, ProbeSpec
 from physiome.errors import DataError
 from physiome.evaluation.embeddings import open_embeddings
-from physiome.evaluation.heads import load_heads
+from physiome.evaluation.heads_file import load_heads
 from physiome.evaluation.probe import fit_heads, predict, with_one_head
 from physiome.files import read_json
 from physiome.steps.probe import run

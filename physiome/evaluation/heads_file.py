@@ -1,0 +1,79 @@
+"""Fitted heads in a file, with what scoring a recording needs to know beside the weights."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physiome.errors import DataError
+from physiome.evaluation.heads import LinearHead
+from physiome.files import atomic_path, canonical_json
+
+FACTS = "facts"  # no subset has this name alone: its arrays are called <subset>/<part>
+
+
+def save_heads(path: str | Path, heads: Mapping[str, LinearHead], facts: Mapping[str, Any]) -> None:
+    """Write heads by subset name as one `.npz` of plain arrays, atomically.
+
+    Args:
+        facts: what embeddings the heads were fitted on, as JSON data.
+    """
+    arrays = {
+        f"{name}/{part}": value
+        for name, head in heads.items()
+        for part, value in vars(head).items()
+    }
+    arrays[FACTS] = np.array(canonical_json(facts))
+    with atomic_path(path) as temporary, open(temporary, "wb") as opened:
+        np.savez(opened, **arrays)
+
+
+def load_heads(path: str | Path) -> dict[str, LinearHead]:
+    """Heads by subset name, as `save_heads` wrote them.
+
+    Raises:
+        DataError: the file is missing, damaged, or of another kind.
+    """
+    parts: dict[str, dict[str, np.ndarray]] = {}
+    for key, value in _arrays(path).items():
+        name, _, part = key.rpartition("/")
+        if name:
+            parts.setdefault(name, {})[part] = value
+    try:
+        return {name: LinearHead(**values) for name, values in parts.items()}
+    except TypeError as error:
+        raise _foreign(path, str(error)) from None
+
+
+def load_facts(path: str | Path) -> dict[str, Any]:
+    """What `save_heads` was told about the heads; {} in files that say nothing.
+
+    Raises:
+        DataError: as `load_heads`.
+    """
+    text = _arrays(path).get(FACTS)
+    try:
+        return json.loads(text.item()) if text is not None else {}
+    except (ValueError, TypeError) as error:
+        raise _foreign(path, str(error)) from None
+
+
+def _arrays(path: str | Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except FileNotFoundError:
+        raise DataError("heads are missing", where=path, do="run the probe step first") from None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise _foreign(path, " ".join(str(error).split())) from None
+
+
+def _foreign(path: str | Path, why: str) -> DataError:
+    return DataError(
+        "not a file of heads", where=path, why=why,
+        do="give a .heads.npz file that `physiome probe` wrote",
+    )  # fmt: skip

@@ -1,0 +1,121 @@
+"""Class probabilities of a recording's windows, each by the head of the modalities it carries."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from physiome.errors import DataError
+from physiome.evaluation.embed import embed_subsets
+from physiome.evaluation.heads import LinearHead
+from physiome.methods.base import Method
+from physiome.subsets import Subset, subset_name
+
+UNUSED = "not asked for"
+
+
+def predict_windows(
+    method: Method, rows: Mapping[str, np.ndarray], windows: pd.DataFrame,
+    heads: Mapping[str, LinearHead], classes: Sequence[str], refused: Mapping[str, str],
+    batch: int,
+) -> pd.DataFrame:  # fmt: skip
+    """Score every window from what it carries, as the evaluation scores test windows.
+
+    Args:
+        method: with its weights, in evaluation mode.
+        rows: modality -> (W, T), of the modalities in use.
+        windows: one row per window with has_<m> and lost_<m>, as `cut_windows` makes it.
+        heads: by subset name.
+        refused: subset name -> why the method cannot embed it.
+
+    Returns:
+        window, onset_s, subset, missing (`modality: reason; ...`), reason (why there is no
+        prediction; "" if there is one), class ("" if none), p_<class> (NaN if none).
+
+    Raises:
+        DataError: an embedding is not finite, or does not fit its head.
+    """
+    has = {m: windows[f"has_{m}"].to_numpy(dtype=bool) for m in rows}
+    own = [
+        tuple(m for m in method.modalities if m in has and has[m][w]) for w in range(len(windows))
+    ]
+    p = np.full((len(windows), len(classes)), np.nan, np.float32)
+    reasons = {s: _unscorable(s, heads, refused) for s in set(own)}
+    for subset in sorted(s for s, reason in reasons.items() if not reason):
+        head, places = heads[subset_name(subset)], _places(own, subset)
+        for start in range(0, len(places), batch):
+            chosen = places[start : start + batch]
+            p[chosen] = _probabilities(method, {m: rows[m][chosen] for m in subset}, subset, head)
+    scored = ~np.isnan(p[:, 0])
+    best = np.where(scored, np.nan_to_num(p).argmax(axis=1), -1)
+    table = pd.DataFrame(
+        {
+            "window": windows["number"], "onset_s": windows["onset_s"],
+            "subset": [subset_name(s) for s in own], "missing": _missing(method, windows, own),
+            "reason": [reasons[s] for s in own], "class": np.array([*classes, ""])[best],
+        }
+    )  # fmt: skip
+    return table.assign(**{f"p_{name}": p[:, i] for i, name in enumerate(classes)})
+
+
+def restored_modalities(
+    method: Method, rows: Mapping[str, np.ndarray], windows: pd.DataFrame, subset: Subset
+) -> list[str]:
+    """The missing modalities that the method rebuilds from a subset; none for most methods."""
+    restore = getattr(method, "restore", None)
+    if restore is None or not subset or len(subset) == len(method.modalities):
+        return []
+    carried = np.all([windows[f"has_{m}"] for m in subset], axis=0)
+    first = np.flatnonzero(carried)[:1]
+    with torch.no_grad():
+        return sorted(restore(method.encode(_tensors(method, {m: rows[m][first] for m in subset}))))
+
+
+def _unscorable(subset: Subset, heads: Mapping[str, LinearHead], refused: Mapping[str, str]) -> str:
+    """Why windows of this subset get no prediction; "" if they do."""
+    name = subset_name(subset)
+    if not subset:
+        return "no usable modality"
+    if name in refused:
+        return f"the method refuses {name}: {refused[name]}"
+    if name not in heads:
+        return f"no head for {name}; there are {', '.join(heads)}"
+    return ""
+
+
+def _places(own: Sequence[Subset], subset: Subset) -> np.ndarray:
+    return np.array([i for i, s in enumerate(own) if s == subset])
+
+
+def _missing(method: Method, windows: pd.DataFrame, own: Sequence[Subset]) -> list[str]:
+    unused = pd.Series(UNUSED, index=windows.index)
+    why = {m: windows.get(f"lost_{m}", unused).tolist() for m in method.modalities}
+    return [
+        "; ".join(f"{m}: {why[m][w]}" for m in method.modalities if m not in subset)
+        for w, subset in enumerate(own)
+    ]
+
+
+def _tensors(method: Method, rows: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    device = next((b.device for b in method.state_dict().values()), torch.device("cpu"))
+    return {m: torch.from_numpy(x).to(device) for m, x in rows.items()}
+
+
+def _probabilities(
+    method: Method, rows: Mapping[str, np.ndarray], subset: Subset, head: LinearHead
+) -> np.ndarray:
+    x = embed_subsets(method, _tensors(method, rows), [subset])[subset].float().cpu().numpy()
+    if x.shape[1] != len(head.mean):
+        raise DataError(
+            f"the head of {subset_name(subset)} does not fit the method",
+            why=f"it wants {len(head.mean)} values, the method gives {x.shape[1]}",
+            do="give heads that were fitted on these weights",
+        )  # fmt: skip
+    if not np.isfinite(x).all():
+        raise DataError(
+            f"embeddings of {subset_name(subset)} are not finite",
+            why="the weights or the recording hold values no training has seen",
+            do="look at the model's training curve",
+        )  # fmt: skip
+    return head.probabilities(x)

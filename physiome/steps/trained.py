@@ -1,0 +1,92 @@
+"""Opening fitted heads and the weights they were fitted on, and checking that they are a pair."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from physiome.config.data import ShardSettings
+from physiome.errors import DataError
+from physiome.evaluation.heads import LinearHead
+from physiome.evaluation.heads_file import load_facts, load_heads
+from physiome.files import file_digest
+from physiome.steps.embed import Settings
+
+AGAIN = "embed and probe again with this version; nothing needs to be trained again"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the heads' file says: whose heads they are, and on what they were fitted."""
+
+    facts: dict[str, Any]  # see physiome.steps.probe.MODEL
+    settings: Settings
+    shards: ShardSettings
+    heads: dict[str, LinearHead]
+
+    @property
+    def title(self) -> str:
+        """Names method, data set and fold, for messages."""
+        return f"{self.facts['method']} ({self.facts['dataset']}, fold {self.facts['fold']})"
+
+
+def open_trained(heads: Path) -> Trained:
+    """Heads with what they say of their model.
+
+    Raises:
+        DataError: a file of another kind, or of a version that did not say enough.
+    """
+    facts = load_facts(heads)
+    if not facts.get("settings") or not facts.get("shard_settings"):
+        raise DataError(
+            "heads do not say what model and recordings they were fitted on", where=heads, do=AGAIN
+        )
+    settings = Settings.parse(facts["settings"], str(heads))
+    shards = ShardSettings.parse(facts["shard_settings"], str(heads))
+    found = load_heads(heads)
+    odd = {n for n, head in found.items() if len(head.bias) != len(settings.classes)}
+    if odd or not found or set(settings.modalities) - set(shards.modalities):
+        raise DataError("heads do not fit what they say of themselves", where=heads, do=AGAIN)
+    return Trained(facts, settings, shards, found)
+
+
+def check_weights(trained: Trained, heads: Path, weights: Path | None) -> None:
+    """Refuse weights that the heads were not fitted on.
+
+    Raises:
+        DataError: naming what was expected and what was found.
+    """
+    from physiome.training.checkpoint import read_weights
+
+    expected = trained.facts["weights"]
+    if (expected is None) != (weights is None):
+        raise DataError(
+            f"{trained.title} has no weights" if weights else f"{trained.title} needs its weights",
+            where=weights or heads, do="leave --weights out" if weights else "give --weights",
+        )  # fmt: skip
+    if weights is None:
+        return
+    _, manifest = read_weights(weights)
+    found = tuple(manifest.get(key) for key in ("name", "dataset", "fold"))
+    wanted = tuple(trained.facts[key] for key in ("method", "dataset", "fold"))
+    if found != wanted:
+        raise DataError(
+            "heads and weights do not belong together", where=weights,
+            why=f"heads of {wanted}, weights of {found}", do="give the weights of these heads",
+        )  # fmt: skip
+    if file_digest(weights) != trained.facts["weights_sha256"]:
+        raise DataError(
+            "these are not the weights that the heads were fitted on", where=weights,
+            why="trained again since, or altered", do="give heads fitted on these weights",
+        )  # fmt: skip
+
+
+def load_method(settings: Settings, weights: Path | None, device: str) -> Any:
+    """The trained method on its device, in evaluation mode."""
+    from physiome.methods.build import build_method, fresh_stands
+    from physiome.training.checkpoint import load_weights
+
+    plain = settings.plain()
+    method = build_method(settings.base, plain, fresh_stands(settings.base, plain))
+    if weights is not None:
+        load_weights(method, weights)
+    return method.to(device).eval()
