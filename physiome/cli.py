@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -139,6 +140,28 @@ def probe(settings: Settings, embeddings: File, output: File, workers: int = 1) 
 
 
 @app.command()
+def predict(
+    file: Annotated[Path, typer.Argument(help="a recording: .edf, .vital or WFDB")],
+    heads: Annotated[Path, typer.Option(help="<method>.heads.npz of the probe step")],
+    output: Annotated[Path, typer.Option(help="the .csv to write; a .json lies beside it then")],
+    weights: Annotated[
+        Path | None, typer.Option(help=".safetensors the heads were fitted on; controls have none")
+    ] = None,
+    map: Annotated[  # noqa: A002
+        list[str], typer.Option(help="modality=CHANNEL where names differ; repeat it")
+    ] = [],  # noqa: B006
+    modalities: Annotated[
+        str | None, typer.Option(help="those to use, with commas; default: all that are there")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Score a recording of your own, from whichever modalities each window carries."""
+    from physiome.steps import predict as step
+
+    step.run(file, heads, output, weights, map, modalities, device)
+
+
+@app.command()
 def scores(probes: Probes, output: File, by_subject: File) -> None:
     """Compute all metrics from per-window probabilities."""
     from physiome.steps import scores as step
@@ -238,8 +261,21 @@ def _folders(manifests: list[Path]) -> list[Path]:
     return [path.parent for path in manifests]
 
 
+def _stop(number: int, _: object) -> None:
+    # Not an error of ours: a step could take it for that of a record, and go on.
+    print(
+        f"physiome: error: stopped by {signal.Signals(number).name} - nothing is half-written"
+        " - run the same command again", file=sys.stderr,
+    )  # fmt: skip
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
-    """Run the command line; our own errors end as one line and exit code 2."""
+    """Run the command line; our own errors end as one line and exit code 2.
+
+    SIGTERM ends it with 143, after what was begun is removed; training saves its progress first.
+    """
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except PhysioError as error:

@@ -22,6 +22,7 @@ VERBS = {
     "train": ["--settings", "--folds", "--fold", "--stand", "--gpus", "--device"],
     "embed": ["--settings", "--folds", "--fold", "--weights", "--gpus", "--device"],
     "probe": ["--settings", "--embeddings", "--output", "--workers"],
+    "predict": ["--weights", "--heads", "--output", "--map", "--modalities", "--device", "FILE"],
     "scores": ["--output", "--by-subject", "PROBES"],
     "concat": ["--output", "SCORES"],
     "table": ["--settings", "--scores", "--csv", "--tex"],
