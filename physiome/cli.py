@@ -147,7 +147,7 @@ def predict(
     weights: Annotated[
         Path | None, typer.Option(help=".safetensors the heads were fitted on; controls have none")
     ] = None,
-    map: Annotated[  # noqa: A002
+    map: Annotated[
         list[str], typer.Option(help="modality=CHANNEL where names differ; repeat it")
     ] = [],  # noqa: B006
     modalities: Annotated[
