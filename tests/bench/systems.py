@@ -7,6 +7,7 @@ the figures for `python -m tests.bench.estimate`.
 import json
 import sys
 import time
+from collections.abc import Iterator
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -25,21 +26,18 @@ STEPS = 4  # a cycle of MaskMentor's; the others do not care
 FIGURES = common.ROOT / "results/bench/systems.json"
 
 
-def rows(quick: bool) -> list[Row]:
+def rows(quick: bool) -> Iterator[Row]:
     """One row per trained system and modality encoder, and per variant of Table 3."""
-    found, table = {}, []
+    found = {}
     for name in names(common.paper_config()):
         one = common.in_child("systems", name, 1 if quick else STEPS)
         found[name] = one
-        table.append(
-            Row(
-                f"{name} step, batch {BATCH}, fp32",
-                f"{one['segments_per_s']:.1f} segments/s, {one['parameters'] / 1e6:.1f} M, "
-                f"{one['peak_mb'] / 1e3:.1f} GB",
-            )
+        yield Row(
+            f"{name} step, batch {BATCH}, fp32",
+            f"{one['segments_per_s']:.1f} segments/s, {one['parameters'] / 1e6:.1f} M, "
+            f"{one['peak_mb'] / 1e3:.1f} GB",
         )
     write_json(FIGURES, found)
-    return table
 
 
 def names(config: Config) -> list[str]:
