@@ -31,9 +31,11 @@ class Raw(Spec):
     fill: Literal["download", "folder", "synthetic"]
     folder: str | None = None
     urls: tuple[str, ...] = ()
-    timeout_s: PositiveFloat = 60.0
-    attempts: PositiveInt = 5
+    connect_timeout_s: PositiveFloat = 15.0
+    timeout_s: PositiveFloat = 60.0  # the longest silence of a server, or time for 16 KiB
+    attempts: PositiveInt = 5  # in a row that bring nothing new, at each address
     connections: PositiveInt = 4
+    heartbeat_s: NonNegative = 30.0  # between lines about progress; 0: none
     synthetic: Synthetic = Synthetic()
 
     @model_validator(mode="after")
@@ -89,6 +91,7 @@ class Modality(Spec):
     low: float | None = None  # a window with more than `quality.max_outside` samples outside
     high: float | None = None  # [low, high] does not have this modality
     min_sd: NonNegative = 0.0  # a window with a smaller standard deviation is flat
+    max_jump: PositiveFloat | None = None  # largest step between two samples at window.rate_hz
 
 
 class AnnotationLabels(Spec):
@@ -105,6 +108,9 @@ class AnnotationLabels(Spec):
     margin_s: NonNegative = 1800.0
     max_overhang_s: NonNegative | None = (
         None  # annotations may outlast the signals by this; null: any
+    )
+    max_shortfall_s: NonNegative | None = (
+        None  # signals may outlast the annotations by this; null: any
     )
 
 
@@ -148,6 +154,7 @@ class Quality(Spec):
 
     max_gap_s: NonNegative = 1.0  # longer gaps are not interpolated
     max_flat_s: PositiveFloat = 5.0  # a longer constant run is a detached sensor
+    max_clipped: Share = 0.05  # share of samples held at the window's extreme: saturation
     max_outside: Share = 0.05  # share of samples outside [low, high]
 
 
@@ -165,6 +172,7 @@ class Dataset(Spec):
     quality: Quality = Quality()
     incomplete_windows: Literal["keep", "drop"] = "keep"  # windows without all modalities
     strict_channels: bool = False  # a record without a wanted channel: error instead of missing
+    strict_rates: bool = False  # a channel not at window.rate_hz: error instead of resampling
     max_left_out: Share = 0.2  # share of records that may be unusable
 
     @model_validator(mode="after")
@@ -217,3 +225,4 @@ class ShardSettings(Spec):
     quality: Quality
     incomplete_windows: Literal["keep", "drop"]
     strict_channels: bool
+    strict_rates: bool

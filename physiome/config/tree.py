@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, PositiveInt
 
 from physiome.config import checks
@@ -19,16 +18,20 @@ from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
 from physiome.config.model import EncoderSpec, PhysioMESpec
 from physiome.config.resolve import Resolved, resolve, section
+from physiome.config.strict_yaml import read_yaml
 from physiome.config.training import TrainSpec
 from physiome.config.variants import Ablation, Variant
-from physiome.errors import ConfigError
 from physiome.files import canonical_json
 from physiome.registry import ENCODERS, METHODS
 from physiome.subsets import subset_name
 
 # What may be overridden for a data set or a fold
 SECTIONS = ("folds", "encoder", "pretrain", "physiome", "systems", "train", "probe")
-TRANSFER = {"urls", "timeout_s", "attempts", "connections", "accept_terms"}  # of a source
+# of a source
+TRANSFER = {
+    "urls", "connect_timeout_s", "timeout_s", "attempts", "connections", "heartbeat_s",
+    "accept_terms",
+}  # fmt: skip
 
 
 class Threads(Spec):
@@ -287,17 +290,11 @@ def load_files(paths: Sequence[Path]) -> Config:
     """The configuration in YAML files, merged from left to right as Snakemake does.
 
     Raises:
-        ConfigError: if a file is missing or is not YAML, or as `Config.load` does.
+        ConfigError: as `read_yaml` and `Config.load` do.
     """
     plain: dict[str, Any] = {}
     for path in paths:
-        try:
-            part = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError("cannot read", where=path, why=" ".join(str(error).split())) from None
-        if not isinstance(part, dict):
-            raise ConfigError("not a configuration", where=path, why="no `key: value` at its top")
-        plain = deep_merge(plain, part)
+        plain = deep_merge(plain, read_yaml(path))
     return Config.load(plain)
 
 

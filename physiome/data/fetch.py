@@ -7,33 +7,33 @@ import random
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from physiome.config.data import Raw
 from physiome.data.checks import Check
+from physiome.data.limits import Limits
+from physiome.data.part import drop, part_of, size_of
+from physiome.data.recording import NotYetError
 from physiome.data.slots import connection_slot, writer_lock
-from physiome.data.transfer import Interrupted, Refused, drop, transfer
+from physiome.data.transfer import PIECE, Interrupted, Refused, Unreachable, transfer
 from physiome.errors import DataError, PhysioError
 
 log = logging.getLogger(__name__)
 LONGEST_PAUSE_S = 60.0
+# Hosts that could not be reached in any attempt. Until one answers it is asked once per file, lest
+# an offline machine wait through every attempt for each of hundreds of files.
+_unreachable: set[str] = set()
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How patient a download is."""
+class Failure:
+    """Why an attempt, or all of them at an address, did not bring the file."""
 
-    timeout_s: float = 60.0  # for connecting and for every read of the socket
-    attempts: int = 5  # at each address
-    connections: int = 4  # at once, in all processes of this user on this machine
-    pause_s: float = 1.0  # before the second attempt; doubles, with jitter
-
-    @classmethod
-    def of(cls, raw: Raw) -> "Limits":
-        """The limits that the configuration names."""
-        return cls(raw.timeout_s, raw.attempts, raw.connections)
+    text: str
+    may_pass: bool  # asking again can help
+    wait_s: float | None = None  # the pause that the server asks for
+    reached: bool = True  # there was a connection
 
 
 def addresses(bases: Sequence[str], relative: str) -> list[str]:
@@ -48,7 +48,9 @@ def fetch(urls: Sequence[str], path: str | Path, check: Check, limits: Limits) -
     it. What was received of an unfinished download stays in `<path>.part` and is continued.
 
     Raises:
-        DataError: listing each address with its attempts, the bytes received and the reason.
+        NotYetError: if some address may give the file later (no connection, time-out, busy server).
+        DataError: if none will (not found, a web page, a wrong sum). Both list each address with
+            its attempts, the bytes received and the reason.
         PhysioError: if the file cannot be written (a full disk, a read-only folder).
     """
     path = Path(path)
@@ -65,26 +67,29 @@ def fetch(urls: Sequence[str], path: str | Path, check: Check, limits: Limits) -
         raise _cannot_write(path, error) from None
     if failures is not None:
         there = f"; the one that is there is bad ({altered})" if altered else ""
-        raise DataError(
+        later = any(failure.may_pass for failure in failures)
+        raise (NotYetError if later else DataError)(
             f"file cannot be fetched{there}",
             where=path,
-            why="; ".join(failures) or "no address is given",
-            do="check the addresses and the network, then run again: downloads are continued",
+            why="; ".join(failure.text for failure in failures) or "no address is given",
+            do="check the network, then run again: downloads are continued"
+            if later
+            else "correct the addresses",
         )
 
 
 def _first_success(
     urls: Sequence[str], path: Path, check: Check, limits: Limits
-) -> list[str] | None:
+) -> list[Failure] | None:
     """None as soon as one address gave the file, else the failure at each."""
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     failures = []
     for url in urls:
         failure = _from_address(url, part, check, limits)
         if failure is None:
             with open(part, "rb") as received:
                 os.fsync(received.fileno())
-            size = part.stat().st_size
+            size = size_of(part)
             os.replace(part, path)
             drop(part)
             log.info("fetched file=%s bytes=%d", path, size)
@@ -93,31 +98,48 @@ def _first_success(
     return failures
 
 
-def _from_address(url: str, part: Path, check: Check, limits: Limits) -> str | None:
-    """None if `part` now holds the verified file, else what went wrong."""
-    reason, attempt = "", 0
-    while attempt < limits.attempts:
-        attempt += 1
-        wait_s = None
-        try:
-            with connection_slot(limits.connections):
-                continued = transfer(url, part, limits.timeout_s)
-            reason = _problem_of(part, check)
-            if reason is None:
-                return None
-            drop(part)
-            if not continued:  # the same bytes would come again
-                break
-        except Refused as refusal:
-            reason = str(refusal)
+def _from_address(url: str, part: Path, check: Check, limits: Limits) -> Failure | None:
+    """None if `part` now holds the verified file, else what went wrong last.
+
+    An attempt that brings the file forward by 16 KiB or more is no failure: counting starts anew.
+    """
+    host = urlsplit(url).netloc
+    allowed = 1 if host in _unreachable else limits.attempts
+    attempts, in_vain, furthest = 0, 0, size_of(part)
+    while True:
+        attempts += 1
+        failure = _attempt(url, part, check, limits)
+        if failure is None or failure.reached:
+            _unreachable.discard(host)
+        if failure is None:
+            return None
+        received = size_of(part)
+        in_vain = 0 if received - furthest >= PIECE else in_vain + 1
+        furthest = max(furthest, received)
+        if not failure.may_pass or in_vain >= allowed:
             break
-        except Interrupted as interruption:
-            reason, wait_s = str(interruption), interruption.wait_s
-        log.warning("url=%s attempt=%d of=%d problem=%r", url, attempt, limits.attempts, reason)
-        if attempt < limits.attempts:
-            time.sleep(wait_s if wait_s is not None else _pause_s(attempt, limits))
-    received = part.stat().st_size if part.exists() else 0
-    return f"{url} ({attempt} attempts, {received} bytes kept): {reason}"
+        log.warning("url=%s attempt=%d problem=%r bytes=%d", url, attempts, failure.text, received)
+        wait_s = failure.wait_s
+        time.sleep(_pause_s(max(in_vain, 1), limits) if wait_s is None else wait_s)
+    if not failure.reached:
+        _unreachable.add(host)
+    text = f"{url} ({attempts} attempts, {received} bytes kept): {failure.text}"
+    return replace(failure, text=text)
+
+
+def _attempt(url: str, part: Path, check: Check, limits: Limits) -> Failure | None:
+    try:
+        with connection_slot(limits.connections):
+            continued = transfer(url, part, limits)
+    except Refused as refusal:
+        return Failure(str(refusal), may_pass=False)
+    except Interrupted as cut:
+        return Failure(str(cut), True, cut.wait_s, reached=not isinstance(cut, Unreachable))
+    problem = _problem_of(part, check)
+    if problem is None:
+        return None
+    drop(part)
+    return Failure(problem, may_pass=continued)  # what came in one go would come again the same
 
 
 def _pause_s(attempt: int, limits: Limits) -> float:

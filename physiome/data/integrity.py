@@ -20,7 +20,7 @@ class AlteredFileError(PhysioError):
 
 
 def with_digests(record: RawRecord) -> RawRecord:
-    """The record with the SHA-256 of each of its files; a file that cannot be read is its problem."""
+    """The record with the SHA-256 of its files; one that cannot be read is its problem."""
     if record.problem is not None:
         return record
     try:

@@ -3,12 +3,15 @@
 import csv
 import gzip
 import io
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from physiome.data.recording import RawRecord
+from physiome.data.recording import NotYetError, RawRecord
 from physiome.errors import DataError, nearest
 from physiome.files import atomic_path
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, str]  # one record; `signals` and `annotations` are relative to the raw folder
 CORE = ("record", "subject", "signals", "annotations")  # the first columns of every record table
@@ -94,16 +97,30 @@ def fill_each(rows: Iterable[Row], folder: Path, get: Callable[[Row], None]) -> 
     """Make the files of each row be there by `get`; a DataError becomes the record's problem.
 
     `get` may complete the row's paths in place.
+
+    Raises:
+        NotYetError: after trying every row, if files of some may be had later. To list them as
+            left out would lose them: nothing asks again for what is listed.
     """
-    records = []
+    records, later = [], {}
     for row in rows:
         problem = row.get(PROBLEM) or None
         if problem is None:
             try:
                 get(row)
+            except NotYetError as error:
+                later[row["record"]] = error
+                log.warning("record=%s missing=%r", row["record"], str(error))
             except DataError as error:
                 problem = str(error)
         records.append(_raw_record(row, folder, problem))
+    if later:
+        first = next(iter(later.values()))
+        raise NotYetError(
+            f"files of {len(later)} of {len(records)} records are missing: {', '.join(later)}",
+            where=folder, why=f"{first.where}: {first.what} - {first.why}",
+            do="check the network, then run again: downloads are continued",
+        )  # fmt: skip
     return records
 
 

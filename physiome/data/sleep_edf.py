@@ -12,7 +12,8 @@ from pathlib import Path
 from physiome.config.data import SleepEdfSource
 from physiome.data import synthetic_sleep
 from physiome.data.checks import has_digest
-from physiome.data.fetch import Limits, addresses, fetch
+from physiome.data.fetch import addresses, fetch
+from physiome.data.limits import Limits
 from physiome.data.record_table import PROBLEM, Row, fill_each, read_rows
 from physiome.data.recording import RawRecord
 from physiome.errors import ConfigError, DataError, nearest

@@ -4,20 +4,24 @@ import logging
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 import requests
+import urllib3
+from requests.exceptions import ConnectionError, ConnectTimeout
 
 import physiome
 from physiome.data.checks import looks_like_page
-from physiome.errors import DataError
-from physiome.files import read_json, write_json
+from physiome.data.limits import Limits
+from physiome.data.meter import Meter
+from physiome.data.part import begin, drop, validator_of
 
 log = logging.getLogger(__name__)
-PIECE = 1 << 14  # what is lost of a broken transfer: an incomplete piece is not handed over
-HEARTBEAT_S = 30.0
+PIECE = 1 << 14  # bytes; a transfer that brings less in a time-out stands still
+HEAD = 1 << 10  # bytes that show whether a file is a web page
 RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 LONGEST_WAIT_S = 120.0  # a server that asks for a longer pause gets this one
 HOPELESS = (
@@ -39,7 +43,11 @@ class Interrupted(Exception):
         super().__init__(reason)
 
 
-def transfer(url: str, part: Path, timeout_s: float) -> bool:
+class Unreachable(Interrupted):
+    """There was no connection: no network, no such host, nobody listens there."""
+
+
+def transfer(url: str, part: Path, limits: Limits) -> bool:
     """Bring `url` into `part`; return whether an earlier part was continued.
 
     A part is continued only if it came from the same address and the server confirms by ETag or
@@ -47,33 +55,29 @@ def transfer(url: str, part: Path, timeout_s: float) -> bool:
 
     Raises:
         Refused: not found, no access, a web page instead of the file, a bad address.
-        Interrupted: time-out, broken connection, short body, busy server.
+        Interrupted: time-out, broken or stalled connection, short body, busy server.
         OSError: if `part` cannot be written.
     """
     if urlsplit(url).scheme == "file":
         _copy(url, part)
         return False
-    validator = _validator_of(part, url)
+    validator = validator_of(part, url)
     done = part.stat().st_size if validator else 0
     headers = {"User-Agent": f"physiome/{physiome.__version__}", "Accept-Encoding": "identity"}
     if validator and done:
         headers |= {"Range": f"bytes={done}-", "If-Range": validator}
+    timeouts_s = (limits.connect_timeout_s, limits.timeout_s)
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=timeout_s) as response:
+        with requests.get(url, headers=headers, stream=True, timeout=timeouts_s) as response:
             _check_status(response, part)
             start = _start_of(response, part, validator, done)
-            _receive(response, part, url, start)
+            _receive(response, part, url, start, limits)
     except HOPELESS as error:
         raise Refused(str(error)) from None
-    except requests.RequestException as error:
-        raise Interrupted(_short(error)) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        kind = Unreachable if _never_connected(error) else Interrupted
+        raise kind(_short(error)) from None
     return start > 0
-
-
-def drop(part: Path) -> None:
-    """Forget what was received."""
-    part.unlink(missing_ok=True)
-    _note_of(part).unlink(missing_ok=True)
 
 
 def _copy(url: str, part: Path) -> None:
@@ -115,28 +119,45 @@ def _start_of(response: requests.Response, part: Path, validator: str | None, do
     return done
 
 
-def _receive(response: requests.Response, part: Path, url: str, start: int) -> None:
+def _receive(response: requests.Response, part: Path, url: str, start: int, limits: Limits) -> None:
     total = _total(response, start)
     if start == 0:
-        drop(part)
-        if validator := _strong_validator(response):
-            write_json(_note_of(part), {"url": url, "validator": validator})
-    done, beat = start, time.monotonic()
+        begin(part, url, _strong_validator(response))
     log.info("fetch url=%s from_byte=%d total_bytes=%s", url, start, total)
-    with open(part, "ab" if start else "wb") as file:
-        for piece in response.iter_content(PIECE):
-            if done == 0 and looks_like_page(piece):
-                drop(part)
-                raise Refused(f"a web page came instead of the file (from {response.url})")
+    with (
+        open(part, "ab" if start else "wb") as file,
+        Meter(url, start, total, limits.heartbeat_s) as meter,
+    ):
+        for piece in _pieces(response, limits.timeout_s):
             file.write(piece)
-            done += len(piece)
-            if time.monotonic() - beat > HEARTBEAT_S:
-                beat = time.monotonic()
-                log.info("fetch url=%s bytes=%d total_bytes=%s", url, done, total)
-    if total is not None and done != total:
-        if done > total:
+            meter.add(len(piece))
+    with open(part, "rb") as file:
+        page = looks_like_page(file.read(HEAD))
+    if page:
+        drop(part)
+        raise Refused(f"a web page came instead of the file (from {response.url})")
+    if total is not None and meter.done != total:
+        if meter.done > total:
             drop(part)
-        raise Interrupted(f"{done} of {total} bytes came")
+        raise Interrupted(f"{meter.done} of {total} bytes came")
+
+
+def _pieces(response: requests.Response, timeout_s: float) -> Iterator[bytes]:
+    """The body as it comes, so that nothing that came is lost when the connection breaks.
+
+    Raises:
+        Interrupted: if less than a piece came in `timeout_s`. A server that sends a byte now and
+            then would never exceed the time-out of the socket.
+    """
+    came, since = 0, time.monotonic()
+    while piece := response.raw.read1(PIECE, decode_content=True):
+        yield piece
+        came += len(piece)
+        passed_s = time.monotonic() - since
+        if passed_s > timeout_s:
+            if came < PIECE:
+                raise Interrupted(f"transfer stalled: {came} bytes came in {passed_s:.1f} s")
+            came, since = 0, time.monotonic()
 
 
 def _total(response: requests.Response, start: int) -> int | None:
@@ -155,19 +176,10 @@ def _strong_validator(response: requests.Response) -> str | None:
     return response.headers.get("Last-Modified")
 
 
-def _note_of(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
-
-
-def _validator_of(part: Path, url: str) -> str | None:
-    """The validator under which `part` was begun, if it was begun from this address."""
-    if not part.exists() or not _note_of(part).exists():
-        return None
-    try:
-        note = read_json(_note_of(part))
-    except DataError:
-        return None
-    return note.get("validator") if note.get("url") == url else None
+def _never_connected(error: Exception) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    new = isinstance(reason, urllib3.exceptions.NewConnectionError)
+    return isinstance(error, ConnectTimeout) or (isinstance(error, ConnectionError) and new)
 
 
 def _short(error: Exception) -> str:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from physiome.config.data import VitalDbSource
 from physiome.data import synthetic_vital
 from physiome.data.checks import is_whole_vital
-from physiome.data.fetch import Limits, addresses, fetch
+from physiome.data.fetch import addresses, fetch
+from physiome.data.limits import Limits
 from physiome.data.record_table import Row, check_inside, fill_each, read_rows
 from physiome.data.recording import RawRecord
 from physiome.errors import ConfigError, DataError

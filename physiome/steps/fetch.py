@@ -20,10 +20,16 @@ def run(
     A record whose files cannot be had is listed with its `problem`; the step goes on. The others
     are listed with the SHA-256 of their files, for noticing later alterations.
 
+    A record whose files may be had later (no network, a busy server) fails the step after all
+    others were tried, so that the next run asks for them again.
+
     Args:
         settings: JSON with dataset, source, folder (the raw folder), modalities (name -> channel).
         records: the record table.
         transfer: JSON with more keys of the source: addresses, timeouts, accepted terms.
+
+    Raises:
+        NotYetError: naming the records whose files may be had later, and the addresses tried.
     """
     if not 0 <= batch < batches:
         raise PhysioError("no such batch", why=f"batch {batch} of {batches}", do="count from 0")
@@ -37,3 +43,5 @@ def run(
     write_json(output, {"dataset": parsed.dataset, "batch": batch, "records": plain})
     usable = sum(record.problem is None for record in filled)
     log.info("dataset=%s batch=%d records=%d usable=%d", parsed.dataset, batch, len(rows), usable)
+    if usable < len(rows):
+        log.warning("left_out=%d to_try_them_again=delete %s", len(rows) - usable, output)
