@@ -43,8 +43,8 @@ def read_scoring(
     """Translate annotations into classes and find the span to read.
 
     Raises:
-        DataError: an unknown text, overlapping classes, nothing scored, or annotations that
-            outlast the signals by more than the rule allows.
+        DataError: an unknown text, overlapping classes, nothing scored, or annotations and signals
+            of which one outlasts the other by more than the rule allows.
     """
     for a in annotations:
         if a.text not in rule.texts and a.text not in rule.unscored:
@@ -59,15 +59,18 @@ def read_scoring(
                         do="check labels.texts against the file's texts")  # fmt: skip
     joined = _join(scored, rule, classes, where)
     overhang_s = max(0.0, joined[-1][2] - duration_s)
-    if rule.max_overhang_s is not None and overhang_s > rule.max_overhang_s:
-        raise DataError(
-            "annotations outlast the signals", where=where,
-            why=f"by {overhang_s:g} s, allowed are {rule.max_overhang_s:g} s",
-            do="check that signals and annotations belong together",
-        )  # fmt: skip
+    shortfall_s = max(0.0, duration_s - max(a.onset_s + a.duration_s for a in annotations))
+    _check_end("annotations outlast the signals", overhang_s, rule.max_overhang_s, where)
+    _check_end("signals outlast the annotations", shortfall_s, rule.max_shortfall_s, where)
     index, starts, stops = (np.array(column) for column in zip(*joined, strict=True))
     span = _span(index, starts, stops, rule, classes, duration_s)
     return Scoring(index, starts, stops, scored[0].onset_s, span, overhang_s)
+
+
+def _check_end(what: str, by_s: float, allowed_s: float | None, where: object) -> None:
+    if allowed_s is not None and by_s > allowed_s:
+        raise DataError(what, where=where, why=f"by {by_s:g} s, allowed are {allowed_s:g} s",
+                        do="check that signals and annotations belong together")  # fmt: skip
 
 
 def _join(

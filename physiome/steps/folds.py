@@ -64,6 +64,7 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
     )
     dropped = entry.get("dropped", {})
     row["dropped_windows"] = "; ".join(f"{reason}: {n}" for reason, n in dropped.items() if n)
+    row["unlabelled_windows"] = entry.get("labels", {}).get("none", 0)
     row["notes"] = "; ".join(
         map(str, [*entry.get("implausible", {}).values(), *entry.get("notes", [])])
     )
