@@ -9,6 +9,7 @@ import numpy as np
 from physiome.config.data import Modality, ShardSettings
 from physiome.data import signals
 from physiome.data.plan import Plan
+from physiome.data.quality import Marks, mark
 from physiome.data.recording import Channel, Reader
 from physiome.errors import DataError, nearest
 
@@ -19,13 +20,13 @@ class Prepared:
 
     Attributes:
         samples: (n,) float64. missing: (n,) bool, no sample was recorded.
-        flat: (k, 2) constant stretches in seconds on the recording's clock.
+        marks: what the samples showed before they were filtered.
         starts: (W,) first sample of each window.
     """
 
     samples: np.ndarray
     missing: np.ndarray
-    flat: np.ndarray
+    marks: Marks
     starts: np.ndarray
 
 
@@ -64,8 +65,13 @@ def prepare_channel(
     reader: Reader, channel: Channel, modality: Modality, plan: Plan, settings: ShardSettings,
     entry: dict[str, Any],
 ) -> Prepared:  # fmt: skip
-    """Read one channel around the planned windows; fill gaps, convert, filter, resample."""
+    """Read one channel around the planned windows; fill gaps, convert, filter, resample.
+
+    Raises:
+        DataError: the channel has another rate than the windows and `strict_rates` is set.
+    """
     window, quality = settings.window, settings.quality
+    _note_rate(reader, channel, settings, entry)
     first_s = float(plan.onsets_s[0])
     # Whole seconds of lead keep the windows on the grid of samples.
     reach_s = math.ceil(signals.reach_s(channel.rate_hz, window.rate_hz, window.lowpass_hz))
@@ -77,7 +83,7 @@ def prepare_channel(
         entry["notes"].append(note)
     elif factor != 1.0:
         x = x * factor
-    flat = signals.flat_runs(x, channel.rate_hz, quality.max_flat_s) + begin_s
+    marks = mark(x, channel.rate_hz, begin_s, plan.onsets_s, window.length_s, quality)
     x, missing = signals.fill_gaps(x, channel.rate_hz, quality.max_gap_s)
     x = signals.lowpass(x, channel.rate_hz, window.lowpass_hz)
     x = signals.resample(x, channel.rate_hz, window.rate_hz)
@@ -87,4 +93,22 @@ def prepare_channel(
     if short:  # the channel ends before the file does
         x = np.pad(x, (0, short), mode="edge" if len(x) else "constant")
         missing = np.pad(missing, (0, short), constant_values=True)
-    return Prepared(x, missing, flat, starts)
+    return Prepared(x, missing, marks, starts)
+
+
+def _note_rate(
+    reader: Reader, channel: Channel, settings: ShardSettings, entry: dict[str, Any]
+) -> None:
+    """Refuse another rate if it must not change; note one too low to fill the windows' band."""
+    wanted_hz = settings.window.rate_hz
+    if settings.strict_rates and abs(channel.rate_hz - wanted_hz) > 1e-6 * wanted_hz:
+        raise DataError(
+            f"channel {channel.name!r} has another sampling rate", where=reader.path,
+            why=f"{channel.rate_hz:g} Hz, wanted are {wanted_hz:g} Hz",
+            do="set strict_rates: false to have it resampled",
+        )  # fmt: skip
+    if channel.rate_hz < wanted_hz:
+        entry["notes"].append(
+            f"{channel.name}: recorded at {channel.rate_hz:g} Hz, brought up to {wanted_hz:g} Hz; "
+            f"holds nothing above {channel.rate_hz / 2:g} Hz"
+        )

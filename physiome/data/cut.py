@@ -70,7 +70,7 @@ def cut_windows(
         else:
             prepared = prepare_channel(reader, found[name], modality, plan, settings, entry)
             rows[name], verdict = _windows_of(prepared, plan, modality, settings)
-            _note_quality(entry, name, verdict)
+            _note_quality(entry, name, verdict, modality)
             if isinstance(settings.labels, HypotensionLabels) and name == settings.labels.pressure:
                 labels = _pressure_labels(prepared, verdict, modality, settings, settings.labels)
                 table["label"], table["event"] = labels
@@ -101,7 +101,7 @@ def _windows_of(
     rows = cut(prepared.samples.astype(np.float32), samples)[prepared.starts]
     missing = cut(prepared.missing, samples)[prepared.starts]
     verdict = judge(
-        rows, missing, prepared.flat, plan.onsets_s, settings.window.length_s, modality,
+        rows, missing, prepared.marks, plan.onsets_s, settings.window.length_s, modality,
         settings.quality,
     )  # fmt: skip
     rows[~verdict.good] = np.nan
@@ -114,7 +114,7 @@ def _pressure_labels(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Labels and events; a pressure line that does not move counts as not recorded."""
     x, rate_hz = prepared.samples, settings.window.rate_hz
-    stuck = np.rint(prepared.flat * rate_hz).astype(int).clip(0, len(x))
+    stuck = np.rint(prepared.marks.flat * rate_hz).astype(int).clip(0, len(x))
     invalid = prepared.missing | signals.stretches(stuck[:, 0], stuck[:, 1], len(x))
     outside = np.zeros(len(x), dtype=bool)
     if modality.low is not None:
@@ -153,13 +153,25 @@ def _absent(plan: Plan, settings: ShardSettings) -> tuple[np.ndarray, Judgement]
     return rows, Judgement(np.zeros(count, dtype=bool), {}, nothing, nothing, None, reason)
 
 
-def _note_quality(entry: dict[str, Any], name: str, verdict: Judgement) -> None:
+def _note_quality(entry: dict[str, Any], name: str, verdict: Judgement, modality: Modality) -> None:
+    """Put the counts into the manifest; a voltage in a wrong unit is an error of the record.
+
+    Files state one unit for all their voltages: where one is wrong, none can be believed. Other
+    quantities only lose the modality.
+    """
     entry["lost"][name] = verdict.counts
-    if verdict.unit_factor is not None:
-        entry["implausible"][name] = (
-            f"values of {entry['channels'][name]['name']!r} are plausible after multiplying by "
-            f"{verdict.unit_factor:g}: the unit {entry['channels'][name]['unit']!r} may be wrong"
-        )
+    if verdict.unit_factor is None:
+        return
+    channel, factor = entry["channels"][name], verdict.unit_factor
+    behind = signals.unit_behind(modality.unit, factor)
+    hint = f", they look like {behind}" if behind else ""
+    why = f"plausible after multiplying by {factor:g}: the unit {channel['unit']!r} may be wrong"
+    if modality.unit.lower() in signals.VOLTS:
+        raise DataError(
+            f"values of {channel['name']!r} have the wrong scale", where=entry["record"],
+            why=f"{why}{hint}", do="correct the file's unit, or the bounds of the modality",
+        )  # fmt: skip
+    entry["implausible"][name] = f"values of {channel['name']!r} are {why}{hint}"
 
 
 def _kept(windows: pd.DataFrame, settings: ShardSettings, entry: dict[str, Any]) -> np.ndarray:

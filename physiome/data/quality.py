@@ -1,13 +1,41 @@
-"""Which windows carry a modality, and why the others do not."""
+"""Which windows carry a modality, and why the others do not.
+
+A window counts under the first reason that applies:
+
+- gap: samples are missing (NaN) that were not interpolated;
+- flat: constant for too long, or hardly any variance: a detached sensor;
+- scale: the whole channel is plausible only after a factor of 1000 or a million: a wrong unit;
+- clipped: too many samples held at the window's own extreme: a saturated amplifier;
+- jump: a step between neighbouring samples that the body does not make: a moved electrode;
+- outside: too many samples outside the plausible range.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from physiome.config.data import Modality, Quality
+from physiome.data import signals
 
-REASONS = ("gap", "flat", "outside")  # a window counts under the first that applies
+REASONS = ("gap", "flat", "scale", "clipped", "jump", "outside")
 UNIT_FACTORS = (1e3, 1e6, 1e-3, 1e-6)  # milli, micro
+MIN_LEVELS = 32  # a signal in a wrong unit has many values; a dead channel's noise has a few
+LEVELS_OF = 20_000  # samples that are looked at for that
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What only samples that have not been filtered yet can show.
+
+    Attributes:
+        flat: (k, 2) constant stretches in seconds on the recording's clock.
+        clipped: (W,) share of each window's samples that are held at its extreme.
+        levels: number of distinct values, or of those among evenly picked samples.
+    """
+
+    flat: np.ndarray
+    clipped: np.ndarray
+    levels: int
 
 
 @dataclass(frozen=True)
@@ -30,10 +58,24 @@ class Judgement:
     reason: np.ndarray
 
 
+def mark(
+    x: np.ndarray, rate_hz: float, begin_s: float, onsets_s: np.ndarray, length_s: float,
+    quality: Quality,
+) -> Marks:  # fmt: skip
+    """Look at a channel's samples `x` (n,) as read: NaN in gaps, its own rate, from `begin_s`."""
+    starts = np.rint((onsets_s - begin_s) * rate_hz).astype(int)
+    picked = x[:: len(x) // LEVELS_OF + 1]
+    return Marks(
+        flat=signals.flat_runs(x, rate_hz, quality.max_flat_s) + begin_s,
+        clipped=signals.clipped_share(x, starts, round(length_s * rate_hz)),
+        levels=len(np.unique(picked[np.isfinite(picked)])),
+    )
+
+
 def judge(
     windows: np.ndarray,
     missing: np.ndarray,
-    flat: np.ndarray,
+    marks: Marks,
     onsets_s: np.ndarray,
     length_s: float,
     modality: Modality,
@@ -42,21 +84,33 @@ def judge(
     """Judge all windows of one modality.
 
     Args:
-        windows: (W, T) samples; finite also where missing.
+        windows: (W, T) samples in the modality's unit; finite also where missing.
         missing: (W, T) True where no sample was recorded.
-        flat: (k, 2) stretches of constant signal, in seconds on the clock of `onsets_s` (W,).
+        marks: what the unfiltered channel showed.
+        onsets_s: (W,) on the recording's clock.
     """
     gap = missing.any(axis=1) if len(windows) else np.zeros(0, dtype=bool)
     mean, variance = _moments(windows)
     still = variance < modality.min_sd**2
-    stuck = _overlaps(flat, onsets_s, length_s, quality.max_flat_s)
+    stuck = _overlaps(marks.flat, onsets_s, length_s, quality.max_flat_s)
     outside = _share_outside(windows, modality) > quality.max_outside
-    verdict = np.select([gap, still | stuck, outside], [0, 1, 2], default=-1)
-    good = verdict == -1
     recorded = ~gap & ~stuck
     factor = None
-    if recorded.any() and (still | outside)[recorded].mean() > 0.9:
-        factor = _likely_factor(windows[recorded], variance[recorded], modality, quality)
+    if marks.levels >= MIN_LEVELS and (still | outside)[recorded].sum() > 0.5 * recorded.sum():
+        implausible = (still | outside)[recorded]
+        factor = _likely_factor(
+            windows[recorded], variance[recorded], implausible, modality, quality
+        )
+    tests = {
+        "gap": gap,
+        "flat": stuck | (still & (factor is None)),
+        "scale": np.full(len(windows), factor is not None),
+        "clipped": marks.clipped > quality.max_clipped,
+        "jump": _jumps(windows, modality.max_jump),
+        "outside": outside,
+    }
+    verdict = np.select([tests[reason] for reason in REASONS], range(len(REASONS)), default=-1)
+    good = verdict == -1
     return Judgement(
         good=good,
         counts={reason: int((verdict == i).sum()) for i, reason in enumerate(REASONS)},
@@ -82,6 +136,14 @@ def _share_outside(windows: np.ndarray, modality: Modality, factor: float = 1.0)
     return 1.0 - inside.mean(axis=1)
 
 
+def _jumps(windows: np.ndarray, max_jump: float | None) -> np.ndarray:
+    """Windows (W,) with a larger step between neighbouring samples; None: none is too large."""
+    if max_jump is None or windows.size == 0:
+        return np.zeros(len(windows), dtype=bool)
+    steps = np.diff(windows, axis=1)
+    return np.maximum(steps.max(axis=1), -steps.min(axis=1)) > max_jump
+
+
 def _overlaps(flat: np.ndarray, onsets_s: np.ndarray, length_s: float, max_s: float) -> np.ndarray:
     """Windows (W,) that hold more than `max_s` of one flat stretch, or lie wholly in one."""
     stuck = np.zeros(len(onsets_s), dtype=bool)
@@ -93,12 +155,21 @@ def _overlaps(flat: np.ndarray, onsets_s: np.ndarray, length_s: float, max_s: fl
 
 
 def _likely_factor(
-    windows: np.ndarray, variance: np.ndarray, modality: Modality, quality: Quality
-) -> float | None:
-    """The power of 1000 that would make most of these implausible windows plausible."""
+    windows: np.ndarray, variance: np.ndarray, implausible: np.ndarray, modality: Modality,
+    quality: Quality,
+) -> float | None:  # fmt: skip
+    """The power of 1000 that would make most of these windows plausible, if there is one.
+
+    Most of those that pass already (large waves of a signal in a wrong unit) must pass with the
+    factor, too: else the channel is a good one that was detached for a while.
+    """
+    if modality.low is None and modality.high is None:
+        return None  # arbitrary units have no scale
     for factor in UNIT_FACTORS:
         lively = variance * factor**2 >= modality.min_sd**2
         inside = _share_outside(windows, modality, factor) <= quality.max_outside
-        if (lively & inside).mean() > 0.5:
+        better = lively & inside
+        passing = better[~implausible]
+        if better.mean() > 0.5 and (passing.size == 0 or passing.mean() > 0.5):
             return factor
     return None

@@ -7,6 +7,7 @@ from scipy.signal import firwin, oaconvolve, resample_poly
 
 VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9}
 BLOCK = 1 << 20  # samples filtered at once
+HELD = 3  # equal samples in a row at an extreme that count as saturation
 MU = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"})
 
 
@@ -22,6 +23,13 @@ def unit_factor(found: str, wanted: str) -> float | None:
     if a in VOLTS and b in VOLTS:
         return VOLTS[a] / VOLTS[b]
     return None
+
+
+def unit_behind(stated: str, factor: float) -> str:
+    """The voltage unit of values that must be multiplied by `factor` to be in `stated`, or ""."""
+    size = VOLTS.get(stated.translate(MU).lower(), 0.0) * factor
+    names = {"v": "V", "mv": "mV", "uv": "uV", "nv": "nV"}
+    return next((names[k] for k, v in VOLTS.items() if abs(v - size) < 1e-3 * v), "")
 
 
 def runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,6 +79,41 @@ def flat_runs(x: np.ndarray, rate_hz: float, max_flat_s: float) -> np.ndarray:
     starts, stops = runs(x[1:] == x[:-1])  # NaN differs from everything
     long = stops - starts + 1 > max_flat_s * rate_hz
     return np.stack([starts[long], stops[long] + 1], axis=1) / rate_hz
+
+
+def clipped_share(x: np.ndarray, starts: np.ndarray, samples: int) -> np.ndarray:
+    """Share (W,) of each window's samples that are held at its largest or smallest value.
+
+    Held: at least `HELD` equal samples in a row, which the turn of a wave hardly ever has.
+
+    Args:
+        x: (n,) samples as recorded; filtering would round the corners off.
+        starts: (W,) first sample of each window of `samples` samples, ascending.
+    """
+    stops = np.minimum(starts + samples, len(x))
+    known = stops > starts
+    share = np.zeros(len(starts))
+    if not known.any():
+        return share
+    begin, end = starts[known].clip(0), stops[known]
+    same = x[1:] == x[:-1]
+    edges = np.concatenate([begin, end])
+    same[edges[(edges > 0) & (edges < len(x))] - 1] = False  # no run crosses windows' edges
+    first, last = runs(same)
+    held = last - first + 1 >= HELD
+    first, last = first[held], last[held] + 1
+    place = np.searchsorted(begin, first, side="right") - 1
+    within = (place >= 0) & (first < end[place])
+    first, last, place = first[within], last[within], place[within]
+    # Every second stretch of reduceat is a window; the others lie between windows.
+    bounds = np.stack([begin, end], axis=1).ravel()
+    if bounds[-1] == len(x):
+        bounds = bounds[:-1]
+    high, low = (f.reduceat(x, bounds)[::2] for f in (np.fmax, np.fmin))
+    extreme = (x[first] == high[place]) | (x[first] == low[place])
+    count = np.bincount(place[extreme], (last - first)[extreme], minlength=len(begin))
+    share[known] = count / samples
+    return share
 
 
 def lowpass_taps(cutoff_hz: float, rate_hz: float) -> np.ndarray | None:

@@ -1,18 +1,25 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from physiome.config.data import Modality, Quality
-from physiome.data.quality import judge
+from physiome.data.quality import Marks, judge, mark
 
 MODALITY = Modality(channel="x", unit="uV", low=-200.0, high=200.0, min_sd=0.5)
 NO_FLAT = np.empty((0, 2))
 
 
-def verdict(windows, missing=None, flat=NO_FLAT, modality=MODALITY, quality=None):
+def verdict(
+    windows, missing=None, flat: Any = NO_FLAT, modality=MODALITY, quality=None, levels=1000
+):
     windows = np.asarray(windows, dtype=np.float32)
     missing = np.zeros(windows.shape, dtype=bool) if missing is None else missing
     onsets_s = 30.0 * np.arange(len(windows))
-    return judge(windows, missing, np.asarray(flat), onsets_s, 30.0, modality, quality or Quality())
+    quality = quality or Quality()
+    clipped = mark(windows.ravel(), 100.0, 0.0, onsets_s, 30.0, quality).clipped
+    marks = Marks(np.asarray(flat), clipped, levels)
+    return judge(windows, missing, marks, onsets_s, 30.0, modality, quality)
 
 
 @pytest.fixture
@@ -31,11 +38,11 @@ def test_each_fault_marks_its_window_and_no_other(noise):
     missing = np.zeros(noise.shape, dtype=bool)
     missing[0, 17] = True
     noise[2] = 3.0  # standard deviation 0
-    noise[3, :151] = 999.0  # 5.03 % outside
-    noise[4, :149] = 999.0  # 4.97 %
+    noise[3, :151] += 999.0  # 5.03 % outside
+    noise[4, :149] += 999.0  # 4.97 %
     v = verdict(noise, missing, flat=[[30.0 + 10, 30.0 + 16]])
     assert v.good.tolist() == [False, False, False, False, True, True]
-    assert v.counts == {"gap": 1, "flat": 2, "outside": 1}
+    assert v.counts == {"gap": 1, "flat": 2, "scale": 0, "clipped": 0, "jump": 0, "outside": 1}
     assert np.isnan(v.mean[:4]).all()
 
 
@@ -70,3 +77,55 @@ def test_a_right_unit_or_a_dead_channel_suggests_none(noise):
 
 def test_no_windows_are_no_trouble():
     assert len(verdict(np.empty((0, 3000))).good) == 0
+
+
+def test_a_saturated_window_is_clipped_and_a_tall_wave_is_not(noise):
+    v = verdict(np.concatenate([noise[:2], noise[2:4].clip(-45, 45), noise[4:]]).round(2))
+    assert v.good.all()  # single samples at the rail: a run has three
+    slow = 60 * np.sin(2 * np.pi * np.arange(3000) / 200) + noise[:1] / 30
+    v = verdict(np.stack([slow[0], slow[0].clip(-50, 50), slow[0].clip(-50, None)]))
+    assert v.good.tolist() == [True, False, False]
+    assert v.counts["clipped"] == 2
+
+
+def test_saturation_is_counted_to_the_sample_and_does_not_cross_windows():
+    x = np.random.default_rng(0).normal(0, 1, 3000)
+    x[900:1200] = 9.0  # 100 samples in window 0, 200 in window 1
+    x[2000:2002] = 9.0  # two in a row are no run
+    x[2500:2503] = np.nan
+    found = mark(x, 100.0, 0.0, np.array([0.0, 10.0, 20.0]), 10.0, Quality()).clipped
+    assert found.tolist() == [0.1, 0.2, 0.0]
+    late = mark(x, 100.0, 5.0, np.array([5.0, 15.0, 31.0, 40.0]), 10.0, Quality()).clipped
+    assert late.tolist() == [0.1, 0.2, 0.0, 0.0]  # the last two begin near and past the end
+    alone = mark(x, 100.0, 0.0, np.array([10.5]), 10.0, Quality()).clipped
+    assert alone.tolist() == [0.15]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_one_step_that_is_too_large_is_a_jump(noise, sign):
+    modality = MODALITY.model_copy(update={"max_jump": 300.0, "low": None, "high": None})
+    noise[1, 1500:] += sign * 700
+    noise[2, 1500:] += sign * np.linspace(0, 700, 1500)  # the same rise, slowly
+    v = verdict(noise, modality=modality)
+    assert np.flatnonzero(~v.good).tolist() == [1]
+    assert v.counts["jump"] == 1
+
+
+def test_large_waves_in_a_wrong_unit_do_not_slip_through(noise):
+    noise[:2] *= 20  # 600 uV in mV: 0.6, more than min_sd
+    modality = MODALITY.model_copy(update={"low": -5000.0, "high": 5000.0})
+    v = verdict(noise / 1e3, modality=modality)
+    assert v.unit_factor == 1e3
+    assert v.counts["scale"] == len(noise)
+
+
+def test_a_channel_that_was_detached_for_most_of_the_time_is_not_in_a_wrong_unit(noise):
+    noise[:4] /= 1e3
+    v = verdict(noise)
+    assert v.unit_factor is None
+    assert v.good.tolist() == [False] * 4 + [True] * 2
+
+
+def test_the_few_levels_of_a_dead_channel_suggest_no_unit(noise):
+    assert verdict(noise / 1e3, levels=5).unit_factor is None
+    assert verdict(noise / 1e3, levels=5).counts["flat"] == len(noise)
