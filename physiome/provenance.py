@@ -5,6 +5,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from physiome.errors import ConfigError
+
 ROOT = Path(__file__).parent
 PACKAGE = ROOT.name
 # It only names modules as text; the module a job's method lives in is hashed by name instead.
@@ -16,6 +18,9 @@ def code(*modules: str) -> str:
     """Hash over the given modules and all modules of this package that they import, also lazily.
 
     Comments, docstrings and layout do not count; tables (.csv) that lie beside a module do.
+
+    Raises:
+        ConfigError: there is no such module.
     """
     seen: set[str] = set()
     todo = list(modules)
@@ -41,7 +46,7 @@ def source_of(name: str) -> Path | None:
 def _tree(name: str) -> ast.Module:
     path = source_of(name)
     if path is None:
-        raise ModuleNotFoundError(name)
+        raise ConfigError("there is no such module", where=name, do="correct physiome/registry.py")
     return ast.parse(path.read_text(encoding="utf-8"))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from physiome.data.sources import SOURCES
+from physiome.errors import ConfigError
 from physiome.registry import ENCODERS, METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -170,5 +171,5 @@ def test_methods_have_hashes_of_their_own(package):
 
 
 def test_an_unknown_module_is_an_error(package):
-    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+    with pytest.raises(ConfigError, match="no_such_module"):
         hashes(package[0], {"x": ["physiome.no_such_module"]})
