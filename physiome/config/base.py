@@ -25,6 +25,8 @@ class Spec(BaseModel):
             text = json.dumps(value, allow_nan=False)  # in the order given: it is that of columns
         except (TypeError, ValueError) as error:
             raise ConfigError("not plain data", where=where or "config", why=str(error)) from None
+        except RecursionError:
+            raise ConfigError("nested too deeply", where=where or "config") from None
         return cls.parse_text(text, where)
 
     @classmethod

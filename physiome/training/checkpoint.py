@@ -17,6 +17,12 @@ from torch import nn
 from physiome.errors import DataError, TrainingError
 from physiome.files import atomic_path, file_digest, write_errors, write_json
 
+LARGEST_HEADER = 10 << 20  # bytes; 1,000 tensors and their manifest take 0.2 MB
+# What safetensors, json and torch raise on a file that is not ours
+UNREADABLE = (
+    SafetensorError, KeyError, ValueError, TypeError, OverflowError, RuntimeError, OSError,
+)  # fmt: skip
+
 
 def save_weights(path: str | Path, module: nn.Module, manifest: dict[str, Any]) -> None:
     """Write all parameters and buffers as safetensors, and the manifest inside and beside it."""
@@ -39,16 +45,27 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
         DataError: if the file is missing or is not a safetensors file of ours.
     """
     try:
+        _check_header(path)
         with safe_open(path, framework="pt") as file:
             manifest = json.loads((file.metadata() or {})["manifest"])
+            if not isinstance(manifest, dict):
+                raise ValueError("its manifest is no table")
             return {name: file.get_tensor(name) for name in file.keys()}, manifest  # noqa: SIM118
     except FileNotFoundError:
         raise DataError("weights are missing", where=path, do="train the model first") from None
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except UNREADABLE as error:
         raise DataError(
-            "not a weights file of physiome", where=path, why=str(error),
+            "not a weights file of physiome", where=path, why=" ".join(str(error).split()),
             do="give a .safetensors file that `physiome train` wrote",
         ) from None  # fmt: skip
+
+
+def _check_header(path: str | Path) -> None:
+    """Refuse a header that would take far more memory to read than weights of ours need."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > LARGEST_HEADER:
+        raise ValueError(f"its header claims {length} bytes")
 
 
 def load_weights(module: nn.Module, path: str | Path, prefix: str = "") -> dict[str, Any]:
@@ -122,14 +139,17 @@ class ResumeState:
     def load(self) -> tuple[dict[str, Any] | None, str]:
         """The newest usable state, or None, and a note on what was found."""
         notes = []
-        known = self.digests.read_text().split() if self.digests.exists() else []
+        known = self.digests.read_text(errors="replace").split() if self.digests.exists() else []
         for path in (self.path, self.previous):
             if not path.exists():
                 continue
             if file_digest(path) not in known:
                 notes.append(f"{path.name} is damaged")
                 continue
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = _read_state(path)
+            if state is None:
+                notes.append(f"{path.name} is no state of a training")
+                continue
             if state.get("identity") == self.identity:
                 return state, "; ".join([*notes, f"resumed from {path.name}"])
             notes.append(f"{path.name} belongs to other settings, code or data and is set aside")
@@ -147,6 +167,17 @@ class ResumeState:
         for file in self.folder.iterdir():
             file.unlink()
         self.folder.rmdir()
+
+
+def _read_state(path: Path) -> dict[str, Any] | None:
+    """Tensors and plain values; None for anything else. No code in the file is ever run."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception:  # torch raises of every kind on a file that is not its own
+        return None
+    return state if isinstance(state, dict) else None
 
 
 def _bytes_of(value: Any) -> int:

@@ -4,6 +4,7 @@ import sys
 from functools import cache
 from shlex import quote
 
+from physiome.config.strict_yaml import read_yaml
 from physiome.config.tree import Config
 from physiome.data.sources import SOURCES
 from physiome.errors import PhysioError, nearest
@@ -11,6 +12,8 @@ from physiome.provenance import code
 from physiome.registry import ENCODERS, METHODS
 
 try:
+    for path in workflow.configfiles:
+        read_yaml(path)  # Snakemake takes the last of a key that is there twice
     CONFIG = Config.load(config)
     CONFIG.check_folders()
 except PhysioError as error:

@@ -12,6 +12,7 @@ import mne
 import numpy as np
 
 from physiome.data.formats.complaints import refuse_complaints
+from physiome.data.formats.edf_annotations import check_annotations
 from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
 from physiome.data.recording import Annotation, Channel
 from physiome.errors import DataError, nearest
@@ -29,6 +30,7 @@ class EdfReader:
         self.files = (self.path,)
         self.notes: list[str] = []
         self.header = read_edf_header(self.path)
+        check_annotations(self.path, self.header)
         self.duration_s = self.header.duration_s
         self.start = self.header.start
         self._signals = {s.label: s for s in self.header.signals if s.label != ANNOTATIONS}
@@ -102,6 +104,7 @@ def read_annotations(path: str | Path) -> tuple[list[Annotation], float | None]:
     header = read_edf_header(path)
     if ANNOTATIONS not in {s.label for s in header.signals}:
         raise DataError("file has no annotations", where=path, do="give the EDF+ annotation file")
+    check_annotations(path, header)
     with refuse_complaints(path, "MNE"):
         found = mne.read_annotations(path)
     rows = zip(found.onset, found.duration, found.description, strict=True)

@@ -5,6 +5,7 @@ Source: Kemp et al. 1992 (EDF) and Kemp & Olivan 2003 (EDF+).
 
 import datetime
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,8 @@ from physiome.errors import DataError
 FETCH = "fetch the file again"
 ANNOTATIONS = "EDF Annotations"
 ANONYMOUS = datetime.datetime(1985, 1, 1, tzinfo=datetime.UTC)  # EDF+ for "not told"
+LONGEST_S = 366 * 86400.0  # of a recording
+FASTEST_HZ = 1e6
 # Widths in bytes of the fields every signal has, in file order.
 SIGNAL_FIELDS = (
     ("label", 16), ("transducer", 80), ("unit", 8), ("physical minimum", 8),
@@ -77,6 +80,7 @@ def read_edf_header(path: str | Path) -> EdfHeader:
         raise DataError("EDF+D (interrupted) recordings cannot be used", where=path,
                         do="convert it to a continuous EDF+C file")  # fmt: skip
     _check_size(path, header_bytes, records, signals)
+    _check_times(path, records, record_s, signals)
     return EdfHeader(_start(path, fields), records, record_s, signals)
 
 
@@ -91,7 +95,7 @@ class _Fields:
 
     def number(self, name: str, offset: int, width: int, least: int) -> int:
         text = self.text(offset, width)
-        if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit() or int(text) < least:
+        if not re.fullmatch("-?[0-9]+", text) or int(text) < least:
             self._refuse(name, text, f"a whole number of at least {least}")
         return int(text)
 
@@ -185,6 +189,16 @@ def _check_size(path: Path, header: int, records: int, signals: tuple[EdfSignal,
         raise DataError("EDF file is cut" if found < expected else "EDF file is too long",
                         where=path, why=f"{expected} bytes expected, {found} found",
                         do=FETCH)  # fmt: skip
+
+
+def _check_times(path: Path, records: int, record_s: float, signals: tuple[EdfSignal, ...]) -> None:
+    """Rates and length are what a recording can have; arithmetic on other ones goes astray."""
+    fastest = max((s.samples for s in signals if s.label != ANNOTATIONS), default=0)
+    if records * record_s > LONGEST_S or fastest > FASTEST_HZ * record_s:
+        raise DataError(
+            "EDF header field 'record duration' is wrong", where=path, do=FETCH,
+            why=f"{records} data records of {record_s:g} s with up to {fastest} samples",
+        )  # fmt: skip
 
 
 def _start(path: Path, fields: _Fields) -> float | None:

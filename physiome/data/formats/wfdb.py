@@ -14,6 +14,10 @@ from physiome.data.recording import Channel
 from physiome.errors import DataError, nearest
 
 FETCH = "fetch the record again"
+LONGEST_S = 366 * 86400.0  # of a recording
+FASTEST_HZ = 1e6
+MOST_SAMPLES = 2_000_000_000  # of one signal; 12 weeks of 250 Hz
+LARGEST_HEADER = 1 << 20  # bytes
 BYTES = {"8": 1.0, "80": 1.0, "16": 2.0, "61": 2.0, "160": 2.0, "24": 3.0, "32": 4.0, "212": 1.5}
 
 
@@ -92,6 +96,8 @@ def _read_header(path: Path) -> Any:
         raise DataError("WFDB header is empty", where=path, do=FETCH)
     if re.match(rb"\s*<(!doctype|html|\?xml)", text, re.IGNORECASE):
         raise DataError("this is a web page, not a WFDB header", where=path, do=FETCH)
+    if len(text) > LARGEST_HEADER:
+        raise DataError("WFDB header is too large", where=path, why=f"{len(text)} bytes", do=FETCH)
     with refuse_complaints(path, "wfdb", "WFDB header is damaged"):
         header: Any = wfdb.rdheader(str(path.with_suffix("")))
     if isinstance(header, wfdb.MultiRecord):
@@ -100,9 +106,23 @@ def _read_header(path: Path) -> Any:
     if not header.n_sig or not header.sig_len or not header.fs or not header.fs > 0:
         why = f"{header.n_sig} signals of {header.sig_len} frames at {header.fs} Hz"
         raise DataError("WFDB header is damaged", where=path, why=why, do=FETCH)
+    _check_counts(path, header)
     if any(part is None for part in (*header.file_name, *header.fmt)):
         raise DataError("WFDB header names too few signals", where=path, do=FETCH)
     return header
+
+
+def _check_counts(path: Path, header: Any) -> None:
+    """Rates and lengths are what a recording can have, before memory is laid out for them."""
+    frames, rate_hz = header.sig_len, float(header.fs)
+    fastest = max(header.samps_per_frame or [1])
+    if not (
+        frames <= LONGEST_S * rate_hz
+        and fastest * rate_hz <= FASTEST_HZ
+        and fastest * frames <= MOST_SAMPLES
+    ):
+        why = f"{frames} frames of up to {fastest} samples at {rate_hz:g} Hz"
+        raise DataError("WFDB header states an impossible length", where=path, why=why, do=FETCH)
 
 
 def _check_files(path: Path, header: Any) -> list[Path]:
@@ -111,6 +131,9 @@ def _check_files(path: Path, header: Any) -> list[Path]:
     for place, name in enumerate(header.file_name):
         files.setdefault(name, []).append(place)
     for name, places in files.items():
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise DataError("signal file is not beside its header", where=path, why=repr(name),
+                            do="put it there and correct the header")  # fmt: skip
         file = path.with_name(name)
         if not file.is_file():
             raise DataError("signal file is missing", where=file, do=FETCH)
