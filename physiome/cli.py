@@ -75,6 +75,21 @@ def shard(settings: Settings, raw: File, folder: File, workers: int = 1) -> None
 
 
 @app.command()
+def inspect(
+    paths: Annotated[list[Path], typer.Argument(help="recordings, or folders of them")],
+    config: Annotated[list[Path], typer.Option(help="YAML file; repeat it, later ones win")] = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say what recordings hold, what each data set of --config would use, and propose a map.
+
+    Reads every file whole and writes nothing.
+    """
+    from physiome.steps import inspect as step
+
+    step.run(paths, config, as_json)
+
+
+@app.command()
 def folds(
     settings: Settings, shards: Shards, output: File, records: File, shard_settings: Shard = None
 ) -> None:
@@ -153,7 +168,9 @@ def predict(
     modalities: Annotated[
         str | None, typer.Option(help="those to use, with commas; default: all that are there")
     ] = None,
-    device: Device = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto (waits for a free GPU if there are any), cpu, or cuda")
+    ] = "auto",
 ) -> None:
     """Score a recording of your own, from whichever modalities each window carries."""
     from physiome.steps import predict as step
@@ -255,6 +272,24 @@ def check(config: Annotated[list[Path], typer.Argument(help="YAML files, later o
             f"{spec.results}/tables/{table}.csv: {name}, {subsets} subsets, "
             f"{len(spec.folds_of(table))} folds, rows {', '.join(spec.rows_of(table))}"
         )
+
+
+@app.command()
+def doctor(
+    config: Annotated[
+        list[Path], typer.Argument(help="YAML files, later ones win")
+    ] = [Path("config.yaml")],  # noqa: B006
+    json: Annotated[bool, typer.Option(help="print the findings as JSON")] = False,
+    verify: Annotated[bool, typer.Option(help="read every byte of the raw files")] = False,
+) -> None:  # fmt: skip
+    """Look at machine, disk, GPU, data and leftovers before a long run; exit code 2 for a FAIL."""
+    from physiome.files import canonical_json
+    from physiome.steps import doctor as step
+
+    lines = step.run(config, verify)
+    print(canonical_json([vars(x) for x in lines]) if json else "\n".join(map(str, lines)))
+    if any(line.level == "FAIL" for line in lines):
+        raise typer.Exit(PhysioError.exit_code)
 
 
 def _folders(manifests: list[Path]) -> list[Path]:

@@ -29,6 +29,7 @@ VERBS = {
     "figures": ["--settings", "--scores", "--confusion", "--timeline", "--subsets", "PROBES"],
     "curves": ["--output", "METRICS"],
     "check": ["CONFIG"],
+    "doctor": ["CONFIG", "--json", "--verify"],
 }
 
 

@@ -1,0 +1,66 @@
+"""Whether folders can be written, and whether what a run writes will fit."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from physiome.config.tree import Config
+from physiome.doctor import amounts
+from physiome.doctor.line import Line, size
+
+
+def folders(config: Config) -> list[Path]:
+    """The results folder, and folders of raw files that are filled."""
+    filled = [
+        Path(config.raw_folder(d)) for d in config.used
+        if config.datasets[d].source.plain().get("raw", {"fill": "folder"})["fill"] != "folder"
+    ]  # fmt: skip
+    return [Path(config.results), *filled]
+
+
+def writable(config: Config) -> Iterator[Line]:
+    """Folders that cannot be written."""
+    closed = [f for f in folders(config) if not os.access(_existing(f), os.W_OK | os.X_OK)]
+    for folder in closed:
+        yield Line("FAIL", "folders", f"{folder} cannot be written",
+                   "change its rights, or set another folder")  # fmt: skip
+    if not closed:
+        yield Line("ok", "folders", f"{config.results} can be written")
+
+
+def disk(config: Config) -> Iterator[Line]:
+    """Free bytes of every file system that is written, against what is still to be written."""
+    needs: dict[int, list[tuple[str, Path, amounts.Amount]]] = {}
+    for what, folder, amount in _needs(config):
+        needs.setdefault(_existing(folder).stat().st_dev, []).append((what, folder, amount))
+    for parts in needs.values():
+        folder = parts[0][1]
+        free = shutil.disk_usage(_existing(folder)).free
+        known = sum(amount.value or 0.0 for _, _, amount in parts)
+        shown = ", ".join(
+            f"{what} {'?' if a.value is None else size(a.value)} ({a.basis})"
+            for what, _, a in parts if a.value != 0
+        )  # fmt: skip
+        text = f"{size(free)} free at {folder}, about {size(known)} to be written: "
+        text += shown or "nothing but models and tables"
+        if known > free:
+            yield Line("FAIL", "disk", text, f"free {size(known - free)}, or use fewer data sets")
+        elif known > 0.8 * free or any(a.value is None for _, _, a in parts):
+            yield Line("warn", "disk", text, "models come on top; keep an eye on it")
+        else:
+            yield Line("ok", "disk", text + "; models come on top")
+
+
+def _needs(config: Config) -> Iterator[tuple[str, Path, amounts.Amount]]:
+    for name in config.used:
+        yield f"raw {name}", Path(config.raw_folder(name)), amounts.raw_bytes(config, name)
+        results = Path(config.results)
+        yield f"shards {name}", results, amounts.shard_bytes(config, name)
+        yield f"embeddings {name}", results, amounts.embedding_bytes(config, name)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    folder = folder.absolute()
+    return next(f for f in (folder, *folder.parents) if f.exists())

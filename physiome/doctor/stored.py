@@ -1,0 +1,73 @@
+"""Whether the data that are already there still are what was written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from physiome.config.agreement import differences
+from physiome.config.tree import Config
+from physiome.data.integrity import altered_files
+from physiome.data.shards import MANIFEST, read_manifest
+from physiome.doctor.line import Line
+from physiome.errors import PhysioError
+from physiome.files import read_json
+
+SHOWN = 3  # altered files that are named
+
+
+def shards(config: Config, dataset: str) -> Iterator[Line]:
+    """Shards against the sizes in their manifests, and their settings against the configuration."""
+    folders = shard_folders(config, dataset)
+    other = 0
+    for folder in folders:
+        try:
+            found = read_manifest(folder)
+        except PhysioError as error:
+            yield Line("FAIL", "shards", str(error))
+            continue
+        other += any(differences(found.get("settings"), config.datasets[dataset].shard_settings()))
+    if other:
+        yield Line("warn", "shards", f"{other} of {dataset} have other settings than configured",
+                   "Snakemake will write them again, and train on them again")  # fmt: skip
+    if folders and not other:
+        text = f"{len(folders)} of {config.datasets[dataset].batches} batches of {dataset}"
+        yield Line("ok", "shards", text)
+
+
+def shard_folders(config: Config, dataset: str) -> list[Path]:
+    """Folders of the shards that are there."""
+    found = Path(config.results, "shards", dataset).glob(f"batch*/{MANIFEST}")
+    return sorted(path.parent for path in found)
+
+
+def raw(config: Config, dataset: str, verify: bool) -> Iterator[Line]:
+    """Raw files against what was verified when they were fetched.
+
+    Args:
+        verify: read every byte; otherwise only look whether the files are there.
+    """
+    wrong, batches = [], raw_lists(config, dataset)
+    try:
+        for path in batches:
+            wrong += altered_files(path) if verify else _missing(path)
+    except (PhysioError, OSError) as error:
+        yield Line("FAIL", "raw files", str(error))
+        return
+    for text in wrong[:SHOWN]:
+        yield Line("FAIL", "raw files", text, "fetch them again, or restore them")
+    if wrong[SHOWN:]:
+        yield Line("FAIL", "raw files", f"and {len(wrong) - SHOWN} more of {dataset}")
+    if batches and not wrong:
+        done = "every byte as fetched" if verify else "all there; --verify reads every byte"
+        yield Line("ok", "raw files", f"{len(batches)} batches of {dataset}: {done}")
+
+
+def raw_lists(config: Config, dataset: str) -> list[Path]:
+    """What the fetch step wrote so far."""
+    return sorted(Path(config.results, "raw").glob(f"{dataset}.batch*.json"))
+
+
+def _missing(path: Path) -> list[str]:
+    usable = [r for r in read_json(path)["records"] if not r.get("problem")]
+    files = [f for r in usable for f in (r["signals"], r.get("annotations")) if f]
+    return [f"{file}: missing, but {path.name} says it was fetched" for file in files
+            if not Path(file).is_file()]  # fmt: skip

@@ -1,0 +1,86 @@
+"""Trainings that are still to be done, and their hours at speeds that were measured here."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+
+from physiome.config.tree import Config
+from physiome.doctor.amounts import shown, windows
+from physiome.doctor.line import Line
+from physiome.errors import PhysioError
+from physiome.files import read_json
+
+Model = tuple[str, int, str]  # data set, fold, method or `encoders/<encoder>/<modality>`
+
+
+def hours(config: Config) -> Iterator[Line]:
+    """Hours of training on one device that are left.
+
+    Only at the speeds of finished trainings of the same model in this results folder: where there
+    is none, the line says so instead of a number.
+    """
+    for dataset in config.used:
+        count = windows(config, dataset)
+        todo = {
+            model: epochs for model, epochs in trainings(config, dataset).items()
+            if not _weights(config, model).exists()
+        }  # fmt: skip
+        speeds = measured(config, dataset)
+        known = {model for model in todo if model[2] in speeds and count.value is not None}
+        seconds = sum(
+            todo[m] * (count.value or 0.0) / speeds[m[2]] for m in known
+        )  # fmt: skip
+        text = f"{dataset}: {len(todo)} trainings left"
+        if known:
+            text += f"; {len(known)} of them {seconds / 3600:.1f} hours at measured speeds, "
+            text += f"one at a time (windows {count.basis})"
+        unknown = Counter(model[2].split("/")[0] for model in todo if model not in known)
+        if unknown:
+            text += f"; no speed was measured of {sum(unknown.values())}"
+            yield Line("warn", "hours", text, "make estimate gives hours at an assumed speed")
+        else:
+            yield Line("ok", "hours", text)
+
+
+def trainings(config: Config, dataset: str) -> dict[Model, float]:
+    """Model -> passes over all windows of the data set, of every training of the made tables."""
+    folds, found = config.section("folds", dataset), {}
+    rest = 1 - 1 / folds.count
+    unlabelled = rest * (1 - folds.train_share)
+    labelled = rest * folds.train_share * (1 - folds.valid_share)
+    for fold, method in shown(config, dataset):
+        step = config.resolve(method, dataset, fold)
+        if not step.entry.trains:
+            continue
+        if step.entry.on_encoders:
+            epochs = config.section("pretrain", dataset, fold).epochs
+            for m in config.datasets[dataset].modalities:
+                found[dataset, fold, f"encoders/{step.encoder}/{m}"] = epochs * unlabelled
+        while True:
+            share = labelled if step.entry.labels else unlabelled
+            found[dataset, fold, step.name] = step.train.epochs * share
+            if step.entry.after is None:
+                break
+            step = config.resolve(step.entry.after, dataset, fold)
+    return found
+
+
+def measured(config: Config, dataset: str) -> dict[str, float]:
+    """Model -> segments per second, the mean over folds, from manifests of finished trainings."""
+    speeds: dict[str, list[float]] = {}
+    root = Path(config.results, "models", dataset)
+    for path in root.rglob("*.json"):
+        try:
+            speed = read_json(path)["training"]["segments_per_s"]
+        except (PhysioError, KeyError, TypeError):
+            continue  # no manifest of a model: it measures nothing
+        if speed > 0:
+            _, *name = path.relative_to(root).with_suffix("").parts
+            speeds.setdefault("/".join(name), []).append(speed)
+    return {name: mean(values) for name, values in speeds.items()}
+
+
+def _weights(config: Config, model: Model) -> Path:
+    dataset, fold, name = model
+    return Path(config.results, "models", dataset, f"fold{fold}", f"{name}.safetensors")

@@ -1,0 +1,41 @@
+"""Step: look at everything a long run stands on, before it begins. Changes nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from physiome.config.tree import Config, load_files
+from physiome.doctor import gpus, leftovers, machine, space, stored, work
+from physiome.doctor.line import Line
+from physiome.errors import PhysioError
+
+
+def run(paths: list[Path], verify: bool = False) -> list[Line]:
+    """All findings. A configuration that is refused is one, and ends the list.
+
+    Args:
+        paths: YAML files, later ones win.
+        verify: read every byte of the raw files.
+    """
+    lines = list(machine.versions()) + list(machine.memory())
+    try:
+        config = load_files(paths)
+        config.check_folders()
+    except PhysioError as error:
+        return [*lines, Line("FAIL", "config", str(error))]
+    lines.append(Line("ok", "config", f"valid; data sets: {', '.join(config.used)}"))
+    return [*lines, *_of(config, verify)]
+
+
+def _of(config: Config, verify: bool) -> Iterator[Line]:
+    yield from machine.cores(config.threads)
+    yield from gpus.gpus(config.device)
+    yield from space.writable(config)
+    yield from leftovers.workflow_lock(Path.cwd())
+    yield from leftovers.remains(space.folders(config))
+    for dataset in config.used:
+        yield from stored.raw(config, dataset, verify)
+        yield from stored.shards(config, dataset)
+    try:
+        yield from [*space.disk(config), *work.hours(config)]
+    except PhysioError as error:  # a manifest that cannot be read: no estimate without it
+        yield Line("FAIL", "estimate", str(error))
