@@ -18,3 +18,11 @@ def shared_data() -> Path:
 def repository() -> Path:
     """The repository's root."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def nights(tmp_path_factory):
+    """Made-up nights and heads to predict with; see `trained_nights`."""
+    from trained_nights import Nights
+
+    return Nights(tmp_path_factory.mktemp("nights"))

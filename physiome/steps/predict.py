@@ -1,7 +1,7 @@
 """Step: score a recording of one's own with trained weights and fitted heads."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from physiome import __version__
 from physiome.errors import DataError, PhysioError
 from physiome.files import atomic_path, file_digest, write_json
 from physiome.steps.trained import Trained, check_weights, load_method, open_trained
-from physiome.subsets import parse_subset
+from physiome.subsets import Subset, parse_subset
 from physiome.training.runtime import compute_device, visible_devices
 
 
@@ -35,27 +35,24 @@ def run(
     from physiome.data.unlabelled import cut_unlabelled, parse_map
 
     trained = open_trained(heads)
-    check_weights(trained, heads, weights)
     names = trained.settings.modalities
     mapped = parse_map(channels, names)
-    wanted = parse_subset(modalities.replace(",", "+"), names) if modalities is not None else names
-    if set(mapped) - set(wanted):
-        raise PhysioError(
-            f"{', '.join(sorted(set(mapped) - set(wanted)))} has a --map, but is not used",
-            where=f"--modalities {modalities}", do="name it there too, or leave its --map out",
-        )  # fmt: skip
-    rows, windows, entry = cut_unlabelled(recording, trained.shards, mapped, wanted)
+    wanted = _wanted(modalities, mapped, names)
     gpus = int(device == "auto" and bool(visible_devices()))
     with compute_device(gpus, device) as chosen:
         from physiome.evaluation.predict import predict_windows, restored_modalities
 
+        check_weights(trained, heads, weights)
+        rows, windows, entry = cut_unlabelled(recording, trained.shards, mapped, wanted)
         method = load_method(trained.settings, weights, chosen)
         table = predict_windows(
             method, rows, windows, trained.heads, trained.settings.classes,
             trained.facts["refused"] or {}, trained.settings.batch,
         )  # fmt: skip
         _refuse_nothing(recording, table, entry)
-        used = {name: parse_subset(name, names) for name in set(table["subset"]) if name}
+        used = {
+            name: parse_subset(name, names) for name in set(table["subset"][table["class"] != ""])
+        }
         restored = {n: restored_modalities(method, rows, windows, s) for n, s in used.items()}
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)
@@ -64,6 +61,19 @@ def run(
     write_json(output.with_suffix(".json"), facts | asked | {"output": file_digest(output)})
     print("\n".join(summary(trained, recording, table, entry, restored)))
     print(output)
+
+
+def _wanted(modalities: str | None, mapped: Collection[str], names: Sequence[str]) -> Subset:
+    if modalities is None:
+        return tuple(names)
+    wanted = parse_subset(modalities.replace(",", "+"), names)
+    idle = sorted(set(mapped) - set(wanted))
+    if idle:
+        raise PhysioError(
+            f"{', '.join(idle)} has a --map, but is not used", where=f"--modalities {modalities}",
+            do="name it there too, or leave its --map out",
+        )  # fmt: skip
+    return wanted
 
 
 def _refuse_nothing(recording: Path, table: pd.DataFrame, entry: dict[str, Any]) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from physiome.config.data import ShardSettings
-from physiome.errors import DataError
+from physiome.errors import ConfigError, DataError
 from physiome.evaluation.heads import LinearHead
 from physiome.evaluation.heads_file import load_facts, load_heads
 from physiome.files import file_digest
 from physiome.steps.embed import Settings
 
-AGAIN = "embed and probe again with this version; nothing needs to be trained again"
+AGAIN = "run the workflow again: it makes anew what is out of date"
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,13 @@ def open_trained(heads: Path) -> Trained:
         raise DataError(
             "heads do not say what model and recordings they were fitted on", where=heads, do=AGAIN
         )
-    settings = Settings.parse(facts["settings"], str(heads))
-    shards = ShardSettings.parse(facts["shard_settings"], str(heads))
+    try:
+        settings = Settings.parse(facts["settings"], "settings")
+        shards = ShardSettings.parse(facts["shard_settings"], "shard_settings")
+    except ConfigError as error:
+        raise DataError(
+            "heads are of another version", where=heads, why=str(error), do=AGAIN
+        ) from None
     found = load_heads(heads)
     odd = {n for n, head in found.items() if len(head.bias) != len(settings.classes)}
     if odd or not found or set(settings.modalities) - set(shards.modalities):
