@@ -3,8 +3,9 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -55,14 +56,17 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
                        for name, m in parsed.modalities.items()},
         "settings": json.loads(settings), "settings_digest": digest(json.loads(settings)),
     }  # fmt: skip
-    with write_shard(folder, parsed.modalities, parsed.window.samples, facts) as shard:
-        for signals, windows, entry in _cut_all(records, parsed, workers):
+    writing = write_shard(folder, parsed.modalities, parsed.window.samples, facts)
+    with closing(_cut_all(records, parsed, workers)) as cuts, writing as shard:
+        for signals, windows, entry in cuts:
             if len(windows):
                 shard.add(signals, windows)
             shard.note(entry)
 
 
-def _cut_all(records: list[RawRecord], settings: ShardSettings, workers: int) -> Iterator[Cut]:
+def _cut_all(
+    records: list[RawRecord], settings: ShardSettings, workers: int
+) -> Generator[Cut, None, None]:
     """Cut every record, in order."""
     work = partial(_cut_one, settings=settings)
     if workers <= 1 or len(records) <= 1:
@@ -71,8 +75,11 @@ def _cut_all(records: list[RawRecord], settings: ShardSettings, workers: int) ->
         return
     # Not forked: a fork would copy the locks of libraries' threads.
     with ProcessPoolExecutor(min(workers, len(records)), mp_context=get_context("spawn")) as pool:
-        for result in pool.map(work, records):
-            yield _logged(*result)
+        try:
+            for result in pool.map(work, records):
+                yield _logged(*result)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error none is begun anew
 
 
 def _cut_one(record: RawRecord, settings: ShardSettings) -> tuple[Cut, float]:
