@@ -21,7 +21,7 @@ def clock(monkeypatch):
     monkeypatch.setattr(meter.time, "monotonic", lambda: next(seconds))
 
 
-def run(total=1_000_000, heartbeat_s=5.0, start=200_000):
+def run(total: int | None = 1_000_000, heartbeat_s=5.0, start=200_000):
     with Meter(URL, start, total, heartbeat_s) as counted:
         counted.add(100_000)
         counted.add(100_000)

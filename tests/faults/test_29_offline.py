@@ -13,6 +13,7 @@ from nights import sleep
 from published import download, listed, publish, sleep_table
 
 import physiome
+from physiome.errors import PhysioError
 from physiome.files import canonical_json, read_json
 from physiome.steps import fetch, shard
 
@@ -55,7 +56,7 @@ def test_fault_29_a_host_that_cannot_be_reached_is_not_asked_five_times_per_file
     monkeypatch.setattr("physiome.data.fetch._pause_s", lambda *_: 0.0)
     shutil.rmtree(nights / "raw")
     chosen = download(nights / "raw", "sleep_edf", closed_address(), attempts=5)
-    with pytest.raises(physiome.errors.PhysioError, match="2 of 2 records are missing"):
+    with pytest.raises(PhysioError, match="2 of 2 records are missing"):
         fetch.run(chosen, nights / "r.csv", 0, 1, nights / "0.json")
     first, second = [r.getMessage() for r in caplog.records if "missing=" in r.getMessage()]
     assert "(5 attempts" in first
