@@ -1,6 +1,7 @@
 # make demo   set everything up and run the whole workflow on synthetic recordings
 # make test   set everything up and run the tests
 # make bench  measure speed and memory
+# make fuzz   damage 24,000 files at random and read them
 # make estimate  jobs and GPU-hours per table, from the work that make bench counted
 # make check  lint, format, types
 # make lock   write constraints.txt and envs/physiome.yaml anew (needs uv)
@@ -10,7 +11,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := --configfile workflow/overlays/demo.yaml
 
-.PHONY: demo test bench estimate check lock
+.PHONY: demo test bench estimate check lock fuzz
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -27,6 +28,9 @@ demo: .venv/ready
 
 test: .venv/ready
 	pytest -n auto --dist loadfile
+
+fuzz: .venv/ready
+	python -m tests.fuzz
 
 bench: .venv/ready
 	python -m tests.bench
