@@ -7,7 +7,7 @@ import struct
 import time
 
 import pytest
-from misbehaving import BODY, Server, cut, whole
+from misbehaving import BODY, Server, cut, status, whole
 
 from physiome.data.checks import has_digest
 from physiome.data.fetch import fetch
@@ -93,6 +93,14 @@ def test_a_server_that_always_starts_over_is_given_up(server, target):
 
     with pytest.raises(NotYetError, match=r"\(3 attempts"):
         fetch([server.at("/f", always_another)], target, CHECK, LIMITS)
+
+
+def test_a_beginning_that_is_lost_again_and_again_is_no_progress(server, target):
+    def takes_it_back(h):
+        (status(416) if "Range" in h.headers else cut(4 * PIECE))(h)
+
+    with pytest.raises(NotYetError, match=r"\(3 attempts"):
+        fetch([server.at("/f", takes_it_back)], target, CHECK, LIMITS)
 
 
 def test_a_server_that_compresses_unasked_is_understood(server, target):
