@@ -1,5 +1,6 @@
 """Checks across sections of the configuration, all before any work begins."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,10 @@ from physiome.registry import ENCODERS, METHODS, lookup
 
 if TYPE_CHECKING:
     from physiome.config.tree import Config
+
+LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of Linux file systems
+BELOW = 400  # bytes that paths below the results folder may take, temporary names included
+BY_MODALITY = ("spectral", "mask_ratios", "bands_hz")  # settings of systems that name modalities
 
 
 def check(config: "Config", sections: Iterable[str]) -> None:
@@ -37,14 +42,17 @@ def check(config: "Config", sections: Iterable[str]) -> None:
             _check_frames(config, name, fold)
             for method in config.all_methods:
                 config.resolve(method, name, fold)
+    for method in config.all_methods:
+        _check_modalities(config, method)
 
 
 def check_folders(config: "Config") -> None:
-    """Refuse a run whose own folders of recordings are not there.
+    """Refuse a run whose results cannot be written or whose own recordings are not there.
 
     Raises:
         ConfigError: naming the key and the folder.
     """
+    _check_results(config.results)
     for name in config.used:
         source = config.datasets[name].source.plain()
         if "raw" in source and source["raw"]["fill"] != "folder":
@@ -55,6 +63,43 @@ def check_folders(config: "Config") -> None:
                 f"datasets.{name}.source: folder {folder!r} is not there - "
                 "give the path of your recordings"
             )
+
+
+def _check_results(results: str) -> None:
+    """A results folder that every job could write below."""
+    if not results or any(sign in results for sign in "{}*?[]\n\t\0"):
+        raise ConfigError(
+            f"results: {results!r} cannot be a folder - give a name without {{ }} * ? [ ] and tabs"
+        )
+    absolute = os.fsencode(os.path.abspath(results))
+    longest = max(len(name) for name in absolute.split(b"/"))
+    if longest > LONGEST_NAME or len(absolute) > LONGEST_PATH - BELOW:
+        raise ConfigError(
+            f"results: {results[:40]!r}... is too long - at most {LONGEST_NAME} bytes a name and "
+            f"{LONGEST_PATH - BELOW} in all (here {longest} and {len(absolute)})"
+        )
+    folder = Path(results).absolute()
+    nearest_there = next(f for f in (folder, *folder.parents) if f.exists())
+    if not nearest_there.is_dir():
+        raise ConfigError(f"results: {str(nearest_there)!r} is a file - give another folder")
+    if not os.access(nearest_there, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"results: {str(nearest_there)!r} cannot be written - change its rights or give "
+            "another folder"
+        )
+
+
+def _check_modalities(config: "Config", method: str) -> None:
+    """Settings of a system that name a modality which no data set has."""
+    known = sorted({m for spec in config.datasets.values() for m in spec.modalities})
+    for dataset in config.datasets:
+        settings = config.resolve(method, dataset).settings
+        for key in BY_MODALITY:
+            for name in settings.get(key) or ():
+                if name not in known:
+                    raise ConfigError(
+                        f"{method}.{key}: modality {name!r} does not exist - {nearest(name, known)}"
+                    )
 
 
 def _check_methods(config: "Config") -> None:

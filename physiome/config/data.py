@@ -179,6 +179,7 @@ class Dataset(Spec):
     def _labels_fit_classes(self) -> "Dataset":
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes are not distinct")
+        _refuse_shared_channels(self.modalities)
         labels = self.labels
         if isinstance(labels, HypotensionLabels):
             if labels.pressure not in self.modalities:
@@ -212,6 +213,17 @@ class Dataset(Spec):
             del modality["title"]
         settings["kind"] = self.source.kind
         return settings
+
+
+def _refuse_shared_channels(modalities: dict[str, Modality]) -> None:
+    """One channel under two names would be two modalities that never differ."""
+    owner: dict[str, str] = {}
+    for name, modality in modalities.items():
+        for channel in {modality.channel, *modality.aliases}:
+            if channel in owner:
+                both = f"{owner[channel]} and {name}"
+                raise ValueError(f"modalities {both} are both channel {channel!r}")
+            owner[channel] = name
 
 
 class ShardSettings(Spec):

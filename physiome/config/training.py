@@ -44,6 +44,17 @@ class TrainSpec(Spec):
         return self
 
     @property
+    def at_once(self) -> int:
+        """Segments that are in memory at a time."""
+        return self.micro_batch or self.batch
+
+    @property
+    def smaller_micro_batch(self) -> int | None:
+        """The next smaller divisor of `batch` that can be trained on; None if there is none."""
+        smaller = range(self.at_once // 2, 1, -1)
+        return next((n for n in smaller if self.batch % n == 0), None)
+
+    @property
     def peak_rate(self) -> float:
         """Learning rate at the start of the decay."""
         return self.learning_rate * (self.batch / 256 if self.scale_with_batch else 1.0)

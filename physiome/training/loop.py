@@ -138,8 +138,9 @@ class _Run:
                     logged[name] = logged.get(name, 0.0) + share * float(value)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                "out of memory", where=f"step {self.step}", why=f"batch {spec.batch}; {error}",
-                do="set micro_batch to a divisor of batch; saved progress is kept",
+                "out of memory", where=f"step {self.step}",
+                why=f"{spec.at_once} of a batch of {spec.batch} at a time; {error}",
+                do=_less_memory(spec) + "; saved progress is kept",
             ) from None  # fmt: skip
         self._check_finite(logged, batch, signals)
         if spec.clip_norm is not None:
@@ -261,6 +262,15 @@ def _optimizer(trained: list[torch.nn.Parameter], spec: TrainSpec) -> torch.opti
     if spec.optimizer == "adamw":
         return torch.optim.AdamW(trained, fused=True, **common)
     return torch.optim.Adam(trained, fused=True, amsgrad=spec.optimizer == "amsgrad", **common)
+
+
+def _less_memory(spec: TrainSpec) -> str:
+    # Not done unasked: contrasts and batch-norms see only the windows of a piece, so that a run
+    # would depend on how much memory happened to be free.
+    smaller = spec.smaller_micro_batch
+    if smaller is None:
+        return "no smaller micro_batch is possible: use a smaller model or a larger device"
+    return f"set micro_batch: {smaller} (contrasts then see fewer negatives)"
 
 
 @contextmanager
