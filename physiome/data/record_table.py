@@ -107,6 +107,8 @@ def fill_each(rows: Iterable[Row], folder: Path, get: Callable[[Row], None]) -> 
         problem = row.get(PROBLEM) or None
         if problem is None:
             try:
+                for kind in ("signals", "annotations"):  # the table may have been edited
+                    check_inside(row.get(kind, ""), row["record"])
                 get(row)
             except NotYetError as error:
                 later[row["record"]] = error

@@ -41,6 +41,8 @@ class Recordings:
                     f"record {record!r} has no subject", where=table,
                     do="name one: recordings of one person must share it",
                 )  # fmt: skip
+            if not listed["subject"].isprintable():
+                raise DataError(f"subject {listed['subject']!r} does not print", where=table)
             seen.add(record)
             row = {"signals": check_inside(listed.pop("path", ""), table), "annotations": ""}
             check_inside(listed.get("annotations", ""), table)

@@ -43,13 +43,41 @@ def check_folds(folds: list[dict[str, Any]], where: object) -> None:
 
 
 def read_fold(path: str | Path, number: int) -> dict[str, list[str]]:
-    """The subjects of each role in fold `number`, checked."""
+    """The subjects of each role in fold `number`, checked.
+
+    Raises:
+        DataError: no folds file, no such fold, or a subject in two subsets or tested twice.
+    """
     content = read_json(path)
-    check_folds(content["folds"], path)
-    for fold in content["folds"]:
+    folds = _shaped(content, path)
+    check_folds(folds, path)
+    for fold in folds:
         if fold["fold"] == number:
             return {role: fold[role] for role in ROLES}
     raise DataError(f"there is no fold {number}", where=path)
+
+
+def _shaped(content: Any, path: str | Path) -> list[dict[str, Any]]:
+    """The folds, each with a number of its own and, for every role, a list of subjects."""
+    folds = content.get("folds") if isinstance(content, dict) else None
+    if isinstance(folds, list) and all(map(_is_fold, folds)):
+        numbers = {fold["fold"] for fold in folds}
+        if len(numbers) == len(folds):
+            return folds
+    raise DataError(
+        "not a folds file", where=path,
+        why=f"each fold needs a number of its own and subjects of {', '.join(ROLES)}",
+        do="delete the folds file and run again",
+    )  # fmt: skip
+
+
+def _is_fold(fold: Any) -> bool:
+    return (
+        isinstance(fold, dict)
+        and isinstance(fold.get("fold"), int)
+        and all(isinstance(fold.get(role), list) for role in ROLES)
+        and all(isinstance(subject, str) for role in ROLES for subject in fold[role])
+    )
 
 
 def roles_of(windows: pd.DataFrame, fold: dict[str, list[str]]) -> np.ndarray:

@@ -150,7 +150,7 @@ def _cases_with(channels: Sequence[str], rows: Iterable[Row], where: str) -> lis
             "no case has all wanted tracks", where=where,
             why=f"no case has {', '.join(unknown)}" if unknown else ", ".join(channels),
         )  # fmt: skip
-    try:
-        return sorted(int(case) for case in fitting)
-    except ValueError as error:
-        raise DataError("caseid is not a number", where=where, why=str(error)) from None
+    for case in fitting:  # "1" and "01" would be two records of one name
+        if not (case.isascii() and case.isdigit() and str(int(case)) == case):
+            raise DataError("caseid is not a plain whole number", where=where, why=repr(case))
+    return sorted(int(case) for case in fitting)

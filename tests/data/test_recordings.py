@@ -75,6 +75,7 @@ def test_an_edf_file_is_preferred_to_a_header(folder):
         ("record,patient\na,1\n", "no column 'subject'"),
         ("record,subject\na,1\na,2\n", "'a' is listed twice"),
         ("record,subject\na,\n", "'a' has no subject"),
+        ('record,subject\na,"1\n2"\n', "subject .* does not print"),
         ("record,subject\na/b,1\n", "cannot be a record id"),
         ("record,subject\n..,1\n", "cannot be a record id"),
         ("record,subject,path\na,1,../x.edf\n", "leads out of the folder"),

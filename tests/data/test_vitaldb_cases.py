@@ -70,6 +70,15 @@ def test_a_track_that_no_case_has_is_named(data_set):
         VitalDb(spec("folder", folder="x"), data_set, (*WANTED, "SNUADC/ABP")).records()
 
 
+@pytest.mark.parametrize("case", ["../../7", "01", "-1", "1e3", "\N{SUPERSCRIPT TWO}"])
+def test_a_case_that_is_no_plain_number_is_refused(data_set, case):
+    lines = [f"{number},{name},x" for number in (1, case) for name in WANTED]
+    table = "\n".join(["caseid,tname,tid", *lines]).encode()
+    (data_set / "trks.csv.gz").write_bytes(gzip.compress(table))
+    with pytest.raises(DataError, match="caseid is not a plain whole number"):
+        VitalDb(spec("folder", folder="x"), data_set, WANTED).records()
+
+
 @pytest.mark.parametrize("name", ["trks.csv.gz", "cases.csv"])
 def test_a_missing_list_is_named(data_set, name):
     (data_set / name).unlink()
