@@ -30,8 +30,11 @@ def with_digests(record: RawRecord) -> RawRecord:
     return replace(record, sha256=sums)
 
 
-def check_unaltered(record: RawRecord) -> None:
+def check_unaltered(record: RawRecord, raw_json: object = "the JSON of its batch") -> None:
     """Compare the record's files with the sums noted for them. Without noted sums: no check.
+
+    Args:
+        raw_json: what the fetch step wrote, where the sums are from; for the message.
 
     Raises:
         AlteredFileError: naming the first file that is missing or altered, with both sums.
@@ -44,8 +47,8 @@ def check_unaltered(record: RawRecord) -> None:
                 + ("is missing" if found is None else "was altered after it was fetched"),
                 where=path,
                 why=f"sha256 {noted} expected" + (f", {found} found" if found else ""),
-                do="to fetch it anew, delete it and its batch's raw/<dataset>.batch<n>.json in the "
-                "results folder; to accept the change, delete only the latter; then run again",
+                do=f"to fetch it anew, delete it and {raw_json}; to accept the change, delete only "
+                "the latter; then run again",
             )
 
 

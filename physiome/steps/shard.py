@@ -57,7 +57,7 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
         "settings": json.loads(settings), "settings_digest": digest(json.loads(settings)),
     }  # fmt: skip
     writing = write_shard(folder, parsed.modalities, parsed.window.samples, facts)
-    with closing(_cut_all(records, parsed, workers)) as cuts, writing as shard:
+    with closing(_cut_all(records, raw, parsed, workers)) as cuts, writing as shard:
         for signals, windows, entry in cuts:
             if len(windows):
                 shard.add(signals, windows)
@@ -65,10 +65,10 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
 
 
 def _cut_all(
-    records: list[RawRecord], settings: ShardSettings, workers: int
+    records: list[RawRecord], raw: Path, settings: ShardSettings, workers: int
 ) -> Generator[Cut, None, None]:
     """Cut every record, in order."""
-    work = partial(_cut_one, settings=settings)
+    work = partial(_cut_one, raw=raw, settings=settings)
     if workers <= 1 or len(records) <= 1:
         for record in records:
             yield _logged(*work(record))
@@ -82,11 +82,11 @@ def _cut_all(
             pool.shutdown(wait=False, cancel_futures=True)  # after an error none is begun anew
 
 
-def _cut_one(record: RawRecord, settings: ShardSettings) -> tuple[Cut, float]:
+def _cut_one(record: RawRecord, raw: Path, settings: ShardSettings) -> tuple[Cut, float]:
     """One record's windows, or why there are none; and the seconds it took."""
     began = time.perf_counter()
     try:
-        check_unaltered(record)
+        check_unaltered(record, raw)
         cut = cut_record(record, settings)
     except DataError as error:
         entry = {
