@@ -214,6 +214,14 @@ def test_swapped_hypnograms_are_told_by_their_start(tmp_path):
     assert len(cut_record(same, settings())[1]) == 10
 
 
+def test_it_is_noted_if_starts_cannot_be_compared(tmp_path):
+    evening = datetime.time(22, 0, 0)
+    _, _, entry = cut_record(night(tmp_path, starttime=evening), settings())
+    assert "signals and annotations do not both state when they begin" in entry["notes"]
+    stated = night(tmp_path, name="b", starttime=evening, annotation_start=evening)
+    assert cut_record(stated, settings())[2]["notes"] == []
+
+
 def test_a_missing_hypnogram_is_named(tmp_path):
     record = night(tmp_path)
     gone = RawRecord("a", "a", record.signals, str(tmp_path / "gone.edf"))

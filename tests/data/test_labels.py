@@ -78,6 +78,14 @@ def test_scored_overhang_is_counted_and_limited():
     score(rows, duration_s=1201, rule=strict)
 
 
+def test_signals_behind_the_last_annotation_are_limited():
+    rows = [(0, 900, "w"), (900, 900, "1"), (1800, 600, "?")]
+    strict = RULE.model_copy(update={"max_shortfall_s": 600.0})
+    score(rows, duration_s=3000, rule=strict)
+    with pytest.raises(DataError, match="signals outlast the annotations - by 601 s, allowed are"):
+        score(rows, duration_s=3001, rule=strict)
+
+
 # --- hypotension ---------------------------------------------------------------------------
 
 RATE = 10.0

@@ -93,3 +93,15 @@ def test_a_cut_compressed_signal_is_refused(shared_data, tmp_path):
 def test_an_unknown_signal_names_the_nearest(record):
     with pytest.raises(DataError, match="did you mean 'PLETH'"):
         open_reader(record).read("PLET")
+
+
+def test_it_is_noted_if_the_header_gives_no_checksum(record):
+    assert open_reader(record).notes == []
+    lines = record.read_text().splitlines()  # fields from the sixth on: checksum, block, name
+    short = [" ".join(line.split()[:5]) for line in lines[1:5]]
+    record.write_text("\n".join([lines[0], *short]) + "\n")
+    reader = open_reader(record)
+    assert reader.notes == [
+        "the header gives no checksum of signal 0, signal 1, signal 2, signal 3"
+    ]
+    assert len(reader.read("signal 3")) == 82500

@@ -34,6 +34,12 @@ def sleep(folder: Path, **changes: Any) -> Dataset:
     return Dataset.parse({**plain, **changes})
 
 
+def with_labels(dataset: Dataset, **changes: Any) -> Dataset:
+    """The data set with changes of its rule of labels."""
+    labels = dataset.labels.model_copy(update=changes)
+    return dataset.model_copy(update={"labels": labels})
+
+
 def write_nights(folder: Path, count: int, hours: float = HOURS) -> Path:
     """Nights SC4001, SC4011, ... of one subject each, in `<folder>/sleep-cassette`."""
     for number in range(count):

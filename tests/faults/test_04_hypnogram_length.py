@@ -3,7 +3,7 @@
 import datetime
 
 import pytest
-from nights import hypnogram, left_out, sleep, to_shard, write_nights
+from nights import hypnogram, left_out, sleep, to_shard, with_labels, write_nights
 
 from physiome.data.formats.edf import read_annotations
 from physiome.data.recording import Annotation
@@ -33,14 +33,9 @@ def folder(tmp_path_factory):
 
 
 def _rewrite(folder, record, annotations, start):
+    assert start is not None
     moment = datetime.datetime.fromtimestamp(start, datetime.UTC)
     write_hypnogram(hypnogram(folder, record), annotations, moment)
-
-
-def limited(folder, **limits):
-    dataset = sleep(folder)
-    labels = dataset.labels.model_copy(update=limits)
-    return dataset.model_copy(update={"labels": labels})
 
 
 def test_fault_04_the_part_without_counterpart_is_counted_and_never_labelled(folder, tmp_path):
@@ -66,8 +61,11 @@ def test_fault_04_the_part_without_counterpart_is_counted_and_never_labelled(fol
     ],
 )  # fmt: skip
 def test_fault_04_more_than_a_limit_leaves_the_night_out(folder, tmp_path, limit, record, says):
-    reasons = left_out(to_shard(limited(folder, **{limit: 1500.0}), folder, tmp_path / "a"))
+    reasons = left_out(
+        to_shard(with_labels(sleep(folder), **{limit: 1500.0}), folder, tmp_path / "a")
+    )
     assert list(reasons) == [record]
     assert says in reasons[record]
     assert f"{record}EC-Hypnogram.edf" in reasons[record]
-    assert left_out(to_shard(limited(folder, **{limit: 1800.0}), folder, tmp_path / "b")) == {}
+    allowed = with_labels(sleep(folder), **{limit: 1800.0})
+    assert left_out(to_shard(allowed, folder, tmp_path / "b")) == {}

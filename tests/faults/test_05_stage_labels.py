@@ -3,7 +3,7 @@
 import datetime
 
 import pytest
-from nights import hypnogram, left_out, sleep, to_folds, to_shard, write_nights
+from nights import hypnogram, left_out, sleep, to_folds, to_shard, with_labels, write_nights
 
 from physiome.data.formats.edf import read_annotations
 from physiome.data.recording import Annotation
@@ -27,6 +27,7 @@ def folder(tmp_path_factory):
 def relabel(folder, record, changes):
     """Write a night's hypnogram epoch by epoch, with other texts for some epochs."""
     found, start = read_annotations(hypnogram(folder, record))
+    assert start is not None
     texts = [
         changes.get(epoch, next(a.text for a in reversed(found) if a.onset_s <= 30 * epoch))
         for epoch in range(EPOCHS)
@@ -52,9 +53,7 @@ def test_fault_05_an_unknown_stage_is_named_with_its_time_and_movement_is_unscor
 
 
 def test_fault_05_a_stage_listed_as_unscored_is_no_label(folder, tmp_path):
-    dataset = sleep(folder)
-    unscored = (*dataset.labels.unscored, "Sleep stage 5")
-    labels = dataset.labels.model_copy(update={"unscored": unscored})
-    entries = to_shard(dataset.model_copy(update={"labels": labels}), folder, tmp_path)
+    unscored = ("Sleep stage ?", "Movement time", "Sleep stage 5")
+    entries = to_shard(with_labels(sleep(folder), unscored=unscored), folder, tmp_path)
     assert left_out(entries) == {}
     assert entries[STRANGE]["labels"]["none"] == 3  # the last two epochs are never scored

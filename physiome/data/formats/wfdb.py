@@ -28,7 +28,8 @@ class WfdbReader:
         self.path = Path(path).with_suffix(".hea")
         self.notes: list[str] = []
         self._header = _read_header(self.path)
-        names = self._header.sig_name
+        # A header may end its lines before the description, which is the signal's name.
+        names = [name or f"signal {n}" for n, name in enumerate(self._header.sig_name)]
         if len(set(names)) != len(names):
             raise DataError("several signals share a name", where=self.path, why=", ".join(names))
         self._places = {name: place for place, name in enumerate(names)}
