@@ -212,7 +212,7 @@ def silenced(tree):
 @pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_is_silenced(path):
     found = set(silenced(ast.parse(path.read_text(encoding="utf-8"))))
-    assert found <= ({"print"} if path.name in ("cli.py", "show.py") else set())
+    assert found <= ({"print"} if path.name in PRINTING else set())
 
 
 @pytest.mark.parametrize(
@@ -241,6 +241,7 @@ def tracked():
 
 
 # Written in pieces, so that this file does not find itself.
+PRINTING = ("cli.py", "show.py", "inspect.py")  # what they say is their result
 MACHINE = re.compile(
     "|".join(["/" + "work/", "/" + r"home/\w", "/" + "root/", "/" + r"Users/\w", "/tmp/" + "bash"])
     + "|artifact" + "ory|[\\w-]+[.]inter" + "nal\\b"

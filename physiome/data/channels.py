@@ -1,6 +1,7 @@
 """The channel that carries a modality: found by name, then read and cleaned."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,26 +31,30 @@ class Prepared:
     starts: np.ndarray
 
 
+def find_channel(modality: Modality, known: Mapping[str, Channel]) -> Channel | None:
+    """The channel that carries the modality: called exactly so, else but for case and blanks."""
+    wanted = (modality.channel, *modality.aliases)
+    lowered = {name.strip().lower(): name for name in reversed([*known])}
+    hits = [w for w in wanted if w in known]
+    hits += [lowered[w.strip().lower()] for w in wanted if w.strip().lower() in lowered]
+    return known[hits[0]] if hits else None
+
+
 def pick_channels(
     reader: Reader, settings: ShardSettings
 ) -> tuple[dict[str, Channel], dict[str, str]]:
     """The channel that carries each modality, and for the others what was looked for.
 
-    Names are compared exactly first, then without regard to case and outer blanks.
-
     Raises:
         DataError: a channel is absent and `strict_channels` is set.
     """
     known = reader.channels()
-    lowered = {name.strip().lower(): name for name in reversed(known)}
     found: dict[str, Channel] = {}
     absent: dict[str, str] = {}
     for name, modality in settings.modalities.items():
-        wanted = (modality.channel, *modality.aliases)
-        hits = [w for w in wanted if w in known]
-        hits += [lowered[w.strip().lower()] for w in wanted if w.strip().lower() in lowered]
-        if hits:
-            found[name] = known[hits[0]]
+        channel = find_channel(modality, known)
+        if channel:
+            found[name] = channel
             continue
         absent[name] = f"no channel {modality.channel!r}: {nearest(modality.channel, known)}"
         if settings.strict_channels:

@@ -70,12 +70,13 @@ def cut_windows(
         else:
             prepared = prepare_channel(reader, found[name], modality, plan, settings, entry)
             rows[name], verdict = _windows_of(prepared, plan, modality, settings)
-            _note_quality(entry, name, verdict, modality)
+            _note_quality(entry, name, verdict, modality.unit)
             if isinstance(settings.labels, HypotensionLabels) and name == settings.labels.pressure:
                 labels = _pressure_labels(prepared, verdict, modality, settings, settings.labels)
                 table["label"], table["event"] = labels
         table |= {f"has_{name}": verdict.good, f"mean_{name}": verdict.mean}
         table |= {f"var_{name}": verdict.variance, f"lost_{name}": verdict.reason}
+    _refuse_wrong_unit(entry, table, settings)
     entry["files"] = _digests(reader, raw)
     return rows, pd.DataFrame(table), entry
 
@@ -153,25 +154,28 @@ def _absent(plan: Plan, settings: ShardSettings) -> tuple[np.ndarray, Judgement]
     return rows, Judgement(np.zeros(count, dtype=bool), {}, nothing, nothing, None, reason)
 
 
-def _note_quality(entry: dict[str, Any], name: str, verdict: Judgement, modality: Modality) -> None:
-    """Put the counts into the manifest; a voltage in a wrong unit is an error of the record.
-
-    Files state one unit for all their voltages: where one is wrong, none can be believed. Other
-    quantities only lose the modality.
-    """
+def _note_quality(entry: dict[str, Any], name: str, verdict: Judgement, unit: str) -> None:
     entry["lost"][name] = verdict.counts
-    if verdict.unit_factor is None:
-        return
-    channel, factor = entry["channels"][name], verdict.unit_factor
-    behind = signals.unit_behind(modality.unit, factor)
-    hint = f", they look like {behind}" if behind else ""
-    why = f"plausible after multiplying by {factor:g}: the unit {channel['unit']!r} may be wrong"
-    if modality.unit.lower() in signals.VOLTS:
-        raise DataError(
-            f"values of {channel['name']!r} have the wrong scale", where=entry["record"],
-            why=f"{why}{hint}", do="correct the file's unit, or the bounds of the modality",
-        )  # fmt: skip
-    entry["implausible"][name] = f"values of {channel['name']!r} are {why}{hint}"
+    if verdict.unit_factor is not None:
+        channel, behind = entry["channels"][name], signals.unit_behind(unit, verdict.unit_factor)
+        entry["implausible"][name] = (
+            f"values of {channel['name']!r} are plausible after multiplying by "
+            f"{verdict.unit_factor:g}: the unit {channel['unit']!r} may be wrong"
+            + (f", they look like {behind}" if behind else "")
+        )
+
+
+def _refuse_wrong_unit(entry: dict[str, Any], table: dict[str, Any], settings: ShardSettings):
+    """Where no voltage is plausible as it is and one would be in another unit, the file is wrong.
+
+    Beside a plausible voltage, such a channel is rather broken: only its modality is lost.
+    """
+    volts = [n for n, m in settings.modalities.items() if m.unit.lower() in signals.VOLTS]
+    wrong = [entry["implausible"][name] for name in volts if name in entry["implausible"]]
+    if wrong and not any(table[f"has_{name}"].any() for name in volts):
+        raise DataError("voltages have the wrong scale", where=entry["record"],
+                        why="; ".join(wrong),
+                        do="correct the file's unit, or the bounds of the modality")  # fmt: skip
 
 
 def _kept(windows: pd.DataFrame, settings: ShardSettings, entry: dict[str, Any]) -> np.ndarray:

@@ -1,0 +1,190 @@
+"""The verb `inspect`: what recordings hold, what would be used of them, and a map of channels."""
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
+from physiome.config.tree import load_files
+from physiome.data.channels import find_channel
+from physiome.data.cut import cut_windows
+from physiome.data.describe import as_text
+from physiome.data.formats import open_reader
+from physiome.data.propose import candidates, propose
+from physiome.data.recording import Channel, RawRecord, Reader
+from physiome.errors import DataError
+
+SUFFIXES = (".edf", ".vital", ".hea")
+PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
+
+
+def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
+    """Print one block per recording; a file that cannot be read says so in its block.
+
+    Args:
+        paths: recordings, or folders that are searched for them at any depth.
+        config: YAML files, later ones win; every data set of theirs is tried. Empty: none.
+        as_json: one JSON object {"files": [...]} instead of text.
+
+    Raises:
+        DataError: nothing could be read.
+    """
+    settings = {}
+    if config:
+        tree = load_files(config)
+        settings = {
+            name: ShardSettings.parse_text(tree.shard_settings(name), "shard settings")
+            for name in tree.datasets
+        }
+    found = []
+    for path in _files(paths):
+        found.append(look(path, settings))
+        if not as_json:
+            print(as_text(found[-1]), flush=True)
+    if as_json:
+        print(json.dumps({"files": found}, indent=2, ensure_ascii=False))
+    bad = sum("error" in block for block in found)
+    where = ", ".join(map(str, paths))
+    if not found:
+        raise DataError("no recordings", where=where, why=f"looked for {', '.join(SUFFIXES)}")
+    if bad == len(found):
+        raise DataError("nothing could be read", where=where, why=f"{bad} of {bad} files are bad",
+                        do="see the errors above")  # fmt: skip
+    if not as_json:
+        print(f"{len(found)} files: {len(found) - bad} read, {bad} not")
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            yield from (p for p in inside if p.is_file())
+        else:
+            yield path
+
+
+def look(path: Path, settings: Mapping[str, ShardSettings]) -> dict[str, Any]:
+    """What a file holds and what each data set would make of it, as JSON data.
+
+    A file that cannot be read has the keys `file` and `error` only.
+    """
+    try:
+        reader = open_reader(path)
+        channels = reader.channels()
+        annotations = _annotation_file(path, reader)
+        scored = _annotations(annotations)
+    except DataError as error:
+        return {"file": str(path), "error": str(error)}
+    return {
+        "file": str(path),
+        "duration_s": reader.duration_s,
+        "start": _moment(reader.start),
+        "channels": [
+            {"name": c.name, "rate_hz": c.rate_hz, "unit": c.unit} for c in channels.values()
+        ],
+        "annotation_file": str(annotations) if annotations else None,
+        "annotations_s": scored,
+        "notes": list(reader.notes),
+        "use": {
+            name: _use(path, reader, annotations, one) for name, one in settings.items() if channels
+        },
+        "proposal": propose(channels),
+    }
+
+
+def _moment(start: float | None) -> str | None:
+    if start is None:
+        return None
+    return datetime.datetime.fromtimestamp(start, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _annotation_file(path: Path, reader: Reader) -> Path | None:
+    """The file itself if it has annotations, else the hypnogram beside a cassette night."""
+    if path.suffix.lower() != ".edf":
+        return None
+    from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
+
+    if ANNOTATIONS in {signal.label for signal in read_edf_header(reader.path).signals}:
+        return path
+    if not path.name.endswith(PSG):
+        return None
+    record = _record(path, PSG)
+    near = sorted(path.parent.glob(f"*{HYPNOGRAM}"))
+    return next((other for other in near if _record(other, HYPNOGRAM) == record), None)
+
+
+def _record(path: Path, ending: str) -> str:
+    """What the two files of a cassette night share: all but the letters of recorder and scorer."""
+    stem = path.name.removesuffix(ending)
+    return stem[:6] + stem[8:]
+
+
+def _annotations(path: Path | None) -> dict[str, float]:
+    """Seconds of each annotation text."""
+    if path is None:
+        return {}
+    from physiome.data.formats.edf import read_annotations
+
+    seconds: dict[str, float] = {}
+    for a in read_annotations(path)[0]:
+        seconds[a.text] = seconds.get(a.text, 0.0) + a.duration_s
+    return seconds
+
+
+def _use(
+    path: Path, reader: Reader, annotations: Path | None, settings: ShardSettings
+) -> dict[str, Any]:
+    """What the shard step would take, by the same code; without labels where there can be none."""
+    labelled = not isinstance(settings.labels, ColumnLabels)
+    if isinstance(settings.labels, AnnotationLabels) and annotations is None:
+        labelled = False
+    if not labelled:
+        settings = settings.model_copy(update={"labels": None})
+    raw = RawRecord(path.stem, path.stem, str(path), str(annotations) if annotations else None)
+    known = reader.channels()
+    absent = [name for name, m in settings.modalities.items() if not find_channel(m, known)]
+    map_ = _map(settings, absent, known)
+    if len(absent) == len(settings.modalities):
+        return {"left_out": "none of its channels is here", "map": map_}
+    try:
+        _, windows, entry = cut_windows(raw, reader, settings)
+    except DataError as error:
+        parts = [error.what, error.why, error.do]
+        return {"left_out": " - ".join(part for part in parts if part), "map": map_}
+    has = windows[[f"has_{name}" for name in settings.modalities]].to_numpy(dtype=bool)
+    drop = ~has.all(axis=1) if settings.incomplete_windows == "drop" else ~has.any(axis=1)
+    labels = {name: int((windows["label"] == i).sum()) for i, name in enumerate(settings.classes)}
+    return {
+        "windows": len(windows),
+        "window_s": settings.window.length_s,
+        "dropped": int(drop.sum()),
+        "labels": labels | {"none": int((windows["label"] < 0).sum())} if labelled else None,
+        "modalities": {
+            name: {
+                "channel": entry["channels"].get(name, {}).get("name"),
+                "absent": entry["absent"].get(name),
+                "carried": int(windows[f"has_{name}"].sum()),
+                "lost": {k: n for k, n in entry["lost"][name].items() if n},
+            }
+            for name in settings.modalities
+        },
+        "implausible": entry["implausible"],
+        "overhang_s": entry["overhang_s"],
+        "notes": [note for note in entry["notes"] if note not in reader.notes],
+        "map": map_,
+    }
+
+
+def _map(
+    settings: ShardSettings, absent: list[str], channels: Mapping[str, Channel]
+) -> dict[str, dict[str, Any]]:
+    """Aliases that would give each absent modality a channel of the same kind."""
+    aliases = {}
+    for name in absent:
+        modality = settings.modalities[name]
+        near = candidates(modality.channel, channels.values())
+        if near:
+            aliases[name] = {"aliases": [*modality.aliases, near[0]]}
+    return aliases

@@ -1,0 +1,156 @@
+"""What `physiome inspect` says about recordings."""
+
+import json
+import subprocess
+import sys
+
+import edfio
+import numpy as np
+import pytest
+import yaml
+
+from physiome.config.tree import load_files
+from physiome.errors import DataError
+from physiome.steps import inspect
+
+NIGHT, HYPNOGRAM = "SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf"
+
+
+@pytest.fixture
+def config(repository):
+    return [repository / "config.yaml"]
+
+
+def write(folder, names=("EEG Fpz-Cz", "EOG horizontal"), name=NIGHT, hypnogram=True):
+    """Three minutes; the EEG stands still for the first of six windows."""
+    rng = np.random.default_rng(0)
+    data = {label: rng.normal(0, 30, 18_000).clip(-190, 190) for label in names}
+    next(iter(data.values()))[:3000] = 7.0
+    signals = [
+        edfio.EdfSignal(x, 100, label=label, physical_dimension="uV", physical_range=(-200, 200))
+        for label, x in data.items()
+    ]
+    edfio.Edf(signals).write(folder / name)
+    if hypnogram:
+        stages = [edfio.EdfAnnotation(0, 120, "Sleep stage W"),
+                  edfio.EdfAnnotation(120, 3600, "Sleep stage 2")]  # fmt: skip
+        edfio.Edf([], annotations=stages).write(folder / HYPNOGRAM)
+    return folder / name
+
+
+def blocks(capsys, paths, config=()):
+    inspect.run([*paths], [*config], as_json=True)
+    return json.loads(capsys.readouterr().out)["files"]
+
+
+def test_contents_use_and_reasons_are_told(tmp_path, capsys, config):
+    night = write(tmp_path)
+    inspect.run([night], config)
+    text = capsys.readouterr().out
+    assert "3.0 min, 2 channels" in text
+    assert "EEG Fpz-Cz      100 Hz  uV" in text
+    assert "annotations: Sleep stage W 2.0 min, Sleep stage 2 60.0 min" in text
+    assert "sleep_edf: 6 windows of 30 s, labels W 4, N1 0, N2 2, N3 0, REM 0, none 0" in text
+    assert "eeg_fpz_cz: 'EEG Fpz-Cz' in 5 windows; lost to flat 1" in text
+    assert "eeg_pz_oz: missing: no channel 'EEG Pz-Oz'" in text
+    assert "annotations run 59.0 min past the signals" in text
+    assert "vitaldb: left out: none of its channels is here" in text
+
+
+def test_a_night_without_hypnogram_is_judged_unlabelled(tmp_path, capsys, config):
+    use = blocks(capsys, [write(tmp_path, hypnogram=False)], config)[0]["use"]["sleep_edf"]
+    assert use["labels"] is None
+    assert use["windows"] == 6
+    assert use["modalities"]["eeg_fpz_cz"] == {
+        "channel": "EEG Fpz-Cz", "absent": None, "carried": 5, "lost": {"flat": 1},
+    }  # fmt: skip
+
+
+def test_the_numbers_are_those_of_the_shard(tmp_path, capsys, config):
+    from physiome.data.cut import cut_record
+    from physiome.data.recording import RawRecord
+
+    night = write(tmp_path)
+    settings = inspect.ShardSettings.parse_text(
+        load_files(config).shard_settings("sleep_edf"), "shard settings"
+    )
+    _, windows, entry = cut_record(
+        RawRecord("a", "a", str(night), str(tmp_path / HYPNOGRAM)), settings
+    )
+    use = blocks(capsys, [night], config)[0]["use"]["sleep_edf"]
+    assert use["windows"] - use["dropped"] == len(windows)
+    assert use["modalities"]["eeg_fpz_cz"]["carried"] == windows["has_eeg_fpz_cz"].sum()
+    assert (
+        entry["lost"]["eeg_fpz_cz"] | use["modalities"]["eeg_fpz_cz"]["lost"]
+        == (entry["lost"]["eeg_fpz_cz"])
+    )
+
+
+def test_the_proposed_map_can_be_pasted(tmp_path, capsys, config):
+    night = write(tmp_path, names=("Fpz-Cz", "EOG(L)"))
+    inspect.run([night], config)
+    text = capsys.readouterr().out
+    start = text.index("datasets:\n")
+    lines = text[start:].splitlines()
+    (tmp_path / "mine.yaml").write_text("\n".join(
+        ["datasets:", *(line[6:] for line in lines[1:5])]
+    ))  # fmt: skip
+    pasted = yaml.safe_load((tmp_path / "mine.yaml").read_text())
+    assert pasted["datasets"]["sleep_edf"]["modalities"]["eog"] == {"aliases": ["EOG(L)"]}
+    again = blocks(capsys, [night], [*config, tmp_path / "mine.yaml"])[0]
+    assert again["use"]["sleep_edf"]["modalities"]["eog"]["carried"] == 6
+    assert again["proposal"]["eeg_fpz_cz"]["channel"] == "Fpz-Cz"
+
+
+def test_a_bad_file_has_its_error_in_its_block_and_the_others_go_on(tmp_path, capsys):
+    write(tmp_path, hypnogram=False)
+    (tmp_path / "AAA.edf").write_text("<html>sign in</html>")
+    bad, good = blocks(capsys, [tmp_path])
+    assert "web page" in bad["error"]
+    assert len(good["channels"]) == 2
+    inspect.run([tmp_path], [])
+    assert capsys.readouterr().out.endswith("2 files: 1 read, 1 not\n")
+
+
+def test_a_wrong_unit_is_named_with_its_likely_factor(tmp_path, capsys, config):
+    x = np.random.default_rng(0).normal(0, 30e-6, 18_000)
+    signal = edfio.EdfSignal(x, 100, label="EEG Fpz-Cz", physical_dimension="uV",
+                             physical_range=(-2e-4, 2e-4))  # fmt: skip
+    edfio.Edf([signal]).write(tmp_path / NIGHT)
+    use = blocks(capsys, [tmp_path], config)[0]["use"]["sleep_edf"]
+    assert "'EEG Fpz-Cz' are plausible after multiplying by 1e+06" in use["left_out"]
+    assert "they look like V" in use["left_out"]
+
+
+def test_nothing_readable_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="no recordings"):
+        inspect.run([tmp_path], [])
+    (tmp_path / "a.edf").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "physiome", "inspect", tmp_path / "a.edf"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "file is empty" in done.stdout
+    assert done.stderr.startswith("physiome: error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_real_monitor_file_gets_a_map(shared_data, capsys, config):
+    file = shared_data / "vital-format" / "test_intelliue_demo2.vital"
+    (block,) = blocks(capsys, [file], config)
+    assert block["use"]["vitaldb"]["map"] == {
+        "abp": {"aliases": ["Intellivue/ABP"]},
+        "ecg": {"aliases": ["Intellivue/ECG_II"]},
+        "ppg": {"aliases": ["Intellivue/PLETH"]},
+    }
+
+
+def test_a_night_of_stages_over_five_minutes_is_told(shared_data, tmp_path, capsys, config):
+    edf = shared_data / "sleep-edfx"
+    (tmp_path / NIGHT).symlink_to(edf / "excerpts/SC4001E0-PSG-first300s.edf")
+    (tmp_path / HYPNOGRAM).symlink_to(edf / "sleep-cassette/SC4001EC-Hypnogram.edf")
+    psg = next(b for b in blocks(capsys, [tmp_path], config) if b["channels"])
+    use = psg["use"]["sleep_edf"]
+    assert use["overhang_s"] == 79_200
+    assert use["windows"] == use["labels"]["W"] == 10
