@@ -2,6 +2,7 @@
 # make test   set everything up and run the tests
 # make bench  measure speed and memory
 # make fuzz   damage 24,000 files at random and read them
+# make torture  kill training and sharding at random moments and compare the results
 # make estimate  jobs and GPU-hours per table, from the work that make bench counted
 # make check  lint, format, types
 # make lock   write constraints.txt and envs/physiome.yaml anew (needs uv)
@@ -11,7 +12,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := --configfile workflow/overlays/demo.yaml
 
-.PHONY: demo test bench estimate check lock fuzz
+.PHONY: demo test bench torture estimate check lock fuzz
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -34,6 +35,9 @@ fuzz: .venv/ready
 
 bench: .venv/ready
 	python -m tests.bench
+
+torture: .venv/ready
+	python -m tests.torture
 
 estimate: .venv/ready
 	python -m tests.bench.estimate

@@ -1,0 +1,86 @@
+"""Fault 28: Ctrl-C, or SIGTERM from a cluster, at the command line."""
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+from crashes import STEPS, at_step, command, files_below, same_weights, train, write_place
+from nights import sleep, to_shard, write_nights
+
+from physiome.cli import main
+from physiome.steps import shard
+
+SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130}
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """The command line sets its own."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return write_place(tmp_path_factory.mktemp("place"))
+
+
+def exit_code(monkeypatch, arguments):
+    """What `physiome` ends with."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["physiome", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return ended.value.code
+
+
+def send(number):
+    return lambda: os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_fault_28_training_finishes_its_step_saves_and_says_how_it_ended(
+    number, place, tmp_path, monkeypatch, capsys
+):
+    output = tmp_path / "a.safetensors"
+    with at_step(4, send(number)):
+        assert exit_code(monkeypatch, command(place, output)) == SIGNALS[number]
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"physiome: error: stopped by {number.name} after step 4")
+    assert said.endswith("run the same command to resume")
+    assert not output.exists()
+    taken = []
+    with at_step(STEPS - 4, lambda: taken.append(1)):
+        train(place, output)
+    assert taken
+    assert same_weights(output, train(place, tmp_path / "whole.safetensors"))
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_fault_28_sharding_leaves_the_old_shard_and_nothing_half_written(
+    number, tmp_path, monkeypatch, capsys
+):
+    nights = write_nights(tmp_path / "nights", 2)
+    to_shard(sleep(nights), nights, tmp_path)
+    old = files_below(tmp_path / "shard")
+    changed = json.dumps(sleep(nights, window={"length_s": 20.0}).shard_settings())
+    cut, records = shard.cut_record, []
+
+    def disturbed(record, settings):
+        records.append(record)
+        if len(records) == 2:
+            send(number)()
+        return cut(record, settings)
+
+    monkeypatch.setattr(shard, "cut_record", disturbed)
+    arguments = ["shard", "--settings", changed, "--raw", str(tmp_path / "raw.json"),
+                 "--folder", str(tmp_path / "shard")]  # fmt: skip
+    assert exit_code(monkeypatch, arguments) == SIGNALS[number]
+    assert len(records) == 2
+    assert files_below(tmp_path / "shard") == old
+    if number == signal.SIGTERM:
+        assert "stopped by SIGTERM - nothing is half-written" in capsys.readouterr().err
