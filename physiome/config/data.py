@@ -33,7 +33,7 @@ class Raw(Spec):
     urls: tuple[str, ...] = ()
     connect_timeout_s: PositiveFloat = 15.0
     timeout_s: PositiveFloat = 60.0  # the longest silence of a server, or time for 16 KiB
-    attempts: PositiveInt = 5  # in a row that bring nothing new, at each address
+    attempts: PositiveInt = 5  # in a row that bring less than 16 KiB, at each address
     connections: PositiveInt = 4
     heartbeat_s: NonNegative = 30.0  # between lines about progress; 0: none
     synthetic: Synthetic = Synthetic()

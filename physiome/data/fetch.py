@@ -101,11 +101,12 @@ def _first_success(
 def _from_address(url: str, part: Path, check: Check, limits: Limits) -> Failure | None:
     """None if `part` now holds the verified file, else what went wrong last.
 
-    An attempt that brings the file forward by 16 KiB or more is no failure: counting starts anew.
+    Attempts that bring the file forward by 16 KiB, alone or together, do not count: a bad line is
+    not hopeless. The mark they are measured from only rises, so that there is an end.
     """
     host = urlsplit(url).netloc
     allowed = 1 if host in _unreachable else limits.attempts
-    attempts, in_vain, furthest = 0, 0, size_of(part)
+    attempts, in_vain, reached = 0, 0, size_of(part)
     while True:
         attempts += 1
         failure = _attempt(url, part, check, limits)
@@ -114,8 +115,9 @@ def _from_address(url: str, part: Path, check: Check, limits: Limits) -> Failure
         if failure is None:
             return None
         received = size_of(part)
-        in_vain = 0 if received - furthest >= PIECE else in_vain + 1
-        furthest = max(furthest, received)
+        in_vain += 1
+        if received - reached >= PIECE:
+            in_vain, reached = 0, received
         if not failure.may_pass or in_vain >= allowed:
             break
         log.warning("url=%s attempt=%d problem=%r bytes=%d", url, attempts, failure.text, received)

@@ -11,7 +11,7 @@ class Limits:
 
     connect_timeout_s: float = 15.0
     timeout_s: float = 60.0  # for every read of the socket, and for every 16 KiB of the file
-    attempts: int = 5  # in a row that bring nothing new, at each address
+    attempts: int = 5  # in a row that bring less than 16 KiB, at each address
     connections: int = 4  # at once, in all processes of this user on this machine
     pause_s: float = 1.0  # before the second attempt; doubles, with jitter
     heartbeat_s: float = 30.0  # between lines about progress; 0: none

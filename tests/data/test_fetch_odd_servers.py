@@ -85,6 +85,15 @@ def test_attempts_that_bring_something_do_not_count(server, target):
     assert target.read_bytes() == BODY
 
 
+def test_many_small_advances_count_together(server, target):
+    def a_little_more(h):
+        start = begin(h, ETag='"1"')
+        h.wfile.write(BODY[start : start + PIECE // 2])
+
+    fetch([server.at("/f", a_little_more)], target, CHECK, Limits(attempts=3, pause_s=0.0))
+    assert target.read_bytes() == BODY
+
+
 def test_a_server_that_always_starts_over_is_given_up(server, target):
     marks = iter(range(1000))
 
