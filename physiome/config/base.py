@@ -1,6 +1,7 @@
 """What every part of the configuration shares: frozen, strict, no unknown keys, readable errors."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ class Spec(BaseModel):
         try:
             text = json.dumps(value, allow_nan=False)  # in the order given: it is that of columns
         except (TypeError, ValueError) as error:
+            if "Out of range float" in str(error):
+                raise ConfigError(_not_finite(value, where)) from None
             raise ConfigError("not plain data", where=where or "config", why=str(error)) from None
         except RecursionError:
             raise ConfigError("nested too deeply", where=where or "config") from None
@@ -69,6 +72,17 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tupl
             shown = "" if isinstance(value, dict) else f"{value!r} - "
             lines.append(f"{path}: {shown}{reason}")
     return ("; ".join(lines),)
+
+
+def _not_finite(value: Any, path: str) -> str:
+    """`path: nan is not a finite number` for the first such number; empty if there is none."""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"{path}: {value} is not a finite number"
+    if not isinstance(value, Mapping | list | tuple):
+        return ""
+    parts = value.items() if isinstance(value, Mapping) else enumerate(value)
+    inner = (_not_finite(part, f"{path}.{key}".lstrip(".")) for key, part in parts)
+    return next(filter(None, inner), "")
 
 
 def _number_hint(text: str) -> str:

@@ -107,6 +107,7 @@ class _Run:
                 todo = batches[self.step % self.per_epoch :]
                 self.method.train()
                 for batch, signals in prefetch(self.store, todo):
+                    self._check_samples(batch, signals)
                     terms = self._train_step(epoch, batch, signals)
                     self.step += 1
                     self._log(metrics, epoch, terms)
@@ -193,18 +194,29 @@ class _Run:
             terms = self.method.labelled_loss(part, labels, self.rng)
             yield self.method.total(terms), terms
 
+    def _check_samples(self, batch: Batch, signals: dict) -> None:
+        """Methods clip their input: an infinite sample would pass for a large one."""
+        for modality, x in signals.items():
+            if not np.isfinite(x).all():
+                found = int(np.argmin(np.isfinite(x).all(axis=1)))
+                row = self.store.table.iloc[int(batch[1][found])]
+                raise TrainingError(
+                    f"{modality} has samples that are not numbers",
+                    where=f"record {row['record']}, window {row['number']}",
+                    why=f"met before step {self.step + 1}",
+                    do="delete this shard and run again; saved progress is kept",
+                )
+
     def _check_finite(self, logged: dict[str, float], batch: Batch, signals: dict) -> None:
         if math.isfinite(logged["loss"]):
             return
         rows = self.store.table.iloc[batch[1]]
-        broken = ~np.all([np.isfinite(x).all(axis=1) for x in signals.values()], axis=0)
         peaks = np.max([np.abs(x).max(axis=1) for x in signals.values()], axis=0)
-        suspect = rows.iloc[int(np.argmax(np.where(broken, np.inf, peaks)))]
-        kind = "has samples that are not numbers" if broken.any() else "has the largest samples"
+        suspect = rows.iloc[int(np.argmax(peaks))]
         raise TrainingError(
             f"the loss is not finite at step {self.step}",
             where=f"record {suspect['record']}, window {suspect['number']}",
-            why=f"this window {kind}; terms {logged}",
+            why=f"this window has the largest samples; terms {logged}",
             do="check the recording or lower the learning rate; saved progress is kept",
         )
 

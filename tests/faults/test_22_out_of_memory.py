@@ -1,0 +1,78 @@
+"""Fault 22: the allocator refuses; a fake one, at a chosen step."""
+
+import pytest
+import torch
+from small import settings_of
+from tinyshards import tiny_store
+
+from physiome.errors import TrainingError
+from physiome.files import canonical_json, write_json
+from physiome.methods.neuronet import NeuroNet
+from physiome.steps import pretrain
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Three subjects to pretrain on: twelve windows, three batches of four an epoch."""
+    tiny_store(tmp_path, windows=24)
+    roles = {"pretrain": ["s0", "s1", "s2"], "train": ["s3"], "valid": ["s4"], "test": ["s5"]}
+    write_json(tmp_path / "folds.json", {"folds": [{"fold": 1, **roles}]})
+    return tmp_path
+
+
+def train(place, output="a.safetensors", **changes):
+    plain = settings_of("neuronet") | {"dataset": "d"}
+    plain = {k: plain[k] for k in ("dataset", "modalities", "window", "encoder")}
+    training = {"epochs": 2, "batch": 4, "learning_rate": 1.0e-3, **changes}
+    text = canonical_json({**plain, "pretrain": training})
+    shards = [place / "shard0", place / "shard1"]
+    pretrain.run(text, shards, place / "folds.json", 1, "a", place / output)
+    return (place / output).read_bytes()
+
+
+def allocator_that_refuses(monkeypatch, at):
+    """The loss of the `at`-th piece meets a full device."""
+    loss, calls = NeuroNet.loss, []
+
+    def full(self, batch, rng):
+        calls.append(1)
+        if len(calls) == at:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB")
+        return loss(self, batch, rng)
+
+    monkeypatch.setattr(NeuroNet, "loss", full)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown", "advice"),
+    [
+        ({}, "4 of a batch of 4", "set micro_batch: 2"),
+        ({"micro_batch": 2}, "2 of a batch of 4", "no smaller micro_batch is possible"),
+    ],
+)
+def test_fault_22_out_of_memory_names_step_and_batch_and_says_what_to_set(
+    place, monkeypatch, changes, shown, advice
+):
+    allocator_that_refuses(monkeypatch, at=2)
+    with pytest.raises(TrainingError) as caught:
+        train(place, **changes)
+    line = str(caught.value)
+    assert "\n" not in line
+    for part in (f"step {2 - 1 if not changes else 0}", shown, "9.00 GiB", advice, "is kept"):
+        assert part in line
+    assert caught.value.exit_code == 2
+    assert not (place / "a.safetensors").exists()
+
+
+def test_fault_22_what_was_saved_before_is_kept_and_ends_in_the_same_weights(place, monkeypatch):
+    whole = train(place, "a.safetensors")
+    (place / "a.safetensors").unlink()
+    with monkeypatch.context() as patch:
+        allocator_that_refuses(patch, at=5)  # in the second epoch
+        with pytest.raises(TrainingError):
+            train(place)
+    state = torch.load(place / "a.safetensors.resume/state.pt", weights_only=True)
+    assert state["step"] == 3
+    resumed = train(place)
+    # Times and speed differ in the manifest inside; the weights behind it do not.
+    assert resumed[-1000:] == whole[-1000:]
