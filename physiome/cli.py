@@ -173,7 +173,7 @@ def predict(
     ] = "auto",
 ) -> None:
     """Score a recording of your own, from whichever modalities each window carries."""
-    from physiome.steps import predict as step
+    from physiome.predict import score as step
 
     step.run(file, heads, output, weights, map, modalities, device)
 

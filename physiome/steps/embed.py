@@ -6,29 +6,12 @@ from typing import Any
 import numpy as np
 
 from physiome.config.agreement import require
-from physiome.config.base import Spec
-from physiome.config.model import EncoderSpec
-from physiome.config.window import Window
+from physiome.config.embedding import EmbedSettings
 from physiome.data.shards import require_settings
 from physiome.errors import DataError
 from physiome.files import file_digest
 from physiome.subsets import all_subsets, parse_subset
 from physiome.training.runtime import compute_device
-
-
-class Settings(Spec):
-    """What embeddings depend on besides the weights."""
-
-    dataset: str
-    name: str
-    base: str  # the registered method; differs from the name for variants
-    modalities: tuple[str, ...]
-    classes: tuple[str, ...]
-    window: Window
-    encoder: EncoderSpec | None = None
-    method: dict[str, Any]
-    subsets: tuple[str, ...] | None = None  # null: all
-    batch: int
 
 
 def run(
@@ -45,7 +28,7 @@ def run(
         shard_settings: what the shards must have been written with, as JSON; None: anything.
         train_settings: what the weights must have been trained with; likewise.
     """
-    spec = Settings.parse_text(settings)
+    spec = EmbedSettings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.evaluation.embed import embed_windows
@@ -81,7 +64,7 @@ def run(
         embed_windows(method, store, index, roles[index], spec.batch, output, facts, subsets)
 
 
-def _load(spec: Settings, weights: Path | None) -> tuple[Any, dict]:
+def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, dict]:
     from physiome.methods.build import build_method, fresh_stands
     from physiome.training.checkpoint import load_weights
 
@@ -89,7 +72,7 @@ def _load(spec: Settings, weights: Path | None) -> tuple[Any, dict]:
     return method, load_weights(method, weights) if weights else {}
 
 
-def _check_owner(spec: Settings, fold: int, path: Path, manifest: dict) -> None:
+def _check_owner(spec: EmbedSettings, fold: int, path: Path, manifest: dict) -> None:
     """Weights of another fold have seen this fold's test subjects."""
     wanted = (spec.dataset, fold, spec.name)
     found = (manifest["dataset"], manifest["fold"], manifest["name"])

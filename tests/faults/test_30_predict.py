@@ -11,7 +11,7 @@ import pytest
 
 from physiome.errors import PhysioError
 from physiome.evaluation.heads_file import load_heads, save_heads
-from physiome.steps import predict
+from physiome.predict import score as predict
 
 
 def given(trained, **changed):

@@ -8,7 +8,7 @@ import pytest
 from trained_nights import CLASSES
 
 from physiome.files import file_digest
-from physiome.steps import predict
+from physiome.predict import score as predict
 
 P = [f"p_{name}" for name in CLASSES]
 

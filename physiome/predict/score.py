@@ -1,4 +1,4 @@
-"""Step: score a recording of one's own with trained weights and fitted heads."""
+"""Score a recording of one's own with trained weights and fitted heads."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -10,7 +10,7 @@ import pandas as pd
 from physiome import __version__
 from physiome.errors import DataError, PhysioError
 from physiome.files import atomic_path, file_digest, write_json
-from physiome.steps.trained import Trained, check_weights, load_method, open_trained
+from physiome.predict.trained import Trained, check_weights, load_method, open_trained
 from physiome.subsets import Subset, parse_subset
 from physiome.training.runtime import compute_device, visible_devices
 

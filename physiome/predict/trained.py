@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from physiome.config.data import ShardSettings
+from physiome.config.embedding import EmbedSettings
 from physiome.errors import ConfigError, DataError
 from physiome.evaluation.heads import LinearHead
 from physiome.evaluation.heads_file import load_facts, load_heads
 from physiome.files import file_digest
-from physiome.steps.embed import Settings
 
 AGAIN = "run the workflow again: it makes anew what is out of date"
 
@@ -19,7 +19,7 @@ class Trained:
     """What the heads' file says: whose heads they are, and on what they were fitted."""
 
     facts: dict[str, Any]  # see physiome.steps.probe.MODEL
-    settings: Settings
+    settings: EmbedSettings
     shards: ShardSettings
     heads: dict[str, LinearHead]
 
@@ -41,7 +41,7 @@ def open_trained(heads: Path) -> Trained:
             "heads do not say what model and recordings they were fitted on", where=heads, do=AGAIN
         )
     try:
-        settings = Settings.parse(facts["settings"], "settings")
+        settings = EmbedSettings.parse(facts["settings"], "settings")
         shards = ShardSettings.parse(facts["shard_settings"], "shard_settings")
     except ConfigError as error:
         raise DataError(
@@ -85,7 +85,7 @@ def check_weights(trained: Trained, heads: Path, weights: Path | None) -> None:
         )  # fmt: skip
 
 
-def load_method(settings: Settings, weights: Path | None, device: str) -> Any:
+def load_method(settings: EmbedSettings, weights: Path | None, device: str) -> Any:
     """The trained method on its device, in evaluation mode."""
     from physiome.methods.build import build_method, fresh_stands
     from physiome.training.checkpoint import load_weights

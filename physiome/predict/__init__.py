@@ -1,0 +1,1 @@
+"""Scoring recordings of one's own with trained models."""
