@@ -9,6 +9,7 @@ from physiome.config.base import Spec, deep_merge
 from physiome.config.model import PhysioMESpec
 from physiome.config.systems.table import SYSTEMS
 from physiome.config.training import TrainSpec
+from physiome.errors import ConfigError
 from physiome.files import canonical_json
 from physiome.registry import METHODS, Entry
 
@@ -74,7 +75,10 @@ def _system(config: "Config", name: str, dataset: str, fold: int | None) -> dict
     for scope in (dataset, f"{dataset}/{fold}"):
         part = config.overrides.get(scope, {}).get("systems", {}).get(name)
         if part is not None:
-            merged, where = deep_merge(merged, part), f"overrides.{scope}.systems.{name}"
+            where = f"overrides.{scope}.systems.{name}"
+            if not isinstance(part, Mapping):
+                raise ConfigError("not a section", where=where, why=repr(part)[:100])
+            merged = deep_merge(merged, part)
     return _checked(SYSTEMS.get(name), merged, where)
 
 

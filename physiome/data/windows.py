@@ -4,6 +4,7 @@ Resident memory stays flat however many shards there are: the pages a batch touc
 to the kernel right after they were copied.
 """
 
+import math
 import mmap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,11 +22,17 @@ class Rows:
 
     def __init__(self, path: Path):
         with open(path, "rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            start = file.tell()
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        flat = np.frombuffer(self._map, dtype=dtype, offset=start, count=int(np.prod(shape)))
+            try:
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                if dtype != np.float32 or len(shape) != 2:
+                    raise ValueError(f"{dtype} of shape {shape}")
+                start = file.tell()
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                flat = np.frombuffer(self._map, dtype, math.prod(shape), start)
+            except (ValueError, OverflowError) as error:
+                raise DataError("not an array of windows", where=path, why=str(error),
+                                do="delete its shard and run again") from None  # fmt: skip
         self._rows = flat.reshape(shape)
 
     def take(self, rows: np.ndarray, out: np.ndarray, places: np.ndarray) -> None:

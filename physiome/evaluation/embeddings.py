@@ -55,7 +55,7 @@ class Embeddings:
             DataError: if a value is not finite although the window carries the subset.
         """
         start, stop = self.facts["columns"][subset_name(subset)]
-        x = np.load(self.path, mmap_mode="r")[windows["row"].to_numpy(), start:stop]
+        x = _rows(self.path)[windows["row"].to_numpy(), start:stop]
         bad = ~np.isfinite(x).all(axis=1)
         if bad.any():
             first = windows.iloc[int(bad.argmax())]
@@ -103,7 +103,7 @@ def open_embeddings(path: str | Path) -> Embeddings:
     columns = ["record", "subject", "number", "onset_s", "role"]
     columns += [f"has_{m}" for m in facts["modalities"]]
     table = pd.read_parquet(path.with_suffix(".parquet"), columns=columns)
-    shape = np.load(path, mmap_mode="r").shape
+    shape = _rows(path).shape
     width = max(stop for _, stop in facts["columns"].values())
     if shape != (len(table), width):
         raise DataError(
@@ -115,6 +115,17 @@ def open_embeddings(path: str | Path) -> Embeddings:
     table = table.assign(row=np.arange(len(table)))
     # One fixed order of rows: results then do not depend on the order they were stored in.
     return Embeddings(path, facts, table.sort_values(["record", "number"], ignore_index=True))
+
+
+def _rows(path: Path) -> np.ndarray:
+    """The stored rows as a memory map; objects, which could run code, are never read."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OverflowError) as error:
+        raise DataError(
+            "not an array of embeddings", where=path, why=" ".join(str(error).split()),
+            do="delete it and embed again",
+        ) from None  # fmt: skip
 
 
 def _check_windows(table: pd.DataFrame, path: Path) -> None:

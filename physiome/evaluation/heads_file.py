@@ -14,6 +14,12 @@ from physiome.evaluation.heads import LinearHead
 from physiome.files import atomic_path, canonical_json
 
 FACTS = "facts"  # no subset has this name alone: its arrays are called <subset>/<part>
+LARGEST = 1 << 30  # bytes; heads of 127 subsets of 4,000 columns and ten classes take 0.05 GB
+# What zipfile and numpy raise on a file that is not ours; numpy's memory error names the shape.
+UNREADABLE = (
+    OSError, ValueError, EOFError, AttributeError, TypeError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def save_heads(path: str | Path, heads: Mapping[str, LinearHead], facts: Mapping[str, Any]) -> None:
@@ -58,17 +64,21 @@ def load_facts(path: str | Path) -> dict[str, Any]:
     text = _arrays(path).get(FACTS)
     try:
         return json.loads(text.item()) if text is not None else {}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise _foreign(path, str(error)) from None
 
 
 def _arrays(path: str | Path) -> dict[str, np.ndarray]:
     try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST:
+            raise ValueError(f"it unpacks to {size} bytes")
         with np.load(path, allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
     except FileNotFoundError:
         raise DataError("heads are missing", where=path, do="run the probe step first") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise _foreign(path, " ".join(str(error).split())) from None
 
 

@@ -94,8 +94,9 @@ class VitalReader:
                 f"track {name!r} is not decoded as it is stored", where=self.path, do=FETCH,
                 why=f"{counted.records} records of {counted.samples} samples, decoded {found}",
             )  # fmt: skip
-        if not (math.isfinite(track.gain) and math.isfinite(track.offset)):
-            raise DataError(f"track {name!r} has no calibration", where=self.path, do=FETCH,
+        # Values beyond 4e9 count as missing: such a gain would lose them all without a word.
+        if track.fmt > FLOATS and not (abs(track.gain) < 1e5 and abs(track.offset) < 4e9):
+            raise DataError(f"track {name!r} has no sound calibration", where=self.path, do=FETCH,
                             why=f"gain {track.gain}, offset {track.offset}")  # fmt: skip
         return track
 
