@@ -10,7 +10,7 @@ import time
 
 from tests.bench.common import Row
 
-NAMES = ("neuronet", "fusion", "systems", "night", "memory", "planning", "subsets")
+NAMES = ("neuronet", "fusion", "systems", "night", "verification", "memory", "planning", "subsets")
 
 
 def main() -> None:
