@@ -75,7 +75,10 @@ def _arrays(path: str | Path) -> dict[str, np.ndarray]:
         if size > LARGEST:
             raise ValueError(f"it unpacks to {size} bytes")
         with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
+            arrays = {key: stored[key] for key in stored.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("not all of its members are arrays")
+        return arrays
     except FileNotFoundError:
         raise DataError("heads are missing", where=path, do="run the probe step first") from None
     except UNREADABLE as error:
