@@ -19,7 +19,7 @@ MAY = {
     "files": {"errors"},
     "subsets": {"errors"},
     "registry": {"errors"},
-    "provenance": set(),
+    "provenance": {"errors"},
     "config": {"errors", "files", "registry", "subsets"},
     "data": GROUND - {"registry"},
     "nn": {"errors", "config"},
