@@ -85,8 +85,9 @@ def _check_owner(spec: EmbedSettings, fold: int, path: Path, manifest: dict) -> 
 
 def _check_shards(digest: str, path: Path, manifest: dict) -> None:
     """Weights that learned from shards of other settings know other signals."""
-    if manifest["shards"] != digest:
+    found = manifest.get("shards")
+    if found != digest:
         raise DataError(
             "these weights were trained on shards of other settings", where=path,
-            why=f"shards {manifest['shards']}, now {digest}", do="let Snakemake train them again",
+            why=f"shards {found}, now {digest}", do="let Snakemake train them again",
         )  # fmt: skip
