@@ -14,7 +14,7 @@ from typing import Any
 from physiome.errors import DataError, PhysioError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 # Processes on other machines write to the same folders, and their numbers say nothing here.
 HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
@@ -74,7 +74,7 @@ def write_errors(
             raise
         raise PhysioError(
             "file cannot be written", where=path, why=os.strerror(cause.errno or 0),
-            do="check the permissions of this folder, or choose another one",
+            do="check this folder and its permissions, or choose another one",
         ) from error  # fmt: skip
 
 

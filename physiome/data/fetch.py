@@ -1,10 +1,8 @@
 """Downloads that are whole or not there: mirrors, retries, resuming, verifying."""
 
-import errno
 import logging
 import os
 import random
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +15,8 @@ from physiome.data.part import drop, part_of, size_of
 from physiome.data.recording import NotYetError
 from physiome.data.slots import connection_slot, writer_lock
 from physiome.data.transfer import PIECE, Interrupted, Refused, Unreachable, transfer
-from physiome.errors import DataError, PhysioError
+from physiome.errors import DataError
+from physiome.files import write_errors
 
 log = logging.getLogger(__name__)
 LONGEST_PAUSE_S = 60.0
@@ -54,7 +53,7 @@ def fetch(urls: Sequence[str], path: str | Path, check: Check, limits: Limits) -
         PhysioError: if the file cannot be written (a full disk, a read-only folder).
     """
     path = Path(path)
-    try:
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with writer_lock(path):
             altered = _problem_of(path, check) if path.exists() else None
@@ -63,8 +62,6 @@ def fetch(urls: Sequence[str], path: str | Path, check: Check, limits: Limits) -
             if altered is not None:
                 log.warning("file=%s problem=%r action=fetching it again", path, altered)
             failures = _first_success(urls, path, check, limits)
-    except OSError as error:
-        raise _cannot_write(path, error) from None
     if failures is not None:
         there = f"; the one that is there is bad ({altered})" if altered else ""
         later = any(failure.may_pass for failure in failures)
@@ -155,12 +152,3 @@ def _problem_of(path: Path, check: Check) -> str | None:
     except DataError as error:
         return " - ".join(part for part in (error.what, error.why) if part)
     return None
-
-
-def _cannot_write(path: Path, error: OSError) -> PhysioError:
-    why = error.strerror or str(error)
-    if error.errno == errno.ENOSPC:
-        why += f", {shutil.disk_usage(path.parent).free} bytes are free"
-    return PhysioError(
-        "file cannot be written", where=path, why=why, do="make room or choose another folder"
-    )

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from physiome.config.agreement import require
+from physiome.data.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.files import atomic_path, read_json, readable_json, write_errors
 
@@ -163,6 +164,6 @@ def read_windows(folders: Iterable[str | Path]) -> pd.DataFrame:
     """The windows of several shards in one table, with columns shard (position) and row."""
     tables = []
     for position, folder in enumerate(folders):
-        table = pd.read_parquet(Path(folder) / WINDOWS)
+        table = read_parquet(Path(folder) / WINDOWS)
         tables.append(table.assign(shard=position, row=np.arange(len(table))))
     return pd.concat(tables, ignore_index=True)

@@ -1,7 +1,7 @@
 """Trainings that are still to be done, and their hours at speeds that were measured here."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import mean
 
@@ -23,7 +23,8 @@ def hours(config: Config) -> Iterator[Line]:
     for dataset in config.used:
         count = windows(config, dataset)
         todo = {
-            model: epochs for model, epochs in trainings(config, dataset).items()
+            model: passes
+            for model, passes in trainings(config, dataset, shown(config, dataset)).items()
             if not _weights(config, model).exists()
         }  # fmt: skip
         speeds = measured(config, dataset)
@@ -43,13 +44,17 @@ def hours(config: Config) -> Iterator[Line]:
             yield Line("ok", "hours", text)
 
 
-def trainings(config: Config, dataset: str) -> dict[Model, float]:
-    """Model -> passes over all windows of the data set, of every training of the made tables."""
+def trainings(config: Config, dataset: str, rows: Iterable[tuple[int, str]]) -> dict[Model, float]:
+    """Model -> passes over all windows of the data set, of every training behind table rows.
+
+    Args:
+        rows: fold and method, each.
+    """
     folds, found = config.section("folds", dataset), {}
     rest = 1 - 1 / folds.count
     unlabelled = rest * (1 - folds.train_share)
     labelled = rest * folds.train_share * (1 - folds.valid_share)
-    for fold, method in shown(config, dataset):
+    for fold, method in rows:
         step = config.resolve(method, dataset, fold)
         if not step.entry.trains:
             continue

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from physiome.data.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.files import read_json
 from physiome.subsets import Subset, all_subsets, subset_name
@@ -75,7 +76,7 @@ class Embeddings:
             DataError: if a label is not the index of a class.
         """
         path = self.path.with_suffix(".parquet")
-        table = pd.read_parquet(
+        table = read_parquet(
             path,
             columns=["record", "number", "label", "event"],
             filters=[("role", "in", list(roles))],
@@ -102,7 +103,7 @@ def open_embeddings(path: str | Path) -> Embeddings:
     facts = read_json(path.with_suffix(".json"))
     columns = ["record", "subject", "number", "onset_s", "role"]
     columns += [f"has_{m}" for m in facts["modalities"]]
-    table = pd.read_parquet(path.with_suffix(".parquet"), columns=columns)
+    table = read_parquet(path.with_suffix(".parquet"), columns=columns)
     shape = _rows(path).shape
     width = max(stop for _, stop in facts["columns"].values())
     if shape != (len(table), width):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from physiome.data.parquet import read_parquet
 from physiome.errors import DataError, nearest
 from physiome.files import read_json
 from physiome.reporting.figures import confusion_figure, save, subset_figure, timeline_figure
@@ -51,7 +52,7 @@ def _probes_of(spec: FigureSpec, probes: list[Path]) -> list[dict[str, Any]]:
 def _predicted(spec: FigureSpec, facts: Mapping[str, Any], subset: str) -> pd.DataFrame:
     """The head's rows of one subset, with column `said`: the most probable class."""
     p = [f"p{c}" for c in range(len(facts["classes"]))]
-    table = pd.read_parquet(
+    table = read_parquet(
         facts["path"],
         columns=["record", "number", "onset_s", "label", "complete", *p],
         filters=[("subset", "==", subset), ("head", "==", spec.head)],

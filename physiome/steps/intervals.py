@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from physiome.config.base import Spec
+from physiome.data.parquet import read_parquet
 from physiome.errors import DataError, nearest
 from physiome.evaluation.bootstrap import (
     count,
@@ -46,7 +47,7 @@ class _Scored:
     def __init__(self, probe: Path, facts: dict[str, Any], spec: IntervalSpec):
         classes = facts["classes"]
         p = [f"p{c}" for c in range(len(classes))]
-        table = pd.read_parquet(
+        table = read_parquet(
             probe, columns=["record", "number", "subject", "label", "complete", "subset", *p],
             filters=[("head", "==", spec.head), ("complete", "==", True)],
         )  # fmt: skip

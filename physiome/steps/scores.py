@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from physiome.data.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.evaluation.metrics import NAN, onset_auc, subject_accuracy, window_metrics
 from physiome.files import read_json, write_json
@@ -58,7 +59,7 @@ def _score_probe(
     facts = read_json(probe.with_suffix(".json"))
     classes = facts["classes"]
     columns = [*COLUMNS_READ, *(f"p{c}" for c in range(len(classes)))]
-    table = pd.read_parquet(probe, columns=columns)
+    table = read_parquet(probe, columns=columns)
     named = {key: facts[key] for key in ("dataset", "fold", "method")}
     for (subset, head), part in table.groupby(["subset", "head"], sort=False):
         if subset != AS_RECORDED:

@@ -7,8 +7,8 @@ rate, which is an assumption and not a measurement.
 import argparse
 import json
 
-from physiome.config.resolve import Resolved
 from physiome.config.tree import Config
+from physiome.doctor.work import Model, trainings
 from tests.bench import common, systems
 
 WINDOWS = {"sleep_edf": 195_000, "vitaldb": 480_000}  # all subjects, about; see README
@@ -25,49 +25,32 @@ def main() -> None:
     config, found = common.paper_config(), json.loads(systems.FIGURES.read_text())
     rate = options.tflops * 1e12
     print(f"| target | trainings | GPU-hours at {options.tflops:g} TFLOP/s |\n|---|--:|--:|")
-    every: dict[tuple, float] = {}
+    every: dict[Model, float] = {}
     for table in config.tables_of:
-        jobs = trainings(config, table, found)
+        jobs = operations(config, table, found)
         every |= jobs
         print(f"| {table} | {len(jobs)} | {sum(jobs.values()) / rate / 3600:.1f} |")
     print(f"| everything | {len(every)} | {sum(every.values()) / rate / 3600:.1f} |")
 
 
-def trainings(config: Config, table: str, found: dict) -> dict[tuple, float]:
-    """Training job -> floating-point operations, of all that a table needs."""
-    dataset, jobs = config.tables_of[table], {}
-    for fold in config.folds_of(table):
-        windows = WINDOWS[dataset] * LENGTH[dataset]
-        unlabelled, labelled = shares(config, dataset)
-        for method in config.rows_of(table):
-            resolved = config.resolve(method, dataset, fold)
-            if not resolved.entry.trains:
-                continue
-            chain = [resolved]
-            while (after := chain[-1].entry.after) is not None:
-                chain.append(config.resolve(after, dataset, fold))
-            for step in chain:
-                work = found[measured_as(step, found)]["flop_per_segment"]
-                share = labelled if step.entry.labels else unlabelled
-                jobs[dataset, fold, step.name] = work * windows * share * step.train.epochs
-            if resolved.entry.on_encoders:
-                epochs = config.section("pretrain", dataset, fold).epochs
-                for m in config.datasets[dataset].modalities:
-                    work = found[resolved.encoder]["flop_per_segment"]
-                    jobs[dataset, fold, resolved.encoder, m] = work * windows * unlabelled * epochs
-    return jobs
+def operations(config: Config, table: str, found: dict) -> dict[Model, float]:
+    """Training -> floating-point operations, of all that a table needs."""
+    dataset = config.tables_of[table]
+    rows = [(f, m) for f in config.folds_of(table) for m in config.rows_of(table)]
+    windows = WINDOWS[dataset] * LENGTH[dataset]
+    return {
+        model: passes * windows * found[measured_as(config, model, found)]["flop_per_segment"]
+        for model, passes in trainings(config, dataset, rows).items()
+    }
 
 
-def measured_as(step: Resolved, found: dict) -> str:
-    """Variants that were not measured cost what their method costs."""
-    return step.name if step.name in found else "physiome" if step.base == "random" else step.base
-
-
-def shares(config: Config, dataset: str) -> tuple[float, float]:
-    """Shares of the windows that a fold pretrains on, and that it trains on with labels."""
-    folds = config.section("folds", dataset)
-    rest = 1 - 1 / folds.count
-    return rest * (1 - folds.train_share), rest * folds.train_share * (1 - folds.valid_share)
+def measured_as(config: Config, model: Model, found: dict) -> str:
+    """Whose figures a training has: variants not measured cost what their method costs."""
+    dataset, fold, name = model
+    if name.startswith("encoders/"):
+        return name.split("/")[1]
+    base = config.resolve(name, dataset, fold).base
+    return name if name in found else "physiome" if base == "random" else base
 
 
 if __name__ == "__main__":

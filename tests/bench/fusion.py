@@ -47,6 +47,7 @@ def measure(repeats: int) -> dict[str, float]:
     encoders = [build_encoder(settings, m) for m in settings["modalities"]]
     alone = build_encoder(settings, settings["modalities"][0]).train()
     method = build_method("physiome", settings, encoders).train()
+    assert isinstance(method, PhysioME)
     method.__class__ = Rotating
     batch = {m: torch.randn(BATCH, 3000) for m in settings["modalities"]}
     step = common.training_step(method, method.loss, batch, "cpu", bf16=False)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from misbehaving import BODY, Server, cut, silent, status, whole
+from misbehaving import BODY, cut, silent, status, whole
 
 from physiome.data import slots
 from physiome.data.checks import has_digest
@@ -18,18 +18,6 @@ from physiome.errors import DataError, PhysioError
 CHECK = has_digest(hashlib.sha1(BODY).hexdigest())
 KEPT = 18 * PIECE
 LIMITS = Limits(timeout_s=2.0, attempts=3, connections=2, pause_s=0.01)
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def target(tmp_path) -> Path:
-    return tmp_path / "raw" / "file.edf"
 
 
 def nothing_is_left_at(target: Path) -> bool:

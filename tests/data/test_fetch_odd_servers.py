@@ -7,7 +7,7 @@ import struct
 import time
 
 import pytest
-from misbehaving import BODY, Server, cut, status, whole
+from misbehaving import BODY, cut, status, whole
 
 from physiome.data.checks import has_digest
 from physiome.data.fetch import fetch
@@ -19,18 +19,6 @@ from physiome.errors import DataError
 CHECK = has_digest(hashlib.sha1(BODY).hexdigest())
 SIZE = len(BODY)
 LIMITS = Limits(connect_timeout_s=2.0, timeout_s=2.0, attempts=2, pause_s=0.0)
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def target(tmp_path):
-    return tmp_path / "raw" / "file.edf"
 
 
 def begin(h, length: int | None = SIZE, **headers):

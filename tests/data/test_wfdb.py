@@ -81,6 +81,29 @@ def test_a_damaged_header_is_refused(record, text, says):
         open_reader(record)
 
 
+@pytest.mark.parametrize(
+    "first_line",
+    [
+        "a123l 4 250 1000000000000",  # samples
+        "a123l 4 1000000000 82500",  # Hz
+        "a123l 4 0.000001 82500",  # years
+    ],
+)
+def test_a_header_that_claims_the_impossible_is_refused_before_memory_is_laid_out(
+    record, first_line
+):
+    lines = record.read_text().splitlines()
+    record.write_text("\n".join([first_line, *lines[1:]]) + "\n")
+    with pytest.raises(DataError, match="impossible length"):
+        open_reader(record)
+
+
+def test_a_header_of_megabytes_is_refused_unread(record):
+    record.write_text(record.read_text() + "# " + "x" * (2 << 20))
+    with pytest.raises(DataError, match="too large"):
+        open_reader(record)
+
+
 def test_a_cut_compressed_signal_is_refused(shared_data, tmp_path):
     for file in (shared_data / "wfdb-samples").iterdir():
         shutil.copyfile(file, tmp_path / file.name)
