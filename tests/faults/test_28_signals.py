@@ -17,8 +17,9 @@ SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """The command line sets its own."""
+    """The command line sets its own; Ctrl-C arrives as at a terminal, not as in the background."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
