@@ -12,7 +12,6 @@ from physiome.doctor.work import Model, trainings
 from tests.bench import common, systems
 
 WINDOWS = {"sleep_edf": 195_000, "vitaldb": 480_000}  # all subjects, about; see README
-LENGTH = {"sleep_edf": 1.0, "vitaldb": 2.0}  # samples of a window, against those measured
 
 
 def main() -> None:
@@ -37,9 +36,9 @@ def operations(config: Config, table: str, found: dict) -> dict[Model, float]:
     """Training -> floating-point operations, of all that a table needs."""
     dataset = config.tables_of[table]
     rows = [(f, m) for f in config.folds_of(table) for m in config.rows_of(table)]
-    windows = WINDOWS[dataset] * LENGTH[dataset]
+    found = {name: one["flop_per_segment"][dataset] for name, one in found.items()}
     return {
-        model: passes * windows * found[measured_as(config, model, found)]["flop_per_segment"]
+        model: passes * WINDOWS[dataset] * found[measured_as(config, model, found)]
         for model, passes in trainings(config, dataset, rows).items()
     }
 

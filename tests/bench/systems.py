@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -23,6 +24,7 @@ from tests.bench.common import Row
 
 BATCH = 16
 STEPS = 4  # a cycle of MaskMentor's; the others do not care
+FEW = 4  # segments, for counting operations only
 FIGURES = common.ROOT / "results/bench/systems.json"
 
 
@@ -47,47 +49,65 @@ def names(config: Config) -> list[str]:
     return [*ENCODERS, *trained, *variants]
 
 
-def build(name: str, config: Config) -> Method:
-    """A system with fresh weights at Sleep-EDF size, ready to train."""
-    if name in ENCODERS:
-        settings = json.loads(config.pretrain_settings("sleep_edf", 1, name))
-        return build_encoder(settings, "eeg_fpz_cz")
-    settings = json.loads(config.train_settings("sleep_edf", 1, name))
-    base = settings["base"]
-    return build_method(base, settings, fresh_stands(base, settings))
-
-
-def measure(name: str, steps: int) -> dict[str, float]:
-    """Speed of a step in the middle of a training, its work per segment, parameters, memory."""
-    keep_freed_memory()
+def build(name: str, config: Config, dataset: str) -> Method:
+    """A system with fresh weights at the size of a data set, ready to train."""
     torch.manual_seed(0)
-    method = build(name, common.paper_config()).train()
-    batch = {m: torch.randn(BATCH, 3000) for m in method.modalities}
-    labels = torch.arange(BATCH) % 5 if name in METHODS and METHODS[name].labels else None
-    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], fused=True)
-    rng = torch.Generator().manual_seed(0)
+    if name in ENCODERS:
+        settings = json.loads(config.pretrain_settings(dataset, 1, name))
+        return build_encoder(settings, next(iter(config.datasets[dataset].modalities))).train()
+    settings = json.loads(config.train_settings(dataset, 1, name))
+    base = settings["base"]
+    return build_method(base, settings, fresh_stands(base, settings)).train()
 
-    def step(number: int) -> None:
+
+class Step:
+    """Training steps of a system on noise, as the loop does them."""
+
+    def __init__(self, name: str, config: Config, dataset: str, batch: int):
+        self.method = build(name, config, dataset)
+        spec = config.datasets[dataset]
+        self.batch = {m: torch.randn(batch, spec.window.samples) for m in self.method.modalities}
+        learns = name in METHODS and METHODS[name].labels
+        self.labels = torch.arange(batch) % len(spec.classes) if learns else None
+        trained = [p for p in self.method.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, fused=True)
+        self.rng = torch.Generator().manual_seed(0)
+
+    def __call__(self, number: int) -> None:
+        method = self.method
         method.moment = Moment(1, 2, STEPS - 1 - number, STEPS)
-        optimizer.zero_grad(set_to_none=True)
-        if labels is None:
-            for total, _ in method.objectives(batch, rng):
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.labels is None:
+            for total, _ in method.objectives(self.batch, self.rng):
                 total.backward()
         else:
-            method.total(method.labelled_loss(batch, labels, rng)).backward()
-        optimizer.step()
+            method.total(method.labelled_loss(self.batch, self.labels, self.rng)).backward()
+        self.optimizer.step()
         method.after_step()
 
-    with FlopCounterMode(display=False) as counted:
-        step(0)
+
+def measure(name: str, steps: int) -> dict[str, Any]:
+    """Speed and memory of a step at Sleep-EDF size, and its work per segment at both sizes."""
+    keep_freed_memory()
+    config = common.paper_config()
+    step, flop = Step(name, config, "sleep_edf", BATCH), {}
+    flop["sleep_edf"] = _operations(step) / BATCH
     began = time.perf_counter()
     for number in range(steps):
         step(number)
     seconds = (time.perf_counter() - began) / steps
-    return {
-        "segments_per_s": BATCH / seconds, "flop_per_segment": counted.get_total_flops() / BATCH,
-        "parameters": sum(p.numel() for p in method.parameters()), "peak_mb": common.peak_mb(),
+    found = {
+        "segments_per_s": BATCH / seconds, "peak_mb": common.peak_mb(),
+        "parameters": sum(p.numel() for p in step.method.parameters()),
     }  # fmt: skip
+    flop["vitaldb"] = _operations(Step(name, config, "vitaldb", FEW)) / FEW
+    return {**found, "flop_per_segment": flop}
+
+
+def _operations(step: Step) -> int:
+    with FlopCounterMode(display=False) as counted:
+        step(0)
+    return counted.get_total_flops()
 
 
 if __name__ == "__main__":
