@@ -1,6 +1,7 @@
 """Weights for exchange (safetensors with a manifest) and state for resuming (own files only)."""
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -25,12 +26,17 @@ UNREADABLE = (
 
 
 def save_weights(path: str | Path, module: nn.Module, manifest: dict[str, Any]) -> None:
-    """Write all parameters and buffers as safetensors, and the manifest inside and beside it."""
+    """Write all parameters and buffers as safetensors, and the manifest inside and beside it.
+
+    The file also holds the SHA-256 of both: the format itself does not notice a changed byte.
+    """
     tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
     needed = sum(t.nbytes for t in tensors.values())
+    text = json.dumps(manifest, sort_keys=True)
+    facts = {"manifest": text, "sha256": _sum(tensors, text)}
     with atomic_path(path, needed) as temporary:
         try:
-            save_file(tensors, temporary, {"manifest": json.dumps(manifest, sort_keys=True)})
+            save_file(tensors, temporary, facts)
         except SafetensorError as error:
             if number := re.search(r"os error (\d+)", str(error)):  # its only trace of the reason
                 raise OSError(int(number[1]), str(error)) from None
@@ -42,15 +48,19 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     """Tensors by name, and the manifest. Nothing but safetensors is ever opened.
 
     Raises:
-        DataError: if the file is missing or is not a safetensors file of ours.
+        DataError: if the file is missing, damaged, or not a safetensors file of ours.
     """
     try:
         _check_header(path)
         with safe_open(path, framework="pt") as file:
-            manifest = json.loads((file.metadata() or {})["manifest"])
+            facts = file.metadata() or {}
+            manifest = json.loads(facts["manifest"])
             if not isinstance(manifest, dict):
                 raise ValueError("its manifest is no table")
-            return {name: file.get_tensor(name) for name in file.keys()}, manifest  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if _sum(tensors, facts["manifest"]) != facts["sha256"]:
+            raise ValueError("it was altered or damaged: its content has another sum")
+        return tensors, manifest
     except FileNotFoundError:
         raise DataError("weights are missing", where=path, do="train the model first") from None
     except UNREADABLE as error:
@@ -58,6 +68,15 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
             "not a weights file of physiome", where=path, why=" ".join(str(error).split()),
             do="give a .safetensors file that `physiome train` wrote",
         ) from None  # fmt: skip
+
+
+def _sum(tensors: dict[str, torch.Tensor], manifest: str) -> str:
+    """SHA-256 of the manifest and of every tensor's name, type, shape and bytes."""
+    found = hashlib.sha256(manifest.encode())
+    for name, t in sorted(tensors.items()):
+        found.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
+        found.update(memoryview(t.reshape(-1).view(torch.uint8).numpy()))
+    return found.hexdigest()
 
 
 def _check_header(path: str | Path) -> None:
