@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from physiome.errors import ConfigError, nearest
 
+SHOWN = 5  # problems that are named
+
 
 class Spec(BaseModel):
     """A frozen piece of the configuration: unknown keys, NaN and numbers as text are errors."""
@@ -55,7 +57,7 @@ def deep_merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, 
 
 
 def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tuple[str]:
-    """One line for all problems: path, value, what is allowed."""
+    """One line for the first problems: path, value, what is allowed."""
     lines = []
     for problem in error.errors(include_url=False):
         path = ".".join(str(part) for part in (where, *problem["loc"]) if str(part))
@@ -71,6 +73,8 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tupl
             reason = problem["msg"].removeprefix("Value error, ")
             shown = "" if isinstance(value, dict) else f"{value!r} - "
             lines.append(f"{path}: {shown}{reason}")
+    if lines[SHOWN:]:
+        lines[SHOWN:] = [f"and {len(lines) - SHOWN} more"]
     return ("; ".join(lines),)
 
 

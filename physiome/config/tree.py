@@ -21,6 +21,7 @@ from physiome.config.resolve import Resolved, resolve, section
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.training import TrainSpec
 from physiome.config.variants import Ablation, Variant
+from physiome.errors import ConfigError
 from physiome.files import canonical_json
 from physiome.registry import ENCODERS, METHODS
 from physiome.subsets import subset_name
@@ -290,11 +291,18 @@ def load_files(paths: Sequence[Path]) -> Config:
     """The configuration in YAML files, merged from left to right as Snakemake does.
 
     Raises:
-        ConfigError: as `read_yaml` and `Config.load` do.
+        ConfigError: as `read_yaml` and `Config.load` do; if only changes to a configuration are
+            given.
     """
     plain: dict[str, Any] = {}
     for path in paths:
         plain = deep_merge(plain, read_yaml(path))
+    required = {key for key, field in Config.model_fields.items() if field.is_required()}
+    if absent := sorted(required - plain.keys()):
+        raise ConfigError(
+            f"no {', '.join(absent)}", where=" ".join(map(str, paths)) or "config",
+            why="not a whole configuration", do="name config.yaml before changes to it",
+        )  # fmt: skip
     return Config.load(plain)
 
 

@@ -43,20 +43,26 @@ def raw(config: Config, dataset: str, verify: bool) -> Iterator[Line]:
     """Raw files against what was verified when they were fetched.
 
     Args:
-        verify: read every byte; otherwise only look whether the files are there.
+        verify: read every byte; otherwise only look whether the files are there and how old.
     """
-    wrong, batches = [], raw_lists(config, dataset)
+    wrong, newer, batches = [], [], raw_lists(config, dataset)
     try:
         for path in batches:
-            wrong += altered_files(path) if verify else _missing(path)
+            wrong += [(t, path) for t in (altered_files(path) if verify else _missing(path))]
+            newer += [] if verify else _newer(path)
     except (PhysioError, OSError) as error:
         yield Line("FAIL", "raw files", str(error))
         return
-    for text in wrong[:SHOWN]:
-        yield Line("FAIL", "raw files", text, "fetch them again, or restore them")
+    for text, path in wrong[:SHOWN]:
+        do = f"restore it, or accept it: delete {path} (and the file too, to fetch it anew)"
+        yield Line("FAIL", "raw files", text, do)
     if wrong[SHOWN:]:
         yield Line("FAIL", "raw files", f"and {len(wrong) - SHOWN} more of {dataset}")
-    if batches and not wrong:
+    if newer and not wrong:
+        some = newer[0] + (f" and {len(newer) - 1} more" if newer[1:] else "")
+        yield Line("warn", "raw files", f"{some}: written to after the fetch step noted its sum",
+                   "--verify says whether bytes changed")  # fmt: skip
+    if batches and not wrong and not newer:
         done = "every byte as fetched" if verify else "all there; --verify reads every byte"
         yield Line("ok", "raw files", f"{len(batches)} batches of {dataset}: {done}")
 
@@ -67,7 +73,16 @@ def raw_lists(config: Config, dataset: str) -> list[Path]:
 
 
 def _missing(path: Path) -> list[str]:
-    usable = [r for r in read_json(path)["records"] if not r.get("problem")]
-    files = [f for r in usable for f in (r["signals"], r.get("annotations")) if f]
-    return [f"{file}: missing, but {path.name} says it was fetched" for file in files
+    return [f"{file}: missing, but {path.name} says it was fetched" for file in _files(path)
             if not Path(file).is_file()]  # fmt: skip
+
+
+def _newer(path: Path) -> list[str]:
+    """Files changed after their sums were noted; a copied folder may look so, unaltered."""
+    noted = path.stat().st_mtime
+    return [f for f in _files(path) if Path(f).is_file() and Path(f).stat().st_mtime > noted]
+
+
+def _files(path: Path) -> list[str]:
+    usable = [r for r in read_json(path)["records"] if not r.get("problem")]
+    return [f for r in usable for f in (r["signals"], r.get("annotations")) if f]

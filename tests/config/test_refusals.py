@@ -210,3 +210,18 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml"):
         load_files([tmp_path / "none.yaml"])
+
+
+def test_an_overlay_alone_is_told_that_it_needs_the_configuration(repository):
+    demo = repository / "workflow/overlays/demo.yaml"
+    with pytest.raises(ConfigError, match=r"demo\.yaml: no methods - .* name config\.yaml before"):
+        load_files([demo])
+
+
+def test_of_many_problems_the_first_are_named_and_the_others_counted():
+    plain = changed("train.epochs", 1)
+    plain["train"] |= {f"wrong_{i}": i for i in range(7)}
+    with pytest.raises(ConfigError) as error:
+        Config.load(plain)
+    assert str(error.value).count("wrong_") == 5
+    assert str(error.value).endswith("; and 2 more")

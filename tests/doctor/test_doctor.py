@@ -155,13 +155,18 @@ def test_raw_files_that_are_gone_or_altered_fail(mine, tmp_path):
     path.write_bytes(b"as fetched")
     sums = {str(path): "87a4ce8eef62cf2a8bc1cf1e23b9ee5a4d2b5b1ab5a5f3d0d5d9c6d87a5e8f11"}
     record = {"record": "r", "subject": "s", "signals": str(path), "annotations": None}
-    write_json(
-        tmp_path / "results/raw/sleep_edf.batch0.json", {"records": [record | {"sha256": sums}]}
-    )
+    noted = tmp_path / "results/raw/sleep_edf.batch0.json"
+    write_json(noted, {"records": [record | {"sha256": sums}]})
     assert levels(stored.raw(config, "sleep_edf", verify=False)) == ["ok"]
     (line,) = stored.raw(config, "sleep_edf", verify=True)
     assert line.level == "FAIL"
     assert "altered" in line.text
+    assert "delete results/raw/sleep_edf.batch0.json" in line.do
+    os.utime(path, (noted.stat().st_mtime + 1,) * 2)
+    (line,) = stored.raw(config, "sleep_edf", verify=False)
+    assert line.level == "warn"
+    assert f"{path}: written to after" in line.text
+    assert "--verify" in line.do
     path.unlink()
     assert levels(stored.raw(config, "sleep_edf", verify=False)) == ["FAIL"]
 
