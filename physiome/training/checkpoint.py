@@ -75,7 +75,7 @@ def _sum(tensors: dict[str, torch.Tensor], manifest: str) -> str:
     found = hashlib.sha256(manifest.encode())
     for name, t in sorted(tensors.items()):
         found.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
-        found.update(memoryview(t.reshape(-1).view(torch.uint8).numpy()))
+        found.update(t.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
@@ -148,8 +148,11 @@ class ResumeState:
     def save(self, state: dict[str, Any]) -> None:
         """Write the state; the last one becomes the previous one."""
         with atomic_path(self.path, _bytes_of(state)) as temporary:
-            with open(temporary, "wb", buffering=0) as file:  # torch hides errors of its own files
+            # Torch hides the errors of files it opens itself. It takes every write for complete, as
+            # those of a buffered file are; a bare one takes 2 GiB at once, or what the disk holds.
+            with open(temporary, "wb") as file:
                 torch.save({**state, "identity": self.identity}, file)
+                file.flush()
                 os.fsync(file.fileno())  # before the last good state gives way
             self._note_digest(temporary)  # before the move: whatever is at `path` has its digest
             if self.path.exists():
@@ -177,7 +180,7 @@ class ResumeState:
 
     def _note_digest(self, path: Path) -> None:
         with open(self.digests, "a") as file:
-            file.write(file_digest(path) + "\n")
+            file.write(f"\n{file_digest(path)}\n")  # a line cut by a full disk stays alone
             file.flush()
             os.fsync(file.fileno())
 

@@ -29,7 +29,7 @@ def test_a_changed_manifest_is_refused(path):
 
 def test_every_type_of_tensor_has_a_sum(tmp_path):
     module = torch.nn.BatchNorm1d(4)  # its counter is a single whole number
-    module.register_buffer("half", torch.ones(3, dtype=torch.bfloat16))
+    module.register_buffer("halves", torch.ones(3, dtype=torch.bfloat16))
     module.register_buffer("flags", torch.tensor([True, False]))
     module.register_buffer("none", torch.empty(0, 2))
     save_weights(tmp_path / "w.safetensors", module, {})
