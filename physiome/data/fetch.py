@@ -16,7 +16,7 @@ from physiome.data.recording import NotYetError
 from physiome.data.slots import connection_slot, writer_lock
 from physiome.data.transfer import PIECE, Interrupted, Refused, Unreachable, transfer
 from physiome.errors import DataError
-from physiome.files import write_errors
+from physiome.files import sync_folder, write_errors
 
 log = logging.getLogger(__name__)
 LONGEST_PAUSE_S = 60.0
@@ -88,6 +88,7 @@ def _first_success(
                 os.fsync(received.fileno())
             size = size_of(part)
             os.replace(part, path)
+            sync_folder(path.parent)
             drop(part)
             log.info("fetched file=%s bytes=%d", path, size)
             return None

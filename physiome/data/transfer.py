@@ -1,6 +1,7 @@
 """One attempt to bring a file from an address into its `.part` file, resuming where it can."""
 
 import logging
+import os
 import re
 import shutil
 import time
@@ -85,6 +86,8 @@ def _copy(url: str, part: Path) -> None:
     source = Path(url2pathname(unquote(urlsplit(url).path)))
     if not source.is_file():
         raise Refused("no such file")
+    if not os.access(source, os.R_OK):
+        raise Refused("file may not be read")
     shutil.copyfile(source, part)
 
 
@@ -103,17 +106,17 @@ def _check_status(response: requests.Response, part: Path) -> None:
 
 def _asked_pause(response: requests.Response) -> float | None:
     seconds = response.headers.get("Retry-After", "")
-    return min(float(seconds), LONGEST_WAIT_S) if seconds.isdigit() else None
+    return min(float(seconds), LONGEST_WAIT_S) if seconds.isdecimal() else None
 
 
 def _start_of(response: requests.Response, part: Path, validator: str | None, done: int) -> int:
     """Where in the file the body begins: 0, or the part's size if the server continues it."""
     if response.status_code == 200:
         return 0
-    given = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    current = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    given = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
+    current = _strong_validator(response)  # the same header that `validator` was taken from
     changed = current is not None and validator is not None and current != validator
-    if not done or given is None or int(given[1]) != done or changed:
+    if not done or given is None or int(given[1]) != done or changed or _is_encoded(response):
         drop(part)
         raise Interrupted("server continued another file or place: starting over")
     return done
@@ -163,13 +166,17 @@ def _pieces(response: requests.Response, timeout_s: float) -> Iterator[bytes]:
 def _total(response: requests.Response, start: int) -> int | None:
     """Bytes of the whole file, if the server says."""
     length = response.headers.get("Content-Length", "")
-    encoded = response.headers.get("Content-Encoding", "identity") != "identity"
-    return start + int(length) if length.isdigit() and not encoded else None
+    plain = re.fullmatch(r"\d{1,18}", length) and not _is_encoded(response)
+    return start + int(length) if plain else None
+
+
+def _is_encoded(response: requests.Response) -> bool:
+    return response.headers.get("Content-Encoding", "identity") != "identity"
 
 
 def _strong_validator(response: requests.Response) -> str | None:
     etag = response.headers.get("ETag")
-    if response.headers.get("Content-Encoding", "identity") != "identity":
+    if _is_encoded(response):
         return None  # the part holds decoded bytes: their number is no place in the body
     if etag and not etag.startswith("W/"):
         return etag

@@ -155,3 +155,50 @@ def test_connecting_has_a_time_out_of_its_own(target):
             with pytest.raises(NotYetError, match="ConnectTimeout"):
                 fetch([url], target, CHECK, limits)
             assert time.monotonic() - began < 5.0
+
+
+def test_a_file_known_by_its_date_is_continued_beside_a_weak_mark(server, target):
+    """A weak ETag (RFC 9110, 8.8.1) may not be used to continue; its change says nothing."""
+    dated = {"ETag": 'W/"1"', "Last_Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
+
+    def half_of_the_rest(h):
+        start = begin(h, **dated)
+        h.wfile.write(BODY[start : (start + SIZE + PIECE) // 2])
+
+    fetch([server.at("/f", half_of_the_rest)], target, CHECK, LIMITS)
+    assert all("Range" in asked for asked in server.asked["/f"][1:])
+    assert target.read_bytes() == BODY
+
+
+def test_a_rest_that_comes_compressed_is_not_appended(server, target):
+    def compressed_rest(h):
+        start = begin(h, None, ETag='"1"', Content_Encoding="gzip")
+        h.wfile.write(gzip.compress(BODY[start:]))
+
+    address = server.at("/f", cut(4 * PIECE), compressed_rest, whole())
+    fetch([address], target, lambda path: None, LIMITS)
+    assert "Range" not in server.asked["/f"][2]
+    assert target.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("number", ["\N{SUPERSCRIPT TWO}", "9" * 5000])
+def test_numbers_that_are_none_end_in_our_own_error(server, target, number):
+    def odd(h):
+        h.send_response(503)
+        h.send_header("Retry-After", "\N{SUPERSCRIPT TWO}")
+        h.send_header("Content-Length", "0")
+        h.end_headers()
+
+    def odd_length(h):
+        begin(h, None, Content_Length=number)
+
+    with pytest.raises(DataError, match="attempts"):
+        fetch([server.at("/f", odd, odd_length)], target, has_digest("0" * 40), LIMITS)
+
+
+def test_a_local_file_that_may_not_be_read_is_refused(target, tmp_path, monkeypatch):
+    source = tmp_path / "source"
+    source.write_bytes(BODY)
+    monkeypatch.setattr("os.access", lambda path, mode: path != source)  # root may read all
+    with pytest.raises(DataError, match="may not be read"):
+        fetch([source.as_uri()], target, CHECK, LIMITS)
