@@ -50,9 +50,21 @@ def load_heads(path: str | Path) -> dict[str, LinearHead]:
         if name:
             parts.setdefault(name, {})[part] = value
     try:
-        return {name: LinearHead(**values) for name, values in parts.items()}
+        heads = {name: LinearHead(**values) for name, values in parts.items()}
     except TypeError as error:
         raise _foreign(path, str(error)) from None
+    for name, head in heads.items():
+        if not _is_sound(head):
+            shapes = {part: value.shape for part, value in vars(head).items()}
+            raise _foreign(path, f"its head of {name} has parts of shapes {shapes}")
+    return heads
+
+
+def _is_sound(head: LinearHead) -> bool:
+    """Real numbers, in shapes that belong together."""
+    same = head.mean.shape == head.scale.shape == head.weight.shape[1:]
+    real = all(value.dtype.kind == "f" for value in vars(head).values())
+    return real and same and head.weight.ndim == 2 and head.bias.shape == head.weight.shape[:1]
 
 
 def load_facts(path: str | Path) -> dict[str, Any]:
@@ -63,7 +75,10 @@ def load_facts(path: str | Path) -> dict[str, Any]:
     """
     text = _arrays(path).get(FACTS)
     try:
-        return json.loads(text.item()) if text is not None else {}
+        facts = json.loads(text.item()) if text is not None else {}
+        if not isinstance(facts, dict):
+            raise ValueError("what it says of itself is no table")
+        return facts
     except (ValueError, TypeError, RecursionError) as error:
         raise _foreign(path, str(error)) from None
 

@@ -153,6 +153,28 @@ def test_linear_heads_survive_a_file(tmp_path):
     np.testing.assert_array_equal(found["a+b"].probabilities(x), head.probabilities(x))
 
 
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"facts"'])
+def test_facts_that_are_no_table_are_refused(tmp_path, text):
+    np.savez(tmp_path / "h.npz", facts=np.array(text))
+    with pytest.raises(DataError, match="not a file of heads"):
+        load_facts(tmp_path / "h.npz")
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("bias", np.zeros(())), ("bias", np.zeros(3)), ("weight", np.ones((2, 5))),
+        ("mean", np.zeros((4, 1))), ("scale", np.ones(3)), ("weight", np.full((2, 4), "1")),
+    ],
+)  # fmt: skip
+def test_parts_of_a_head_that_do_not_fit_each_other_are_refused(tmp_path, part, value):
+    sound = {"mean": np.zeros(4), "scale": np.ones(4), "weight": np.ones((2, 4))}
+    sound |= {"bias": np.zeros(2), part: value}
+    np.savez(tmp_path / "h.npz", **{f"a/{name}": x for name, x in sound.items()})
+    with pytest.raises(DataError, match=r"not a file of heads.*parts of shapes"):
+        load_heads(tmp_path / "h.npz")
+
+
 # --- the paper's head
 
 
