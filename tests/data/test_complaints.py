@@ -32,6 +32,20 @@ def test_a_warning_about_the_library_s_code_is_passed_on():
         warnings.warn("old", DeprecationWarning, stacklevel=1)
 
 
+def limited(*lines: str):
+    """What is raised for a library that says these lines, where the first kind is known."""
+    with refuse_complaints("a.edf", "lib", known=r"Limited \d+"):
+        for line in lines:
+            warnings.warn(line, RuntimeWarning, stacklevel=1)
+            print(line)
+
+
+def test_only_what_the_caller_knows_of_is_let_pass():
+    limited("Limited 3 annotations")
+    with pytest.raises(DataError, match="this file - Not so Limited 3 - fetch"):
+        limited("Limited 3 annotations", "Not so Limited 3")
+
+
 def test_silence_is_fine():
     with refuse_complaints("a.edf", "lib"):
         pass

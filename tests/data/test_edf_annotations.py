@@ -1,8 +1,10 @@
 import datetime
 
+import edfio
+import numpy as np
 import pytest
 
-from physiome.data.formats.edf import read_annotations
+from physiome.data.formats.edf import EdfReader, read_annotations
 from physiome.data.formats.edf_header import read_edf_header
 from physiome.data.recording import Annotation
 from physiome.data.write_edf import write_hypnogram
@@ -24,11 +26,54 @@ def test_sound_lists_are_read(path):
     ]  # fmt: skip
 
 
+VALID = {
+    "a text over two lines": (b"stage 2", b"stage\n2", "Sleep stage\n2"),
+    "LATIN-1": (b"stage 2", b"stage\xfc2", "Sleep stage\xfc2"),
+    "UTF-8": (b"stage 2", b"stag\xc3\xbc2", "Sleep stag\xfc2"),
+    "a fraction": (b"+30\x15", b"+3.\x15", "Sleep stage 2"),
+    "before the beginning": (b"+30\x15", b"-30\x15", "Sleep stage 2"),
+    "behind the end": (b"+30\x15", b"+99\x15", "Sleep stage 2"),
+    "without duration": (b"+30\x1560\x14", b"+3\x14Mov\x14", "Mov"),
+    "two texts of one time": (b"stage 2", b"stage\x142", "2"),
+}
+
+
+@pytest.mark.parametrize(("plain", "rare", "text"), VALID.values(), ids=VALID)
+def test_what_the_standard_allows_or_old_programs_write_is_read(path, plain, rare, text):
+    """Also beside signals, where MNE meets them: its own reading of annotations is not used."""
+    rng = np.random.default_rng(0)
+    both = path.with_name("both.edf")
+    marks = [
+        edfio.EdfAnnotation(0, 30, "Sleep stage W"),
+        edfio.EdfAnnotation(30, 60, "Sleep stage 2"),
+    ]
+    wave = edfio.EdfSignal(
+        rng.uniform(-90, 90, 12_000), 100, physical_range=(-100, 100), label="EEG"
+    )
+    edfio.Edf([wave], annotations=marks, data_record_duration=120).write(both)
+    expected = EdfReader(both).read("EEG")
+    for changed in (path, both):
+        data = changed.read_bytes()
+        assert data.count(plain) == 1
+        changed.write_bytes(data.replace(plain, rare))
+        assert text in [a.text for a in read_annotations(changed)[0]]
+    reader = EdfReader(both)
+    np.testing.assert_array_equal(reader.read("EEG"), expected)
+    outside = ["1 annotations in the file reach outside its signals"]
+    assert reader.notes == (outside if rare[:3] in (b"-30", b"+99") else [])
+
+
+def test_times_count_from_the_first_sample(path):
+    """The first list may say by what fraction of a second the samples begin later."""
+    data = path.read_bytes()
+    assert data.count(b"+0\x14\x14\x00") == 1
+    path.write_bytes(data.replace(b"+0\x14\x14\x00", b"+7\x14\x14\x00"))
+    assert [a.onset_s for a in read_annotations(path)[0]] == [-7, 23]
+
+
 DAMAGE = {
     "an onset without a sign": (b"+30\x15", b"x30\x15"),
     "a duration that is no number": (b"\x1560\x14", b"\x156x\x14"),
-    "a text that is no unicode": (b"stage 2", b"stage\xff2"),
-    "a text over two lines": (b"stage 2", b"stage\n2"),
     "a list without its end": (b"Sleep stage W\x14\x00", b"Sleep stage W\x14\x14"),
     "an onset beyond any calendar": (b"+30\x1560\x14Sleep stage 2", b"+" + b"9" * 19 + b"\x141234"),
 }

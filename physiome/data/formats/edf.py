@@ -12,7 +12,7 @@ import mne
 import numpy as np
 
 from physiome.data.formats.complaints import refuse_complaints
-from physiome.data.formats.edf_annotations import check_annotations
+from physiome.data.formats.edf_annotations import list_annotations
 from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
 from physiome.data.recording import Annotation, Channel
 from physiome.errors import DataError, nearest
@@ -20,6 +20,9 @@ from physiome.errors import DataError, nearest
 # What MNE multiplies a channel's values by to make them volts; other units, and these in another
 # case, stay as they are. (Micro sign and Greek mu are two letters.)
 TO_VOLT = {"uV": 1e-6, "\N{MICRO SIGN}V": 1e-6, "\N{GREEK SMALL LETTER MU}V": 1e-6, "mV": 1e-3}
+
+# MNE says so of annotations, which we read and count ourselves.
+OUTSIDE = r"(Limited|Omitted) \d+ annotation\(s\) that were (expanding )?outside"
 
 
 class EdfReader:
@@ -30,12 +33,21 @@ class EdfReader:
         self.files = (self.path,)
         self.notes: list[str] = []
         self.header = read_edf_header(self.path)
-        check_annotations(self.path, self.header)
         self.duration_s = self.header.duration_s
         self.start = self.header.start
+        self._note_annotations()
         self._signals = {s.label: s for s in self.header.signals if s.label != ANNOTATIONS}
         counts = Counter(s.label for s in self.header.signals)
         self._ambiguous = {label for label, count in counts.items() if count > 1}
+
+    def _note_annotations(self) -> None:
+        """Check the annotations, which are not used here, and count those without signals."""
+        found = list_annotations(self.path, self.header)
+        outside = sum(
+            a.onset_s < 0 or a.onset_s + a.duration_s > self.duration_s + 1e-6 for a in found
+        )
+        if outside:
+            self.notes.append(f"{outside} annotations in the file reach outside its signals")
 
     def channels(self) -> dict[str, Channel]:
         """Channels by label."""
@@ -68,10 +80,12 @@ class EdfReader:
         return values
 
     def _mne_samples(self, name: str, rate_hz: float, length: int, first: int, last: int):
-        with refuse_complaints(self.path, "MNE"):
+        with refuse_complaints(self.path, "MNE", known=OUTSIDE):
+            # MNE decodes annotations, too, which are not used here: LATIN-1 never fails.
             raw = mne.io.read_raw_edf(
-                self.path, include=[name], stim_channel=[], preload=False, verbose="WARNING"
-            )
+                self.path, include=[name], stim_channel=[], preload=False, encoding="latin1",
+                verbose="WARNING",
+            )  # fmt: skip
             found = raw.info["sfreq"], raw.n_times, raw.ch_names
             if not np.isclose(found[0], rate_hz, rtol=1e-6) or found[1:] != (length, [name]):
                 raise DataError(
@@ -99,13 +113,9 @@ def read_annotations(path: str | Path) -> tuple[list[Annotation], float | None]:
     """The annotations of an EDF+ file by onset, and the file's start (seconds since the epoch).
 
     Raises:
-        DataError: the file is cut, damaged, not EDF+, or MNE warns about it.
+        DataError: the file is cut, damaged or not EDF+.
     """
     header = read_edf_header(path)
     if ANNOTATIONS not in {s.label for s in header.signals}:
         raise DataError("file has no annotations", where=path, do="give the EDF+ annotation file")
-    check_annotations(path, header)
-    with refuse_complaints(path, "MNE"):
-        found = mne.read_annotations(path)
-    rows = zip(found.onset, found.duration, found.description, strict=True)
-    return [Annotation(float(o), float(d), str(text)) for o, d, text in rows], header.start
+    return list_annotations(path, header), header.start

@@ -1,30 +1,43 @@
-"""The annotation lists of EDF+ files, checked byte by byte before MNE searches them.
+"""The annotation lists of EDF+ files, read byte by byte.
 
-MNE looks for whatever resembles an annotation and passes over the rest in silence; and a list
-without its ends takes it time that grows with the square of the size.
+MNE looks for whatever resembles an annotation, also among samples, and passes over the rest in
+silence, as over texts of several lines; and a list without its ends takes it time that grows with
+the square of the size.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from physiome.data.formats.edf_header import ANNOTATIONS, FETCH, EdfHeader
+from physiome.data.recording import Annotation
 from physiome.errors import DataError
 
 # One list (Kemp & Olivan 2003, section 2.2.2): onset, perhaps duration, texts, end. No text holds
 # the bytes 0, 20 or 21, so that one pass decides.
-LIST = re.compile(
-    rb"[+-][0-9]+(?:\.[0-9]*)?(?:\x15[0-9]+(?:\.[0-9]*)?)?\x14(?:[^\x00\x14\x15]*\x14)+\x00"
-)
-# A time beyond any calendar would come out of the decoder as another one.
-LONGEST_NUMBER = 20
+NUMBER = rb"[0-9]{1,18}(?:\.[0-9]{0,18})?"  # a longer one is a time beyond any calendar
+LIST = re.compile(rb"([+-]%b)(?:\x15(%b))?\x14((?:[^\x00\x14\x15]*\x14)+)\x00" % (NUMBER, NUMBER))
 
 
-def check_annotations(path: str | Path, header: EdfHeader) -> None:
-    """Every annotation signal of every data record holds whole lists, and nothing else.
+def list_annotations(path: str | Path, header: EdfHeader) -> list[Annotation]:
+    """All annotations by onset, in seconds from the first sample; [] if the file has none.
+
+    Texts are UTF-8; one that is not is taken for LATIN-1, which older programs write.
 
     Raises:
-        DataError: naming the first data record that does not.
+        DataError: an annotation signal holds something else than whole lists; naming the first
+            data record where it does.
     """
+    found, begin_s = [], None
+    for onset_s, duration_s, texts in _lists(path, header):
+        if begin_s is None:  # the first list says when its data record begins
+            begin_s = 0.0 if texts[0] else onset_s
+        found += [Annotation(onset_s - begin_s, duration_s, _decoded(t)) for t in texts if t]
+    return sorted(found, key=lambda a: a.onset_s)
+
+
+def _lists(path: str | Path, header: EdfHeader) -> Iterator[tuple[float, float, list[bytes]]]:
+    """Onset and duration in seconds, and texts, of every list; an empty text keeps the time."""
     places, width = [], 0
     for signal in header.signals:
         if signal.label == ANNOTATIONS:
@@ -37,27 +50,29 @@ def check_annotations(path: str | Path, header: EdfHeader) -> None:
         for record in range(header.records):
             for place, length in places:
                 file.seek(first + record * width + place)
-                _check_lists(path, record, file.read(length))
+                yield from _lists_of(path, record, file.read(length))
 
 
-def _check_lists(path: str | Path, record: int, block: bytes) -> None:
+def _lists_of(
+    path: str | Path, record: int, block: bytes
+) -> Iterator[tuple[float, float, list[bytes]]]:
     text = block.rstrip(b"\x00")
     text += b"\x00" * (0 < len(text) < len(block))  # the end of the last list
     place = 0
     while place < len(text):
         found = LIST.match(text, place)
-        if found is None or not _sound(found[0]):
+        if found is None:
             raise DataError(
                 "annotations are damaged", where=path, do=FETCH,
                 why=f"data record {record + 1}: {text[place : place + 40]!r}",
             )  # fmt: skip
+        onset, duration, texts = found.groups()
+        yield float(onset), float(duration or 0), texts.split(b"\x14")[:-1]
         place = found.end()
 
 
-def _sound(found: bytes) -> bool:
-    numbers, _, texts = found.partition(b"\x14")
+def _decoded(text: bytes) -> str:
     try:
-        texts.decode("utf-8")
+        return text.decode("utf-8")
     except UnicodeDecodeError:
-        return False
-    return b"\n" not in texts and all(len(n) <= LONGEST_NUMBER for n in numbers.split(b"\x15"))
+        return text.decode("latin-1")
