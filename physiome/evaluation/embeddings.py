@@ -121,7 +121,10 @@ def open_embeddings(path: str | Path) -> Embeddings:
 def _rows(path: Path) -> np.ndarray:
     """The stored rows as a memory map; objects, which could run code, are never read."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(rows, np.ndarray) or rows.dtype != np.float32:
+            raise ValueError("it holds something else")
+        return rows
     except (ValueError, EOFError, OverflowError) as error:
         raise DataError(
             "not an array of embeddings", where=path, why=" ".join(str(error).split()),

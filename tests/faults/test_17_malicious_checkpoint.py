@@ -89,11 +89,12 @@ def test_fault_17_a_pickle_in_place_of_a_resume_state(marker, tmp_path, kind):
     assert not marker.exists()
 
 
-def test_fault_17_a_pickle_in_place_of_embeddings(nights, marker, tmp_path):
+@pytest.mark.parametrize("kind", ["pickle", "torch", "npy", "npz"])
+def test_fault_17_a_pickle_in_place_of_embeddings(nights, marker, tmp_path, kind):
     place = nights.model(METHOD)["scores"].parent
     for path in place.glob("rows.*"):
         shutil.copyfile(path, tmp_path / path.name)
-    (tmp_path / "rows.npy").write_bytes(bomb_bytes(marker, "npy"))
+    (tmp_path / "rows.npy").write_bytes(bomb_bytes(marker, kind))
     with pytest.raises(DataError, match=r"rows\.npy: not an array"):
         probe.run("{}", tmp_path / "rows.npy", tmp_path / "out" / "scores.parquet")
     assert not (tmp_path / "out").exists()
