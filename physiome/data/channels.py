@@ -10,6 +10,7 @@ import numpy as np
 from physiome.config.data import Modality, ShardSettings
 from physiome.data import signals
 from physiome.data.plan import Plan
+from physiome.data.propose import candidates, kind_of
 from physiome.data.quality import Marks, mark
 from physiome.data.recording import Channel, Reader
 from physiome.errors import DataError, nearest
@@ -56,14 +57,28 @@ def pick_channels(
         if channel:
             found[name] = channel
             continue
-        absent[name] = f"no channel {modality.channel!r}: {nearest(modality.channel, known)}"
+        hint = _hint(modality.channel, known)
+        absent[name] = f"no channel {modality.channel!r}: {hint}"
         if settings.strict_channels:
-            raise DataError(f"no channel {modality.channel!r} for {name}", where=reader.path,
-                            do=nearest(modality.channel, known))  # fmt: skip
+            raise DataError(
+                f"no channel {modality.channel!r} for {name}", where=reader.path, do=hint
+            )
     if not found:
-        raise DataError("none of the wanted channels is there", where=reader.path,
-                        why="; ".join(absent.values()))  # fmt: skip
+        wanted = ", ".join(repr(m.channel) for m in settings.modalities.values())
+        raise DataError(
+            "none of the wanted channels is there", where=reader.path,
+            why=f"no channel {wanted}; known: {', '.join(sorted(known)) or 'none'}",
+        )  # fmt: skip
     return found, absent
+
+
+def _hint(wanted: str, known: Mapping[str, Channel]) -> str:
+    """A channel of the same kind, or one spelt alike if names tell no kind; and all there are."""
+    alike = candidates(wanted, known.values())
+    if kind_of(wanted) is None or not known:
+        return nearest(wanted, known)
+    names = ", ".join(sorted(known))
+    return f"did you mean {alike[0]!r}? (known: {names})" if alike else f"known: {names}"
 
 
 def prepare_channel(
@@ -73,10 +88,17 @@ def prepare_channel(
     """Read one channel around the planned windows; fill gaps, convert, filter, resample.
 
     Raises:
-        DataError: the channel has another rate than the windows and `strict_rates` is set.
+        DataError: the channel has another rate than the windows and `strict_rates` is set, or
+            its unit is of another kind than the modality's.
     """
     window, quality = settings.window, settings.quality
     _note_rate(reader, channel, settings, entry)
+    if signals.units_conflict(channel.unit, modality.unit):
+        raise DataError(
+            f"channel {channel.name!r} is in {channel.unit}", where=reader.path,
+            why=f"{modality.unit} is wanted",
+            do="name another channel, or set the modality's unit to '' to take values as they are",
+        )  # fmt: skip
     first_s = float(plan.onsets_s[0])
     # Whole seconds of lead keep the windows on the grid of samples.
     reach_s = math.ceil(signals.reach_s(channel.rate_hz, window.rate_hz, window.lowpass_hz))

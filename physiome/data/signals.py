@@ -6,6 +6,9 @@ import numpy as np
 from scipy.signal import firwin, oaconvolve, resample_poly
 
 VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9}
+PASCALS = {
+    "pa": 1.0, "hpa": 100.0, "kpa": 1e3, "mmhg": 133.322387, "torr": 133.322387, "cmh2o": 98.0665,
+}  # fmt: skip
 BLOCK = 1 << 20  # samples filtered at once
 HELD = 3  # equal samples in a row at an extreme that count as saturation
 MU = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"})
@@ -14,20 +17,31 @@ MU = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"})
 def unit_factor(found: str, wanted: str) -> float | None:
     """What values in unit `found` are multiplied by to be in `wanted`.
 
-    1 for equal or unstated units, the voltage ratio between volts of different size, None where
+    1 for equal or unstated units, the ratio between two voltages or two pressures, None where
     no conversion is known.
     """
-    a, b = found.translate(MU).lower(), wanted.translate(MU).lower()
+    a, b = _plain_unit(found), _plain_unit(wanted)
     if not a or not b or a == b:
         return 1.0
-    if a in VOLTS and b in VOLTS:
-        return VOLTS[a] / VOLTS[b]
+    for sizes in (VOLTS, PASCALS):
+        if a in sizes and b in sizes:
+            return sizes[a] / sizes[b]
     return None
+
+
+def units_conflict(found: str, wanted: str) -> bool:
+    """Whether one of the units is a voltage and the other a pressure."""
+    a, b = _plain_unit(found), _plain_unit(wanted)
+    return (a in VOLTS and b in PASCALS) or (a in PASCALS and b in VOLTS)
+
+
+def _plain_unit(unit: str) -> str:
+    return unit.translate(MU).replace(" ", "").lower()
 
 
 def unit_behind(stated: str, factor: float) -> str:
     """The voltage unit of values that must be multiplied by `factor` to be in `stated`, or ""."""
-    size = VOLTS.get(stated.translate(MU).lower(), 0.0) * factor
+    size = VOLTS.get(_plain_unit(stated), 0.0) * factor
     names = {"v": "V", "mv": "mV", "uv": "uV", "nv": "nV"}
     return next((names[k] for k, v in VOLTS.items() if abs(v - size) < 1e-3 * v), "")
 

@@ -16,6 +16,8 @@ def open_reader(path: str | Path) -> Reader:
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if path.is_dir():
+        raise DataError("a folder, not a recording", where=path, do="name a file in it")
     if suffix not in SUFFIXES:
         raise DataError("unknown kind of file", where=path, why=f"suffix {path.suffix!r}",
                         do=f"known: {', '.join(SUFFIXES)}")  # fmt: skip

@@ -1,0 +1,64 @@
+"""Channels that are not there, or are in a unit of another kind than is wanted."""
+
+import edfio
+import numpy as np
+import pytest
+
+from physiome.config.data import Dataset, ShardSettings
+from physiome.data.channels import pick_channels
+from physiome.data.cut import cut_windows
+from physiome.data.formats import open_reader
+from physiome.data.recording import RawRecord
+from physiome.errors import DataError
+
+
+def settings(channel, unit):
+    plain = {
+        "title": "Mine", "batches": 1, "source": {"kind": "recordings", "folder": "x"},
+        "modalities": {"signal": {"channel": channel, "unit": unit}},
+        "classes": ["a", "b"], "window": {"length_s": 30.0, "rate_hz": 100.0},
+        "labels": {"rule": "column", "column": "c", "texts": {"a": "a", "b": "b"}},
+    }  # fmt: skip
+    return ShardSettings.parse(
+        Dataset.parse(plain).shard_settings() | {"labels": None, "incomplete_windows": "keep"}
+    )
+
+
+def reader(folder, *names, unit="uV"):
+    """A minute of each channel, of mean 13."""
+    x = np.random.default_rng(0).normal(13, 2, 6000).clip(1, 25)
+    edfio.Edf([
+        edfio.EdfSignal(x, 100, label=name, physical_dimension=unit, physical_range=(0, 26))
+        for name in names
+    ]).write(folder / "a.edf")  # fmt: skip
+    return open_reader(folder / "a.edf")
+
+
+def cut(opened, *wanted):
+    return cut_windows(RawRecord("a", "a", str(opened.path)), opened, settings(*wanted))
+
+
+def test_a_channel_of_another_kind_is_never_suggested(tmp_path):
+    known = reader(tmp_path, "Resp oro-nasal", "EEG Pz-Oz")
+    for wanted in ("EOG horizontal", "EEG Fpz-Cz"):
+        with pytest.raises(DataError, match="known: EEG Pz-Oz, Resp oro-nasal") as error:
+            pick_channels(known, settings(wanted, "uV"))
+        assert "did you mean" not in str(error.value)
+
+
+def test_pressure_in_kilopascals_is_converted(tmp_path):
+    rows, _, entry = cut(reader(tmp_path, "ABP", unit="kPa"), "ABP", "mmHg")
+    assert rows["signal"].mean() == pytest.approx(13 * 7.50062, rel=0.01)
+    assert not entry["notes"]
+
+
+def test_a_pressure_is_never_taken_for_a_voltage(tmp_path):
+    opened = reader(tmp_path, "ABP", unit="mmHg")
+    with pytest.raises(DataError, match=r"'ABP' is in mmHg - uV is wanted - name another"):
+        cut(opened, "ABP", "uV")
+    assert len(cut(opened, "ABP", "")[0]["signal"]) == 2  # the way out that the message names
+
+
+def test_a_folder_is_not_a_recording(tmp_path):
+    with pytest.raises(DataError, match="a folder, not a recording"):
+        open_reader(tmp_path)
