@@ -60,10 +60,11 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tupl
     """One line for the first problems: path, value, what is allowed."""
     lines = []
     for problem in error.errors(include_url=False):
-        path = ".".join(str(part) for part in (where, *problem["loc"]) if str(part))
+        keys, models = _follow(model, problem["loc"])
+        path = ".".join(str(part) for part in (where, *keys) if str(part))
         kind, value = problem["type"], problem["input"]
         if kind == "extra_forbidden":
-            known = _fields_at(model, problem["loc"][:-1])
+            known = {name for candidate in models for name in candidate.model_fields}
             lines.append(f"{path}: unknown key - {nearest(str(problem['loc'][-1]), known)}")
         elif kind in ("float_type", "int_type") and isinstance(value, str):
             lines.append(f"{path}: {value!r} is text, not a number - {_number_hint(value)}")
@@ -100,16 +101,32 @@ def _number_hint(text: str) -> str:
     return f"YAML reads {text} as text; write {mantissa}e{int(exponent)}"
 
 
-def _fields_at(model: Any, location: tuple[int | str, ...]) -> list[str]:
-    """Field names of the (nested) model that `location` points into."""
-    models = [model]
+def _follow(model: Any, location: tuple[int | str, ...]) -> tuple[list[int | str], list[Any]]:
+    """The keys of `location` as a file has them, and the models that its last key may be of.
+
+    Pydantic puts the kind that was chosen between keys, e.g. `source`, `sleep_edf`, `raw`.
+    """
+    keys: list[int | str] = []
+    models, inner = [model], [model]
     for part in location:
-        found: list[Any] = []
-        for candidate in models:
-            if part in candidate.model_fields:
-                found += _models_in(candidate.model_fields[part].annotation)
-        models = found or models
-    return [name for candidate in models for name in candidate.model_fields]
+        chosen = [m for m in inner if len(inner) > 1 and _is_kind(m, part)]
+        if chosen:
+            inner = chosen
+            continue
+        keys.append(part)
+        models = inner
+        found = [
+            deeper for m in models if part in m.model_fields
+            for deeper in _models_in(m.model_fields[part].annotation)
+        ]  # fmt: skip
+        inner = found or models
+    return keys, models
+
+
+def _is_kind(model: Any, name: int | str) -> bool:
+    """Whether a model's first field, which tells its kind, is always `name`."""
+    first = next(iter(model.model_fields.values()), None)
+    return first is not None and getattr(first.annotation, "__args__", ()) == (name,)
 
 
 def _models_in(annotation: Any) -> list[Any]:

@@ -225,3 +225,8 @@ def test_of_many_problems_the_first_are_named_and_the_others_counted():
         Config.load(plain)
     assert str(error.value).count("wrong_") == 5
     assert str(error.value).endswith("; and 2 more")
+
+
+def test_the_path_is_that_of_the_file_and_only_keys_of_the_chosen_kind_are_offered():
+    said = message("datasets.sleep_edf.source.max_case", 2)
+    assert "datasets.sleep_edf.source.max_case: unknown key - known: kind, raw, records" in said
