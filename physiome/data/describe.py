@@ -11,6 +11,13 @@ def as_text(block: Mapping[str, Any]) -> str:
     return "\n".join([block["file"], *("  " + line for line in _lines(block))])
 
 
+def map_text(proposal: dict[str, Any], counts: Mapping[str, int], files: int) -> str:
+    """The `modalities` section to paste, with the number of files that have each as a comment."""
+    head, *lines = _yaml({"modalities": proposal})
+    told = [f"{line}  # in {counts[name]}" for name, line in zip(proposal, lines, strict=True)]
+    return "\n".join([f"proposed map, of {files} files:", *("  " + x for x in (head, *told))])
+
+
 def _lines(block: Mapping[str, Any]) -> Iterator[str]:
     if "error" in block:
         yield f"cannot be read: {block['error']}"
@@ -29,9 +36,6 @@ def _lines(block: Mapping[str, Any]) -> Iterator[str]:
         yield f"note: {note}"
     for name, use in block["use"].items():
         yield from _use(name, use)
-    if block["proposal"]:
-        yield "proposed map:"
-        yield from ("  " + line for line in _yaml({"modalities": block["proposal"]}))
 
 
 def _use(name: str, use: Mapping[str, Any]) -> Iterator[str]:

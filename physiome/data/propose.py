@@ -1,6 +1,7 @@
 """Which channel could carry which modality, guessed from names alone; the reader decides."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -68,6 +69,18 @@ def propose(channels: Mapping[str, Channel]) -> dict[str, dict[str, Any]]:
         if found:
             section[kind] = {"channel": found[0]} | BOUNDS[kind]
     return section
+
+
+def merge(proposals: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """One `modalities` section for many files: the channel most of them have, others as aliases."""
+    proposals = list(proposals)
+    merged: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(name for proposal in proposals for name in proposal):
+        counts = Counter(proposal[name]["channel"] for proposal in proposals if name in proposal)
+        channel, *others = [channel for channel, _ in counts.most_common()]
+        bounds = next(p[name] for p in proposals if name in p)
+        merged[name] = {**bounds, "channel": channel} | ({"aliases": others} if others else {})
+    return merged
 
 
 def _key(name: str) -> str:

@@ -10,27 +10,34 @@ from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
 from physiome.config.tree import load_files
 from physiome.data.channels import find_channel
 from physiome.data.cut import cut_windows
-from physiome.data.describe import as_text
+from physiome.data.describe import as_text, map_text
 from physiome.data.formats import open_reader
-from physiome.data.propose import candidates, propose
+from physiome.data.propose import candidates, merge, propose
 from physiome.data.recording import Channel, RawRecord, Reader
-from physiome.errors import DataError
+from physiome.errors import ConfigError, DataError
 
 SUFFIXES = (".edf", ".vital", ".hea")
 PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
 
 
 def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
-    """Print one block per recording; a file that cannot be read says so in its block.
+    """Print one block per recording, and one map of channels for all.
+
+    A file that cannot be read says so in its block.
 
     Args:
         paths: recordings, or folders that are searched for them at any depth.
         config: YAML files, later ones win; every data set of theirs is tried. Empty: none.
-        as_json: one JSON object {"files": [...]} instead of text.
+        as_json: one JSON object {"files": [...], "proposal": ...} instead of text.
 
     Raises:
         DataError: nothing could be read.
+        ConfigError: a configuration is refused, or is named as a recording.
     """
+    for path in paths:
+        if path.suffix in (".yaml", ".yml"):
+            raise ConfigError("a configuration, not a recording", where=path,
+                              do="write --config before each configuration")  # fmt: skip
     settings = {}
     if config:
         tree = load_files(config)
@@ -43,8 +50,10 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
         found.append(look(path, settings))
         if not as_json:
             print(as_text(found[-1]), flush=True)
+    proposals = [block["proposal"] for block in found if block.get("proposal")]
+    proposed = merge(proposals)
     if as_json:
-        print(json.dumps({"files": found}, indent=2, ensure_ascii=False))
+        print(json.dumps({"files": found, "proposal": proposed}, indent=2, ensure_ascii=False))
     bad = sum("error" in block for block in found)
     where = ", ".join(map(str, paths))
     if not found:
@@ -53,6 +62,9 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
         raise DataError("nothing could be read", where=where, why=f"{bad} of {bad} files are bad",
                         do="see the errors above")  # fmt: skip
     if not as_json:
+        if proposed:
+            counts = {name: sum(name in one for one in proposals) for name in proposed}
+            print(map_text(proposed, counts, len(proposals)))
         print(f"{len(found)} files: {len(found) - bad} read, {bad} not")
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from physiome.config.tree import load_files
-from physiome.errors import DataError
+from physiome.errors import ConfigError, DataError
 from physiome.steps import inspect
 
 NIGHT, HYPNOGRAM = "SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf"
@@ -100,6 +100,28 @@ def test_the_proposed_map_can_be_pasted(tmp_path, capsys, config):
     again = blocks(capsys, [night], [*config, tmp_path / "mine.yaml"])[0]
     assert again["use"]["sleep_edf"]["modalities"]["eog"]["carried"] == 6
     assert again["proposal"]["eeg_fpz_cz"]["channel"] == "Fpz-Cz"
+
+
+def test_a_folder_has_one_map_with_other_names_as_aliases(tmp_path, capsys):
+    for name, channels in (("a.edf", ("EEG Fpz-Cz", "EOG L")), ("b.edf", ("Fpz-Cz", "EOG R")),
+                           ("c.edf", ("Fpz-Cz",))):  # fmt: skip
+        write(tmp_path, channels, name, hypnogram=False)
+    inspect.run([tmp_path], [])
+    text = capsys.readouterr().out
+    assert text.count("proposed map") == 1
+    lines = text[text.index("proposed map, of 3 files:") :].splitlines()
+    assert [line.rpartition("# ")[2] for line in lines[2:4]] == ["in 3", "in 2"]
+    map_ = yaml.safe_load("\n".join(lines[1:4]))["modalities"]
+    assert map_["eeg_fpz_cz"]["channel"] == "Fpz-Cz"
+    assert map_["eeg_fpz_cz"]["aliases"] == ["EEG Fpz-Cz"]
+    assert map_["eog"]["aliases"] == ["EOG R"]
+    inspect.run([tmp_path], [], as_json=True)
+    assert json.loads(capsys.readouterr().out)["proposal"] == map_
+
+
+def test_a_second_configuration_without_its_option_is_told_so(tmp_path, config):
+    with pytest.raises(ConfigError, match=r"mine\.yaml: a configuration.*--config before each"):
+        inspect.run([tmp_path, tmp_path / "mine.yaml"], config)
 
 
 def test_a_bad_file_has_its_error_in_its_block_and_the_others_go_on(tmp_path, capsys):
