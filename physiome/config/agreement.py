@@ -13,16 +13,21 @@ from physiome.errors import DataError
 SHOWN = 3  # differences that a message names
 
 
-def differences(found: Any, wanted: Any, path: str = "") -> Iterator[str]:
-    """`key.of.it: found value, not wanted value` for every leaf of `wanted` that differs."""
+def differences(found: Any, wanted: Any, whole: bool, path: str = "") -> Iterator[str]:
+    """`key.of.it: found value, not wanted value` for every leaf that differs.
+
+    Args:
+        whole: also leaves that only `found` has, such as a channel that is no longer wanted.
+    """
     if isinstance(wanted, dict) and isinstance(found, dict):
-        for key, value in wanted.items():
-            yield from differences(found.get(key), value, f"{path}.{key}".lstrip("."))
+        for key in {**wanted, **found} if whole else wanted:
+            inner = f"{path}.{key}".lstrip(".")
+            yield from differences(found.get(key), wanted.get(key), whole, inner)
     elif found != wanted:
         yield f"{path}: {found!r}, not {wanted!r}"
 
 
-def require(found: Any, wanted: str | None, where: object, what: str) -> None:
+def require(found: Any, wanted: str | None, where: object, what: str, whole: bool = False) -> None:
     """Refuse what was made with other settings.
 
     Args:
@@ -30,17 +35,37 @@ def require(found: Any, wanted: str | None, where: object, what: str) -> None:
         wanted: the configured settings, as JSON; None: nothing is required.
         where: the file or folder, for the message.
         what: what it is, for the message ("shard", "model").
+        whole: refuse also what `found` has more; models have defaults filled in.
 
     Raises:
         DataError: naming the keys that differ, with both values.
     """
     if wanted is None:
         return
-    wrong = list(differences(found, json.loads(wanted)))
+    wrong = list(differences(found, json.loads(wanted), whole))
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise DataError(
             f"this {what} was made with other settings", where=where,
             why="; ".join(wrong[:SHOWN]) + more,
             do="let Snakemake make it again, or set the configuration back",
+        )  # fmt: skip
+
+
+def require_owner(manifest: dict[str, Any], wanted: tuple[str, int, str], where: object) -> None:
+    """Refuse weights of another data set, fold or name.
+
+    Weights of another fold have seen this fold's test subjects.
+
+    Args:
+        wanted: data set, fold and name.
+
+    Raises:
+        DataError: naming what is wanted and what was found.
+    """
+    found = tuple(manifest.get(key) for key in ("dataset", "fold", "name"))
+    if found != wanted:
+        raise DataError(
+            "these weights belong elsewhere", where=where, why=f"wanted {wanted}, found {found}",
+            do="give the weights of this data set, fold and name",
         )  # fmt: skip

@@ -157,7 +157,7 @@ def require_settings(folders: Iterable[str | Path], wanted: str | None) -> None:
     """
     for folder in folders if wanted is not None else ():
         path = Path(folder) / MANIFEST
-        require(read_json(path).get("settings"), wanted, path, "shard")
+        require(read_json(path).get("settings"), wanted, path, "shard", whole=True)
 
 
 def read_windows(folders: Iterable[str | Path]) -> pd.DataFrame:

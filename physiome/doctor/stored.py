@@ -24,7 +24,9 @@ def shards(config: Config, dataset: str) -> Iterator[Line]:
         except PhysioError as error:
             yield Line("FAIL", "shards", str(error))
             continue
-        other += any(differences(found.get("settings"), config.datasets[dataset].shard_settings()))
+        other += any(
+            differences(found.get("settings"), config.datasets[dataset].shard_settings(), True)
+        )
     if other:
         yield Line("warn", "shards", f"{other} of {dataset} have other settings than configured",
                    "Snakemake will write them again, and train on them again")  # fmt: skip

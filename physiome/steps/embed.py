@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from physiome.config.agreement import require
+from physiome.config.agreement import require, require_owner
 from physiome.config.embedding import EmbedSettings
 from physiome.data.shards import require_settings
 from physiome.errors import DataError
@@ -40,8 +40,8 @@ def run(
         index = np.flatnonzero(labelled & np.isin(roles, ("train", "valid", "test")))
         method, manifest = _load(spec, weights)
         if weights is not None:
-            require(manifest["settings"], train_settings, weights, "model")
-            _check_owner(spec, fold, weights, manifest)
+            require_owner(manifest, (spec.dataset, fold, spec.name), weights)
+            require(manifest.get("settings"), train_settings, weights, "model")
             _check_shards(store.settings_digest, weights, manifest)
         method.to(chosen).eval()
         subsets = all_subsets(spec.modalities)
@@ -70,17 +70,6 @@ def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, dict]:
 
     method = build_method(spec.base, spec.plain(), fresh_stands(spec.base, spec.plain()))
     return method, load_weights(method, weights) if weights else {}
-
-
-def _check_owner(spec: EmbedSettings, fold: int, path: Path, manifest: dict) -> None:
-    """Weights of another fold have seen this fold's test subjects."""
-    wanted = (spec.dataset, fold, spec.name)
-    found = (manifest["dataset"], manifest["fold"], manifest["name"])
-    if found != wanted:
-        raise DataError(
-            "these weights belong elsewhere", where=path, why=f"wanted {wanted}, found {found}",
-            do="give the weights of this data set, fold and name",
-        )  # fmt: skip
 
 
 def _check_shards(digest: str, path: Path, manifest: dict) -> None:

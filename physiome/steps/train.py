@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from physiome.config.agreement import require
+from physiome.config.agreement import require, require_owner
 from physiome.config.base import Spec
 from physiome.config.model import EncoderSpec
 from physiome.config.training import TrainSpec
@@ -82,14 +82,7 @@ def _load_stands(
     fresh = fresh_stands(spec.base, spec.plain())
     for name, path, stand in zip(names, paths, fresh, strict=True):
         manifest = load_weights(stand, path)
-        # An encoder of another fold has seen this fold's test subjects.
-        found = (manifest["dataset"], manifest["fold"], manifest["name"])
-        if found != (spec.dataset, fold, name):
-            raise DataError(
-                "these weights belong elsewhere", where=path,
-                why=f"wanted {(spec.dataset, fold, name)}, found {found}",
-                do="give the weights of this data set, fold and name",
-            )  # fmt: skip
-        require(manifest["settings"], wanted, path, "model")
+        require_owner(manifest, (spec.dataset, fold, name), path)
+        require(manifest.get("settings"), wanted, path, "model")
         loaded[name] = (stand, manifest)
     return loaded

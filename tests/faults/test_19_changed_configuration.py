@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import yaml
 from small import settings_of
 from tiny import NAMES
@@ -13,6 +14,7 @@ from tinyshards import tiny_store
 from physiome.errors import DataError
 from physiome.files import canonical_json, write_json
 from physiome.steps import embed, folds, pretrain, train
+from physiome.training.checkpoint import read_weights, save_weights
 
 # What every change of a table's data or scores makes again
 REPORTED = {
@@ -140,6 +142,25 @@ def test_fault_19_shards_of_other_settings_are_refused_by_every_step_that_reads_
     assert "window.lowpass_hz: 40.0, not 30.0" in line
     assert caught.value.exit_code == 2
     assert [p.name for p in place.iterdir() if p.name.startswith(("new", ".new"))] == []
+
+
+def test_fault_19_shards_with_more_than_is_configured_are_refused(place):
+    fewer = WRITTEN | {"window": {"length_s": 9.0}}
+    with pytest.raises(DataError, match=r"window\.lowpass_hz: 40\.0, not None"):
+        run("embed", place, fewer)
+
+
+def test_fault_19_weights_that_do_not_say_whose_they_are_are_refused(place, tmp_path):
+    path = tmp_path / "w.safetensors"
+    tensors, _ = read_weights(place / "good.safetensors")
+    holder = torch.nn.Module()
+    holder.state_dict = lambda: tensors
+    save_weights(path, holder, {})
+    with pytest.raises(DataError, match=r"these weights belong elsewhere.*found \(None, "):
+        embed.run(
+            embedding(), shards(place), place / "folds.json", 1, tmp_path / "a.npy", path,
+            train_settings=trained(),
+        )  # fmt: skip
 
 
 def test_fault_19_shards_and_weights_of_the_configured_settings_are_used(place, tmp_path):
