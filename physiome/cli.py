@@ -318,3 +318,13 @@ def main() -> None:
             raise
         print(f"physiome: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # a file that may not be read, a disk that fails
+        if os.environ.get("PHYSIOME_DEBUG"):
+            raise
+        line = PhysioError(
+            "file cannot be read or written", where=error.filename,
+            why=error.strerror or str(error),
+            do="check the file, its permissions and its disk, then run again",
+        )  # fmt: skip
+        print(f"physiome: error: {line}", file=sys.stderr)
+        sys.exit(line.exit_code)

@@ -120,6 +120,13 @@ def test_a_missing_input_is_one_line_that_names_it(tmp_path):
     assert "Traceback" not in said.stderr
 
 
+def test_a_folder_in_place_of_a_file_is_one_line_that_names_it(tmp_path):
+    said = run("concat", tmp_path, "--output", tmp_path / "all.csv")
+    assert said.returncode == 2
+    assert f"{tmp_path}: file cannot be read or written - Is a directory" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
 def test_the_traceback_is_shown_on_request(tmp_path):
     said = run("check", tmp_path / "none.yaml", PHYSIOME_DEBUG="1")
     assert said.returncode != 0

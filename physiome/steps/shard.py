@@ -19,7 +19,7 @@ from physiome.data.cut import cut_record
 from physiome.data.integrity import AlteredFileError, check_unaltered
 from physiome.data.recording import RawRecord
 from physiome.data.shards import write_shard
-from physiome.errors import DataError
+from physiome.errors import DataError, PhysioError
 from physiome.files import digest, read_json
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,12 @@ def _cut_one(record: RawRecord, raw: Path, settings: ShardSettings) -> tuple[Cut
         cut = {}, pd.DataFrame(), entry
     except AlteredFileError:
         raise  # not a bad recording: leaving it out would lose one that can be had again
+    except OSError as error:  # likewise
+        raise PhysioError(
+            f"raw file of record {record.record} cannot be read",
+            where=error.filename or record.signals, why=error.strerror or str(error),
+            do="check its permissions and its disk, then run again",
+        ) from error  # fmt: skip
     except Exception as error:
         raise RuntimeError(f"record {record.record}: {type(error).__name__}: {error}") from error
     return cut, time.perf_counter() - began

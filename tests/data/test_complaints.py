@@ -1,3 +1,4 @@
+import errno
 import warnings
 
 import pytest
@@ -25,6 +26,11 @@ def test_our_own_errors_and_a_lack_of_memory_pass():
         with pytest.raises(type(error)) as caught, refuse_complaints("a.edf", "lib"):
             raise error
         assert caught.value is error
+
+
+def test_a_disk_that_fails_says_nothing_about_the_file():
+    with pytest.raises(OSError, match="Input/output"), refuse_complaints("a.edf", "lib"):
+        raise OSError(errno.EIO, "Input/output error")
 
 
 def test_a_warning_about_the_library_s_code_is_passed_on():

@@ -104,6 +104,12 @@ def test_a_header_of_megabytes_is_refused_unread(record):
         open_reader(record)
 
 
+def test_a_name_longer_than_a_file_system_takes_is_refused(record):
+    record.write_text(record.read_text().replace(f"{NAME}.mat", "x" * 300 + ".dat"))
+    with pytest.raises(DataError, match="signal file is not beside its header"):
+        open_reader(record)
+
+
 def test_a_cut_compressed_signal_is_refused(shared_data, tmp_path):
     for file in (shared_data / "wfdb-samples").iterdir():
         shutil.copyfile(file, tmp_path / file.name)

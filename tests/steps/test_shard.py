@@ -8,7 +8,7 @@ import pytest
 from physiome.config.data import Dataset
 from physiome.data.recording import RawRecord
 from physiome.data.shards import read_manifest, read_windows
-from physiome.errors import DataError
+from physiome.errors import DataError, PhysioError
 from physiome.files import canonical_json, digest, file_digest, write_json
 from physiome.steps import shard
 
@@ -117,3 +117,16 @@ def test_a_foreign_list_of_records_is_refused(tmp_path):
     write_json(tmp_path / "raw.json", {"records": [{"name": "x"}]})
     with pytest.raises(DataError, match="not a list of raw records"):
         run(tmp_path / "raw.json", tmp_path / "shard")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_fails_leaves_no_record_out(batch, tmp_path, workers):
+    """A recording that can be read another time must not be lost: the step fails."""
+    (tmp_path / "r0.edf").unlink()
+    (tmp_path / "r0.edf").symlink_to("/proc/self/mem")  # reading it gives EIO, as bad sectors do
+    with pytest.raises(
+        PhysioError, match=r"r0\.edf: raw file of record r0 cannot be read"
+    ) as error:
+        run(batch, tmp_path / "shard", workers)
+    assert error.value.exit_code == 2
+    assert not (tmp_path / "shard" / "manifest.json").exists()

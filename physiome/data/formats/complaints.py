@@ -5,6 +5,7 @@ printed line (vitaldb), and raise whatever they stumble over.
 """
 
 import contextlib
+import errno
 import io
 import re
 import warnings
@@ -15,6 +16,8 @@ from physiome.errors import DataError
 
 # These speak of the library's own code, not of the file; they are passed on.
 OF_CODE = (ResourceWarning, DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+# Nor do these: the file may be read another time.
+OF_MACHINE = (errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE, errno.ENFILE)
 
 
 @contextlib.contextmanager
@@ -28,7 +31,8 @@ def refuse_complaints(
         known: how complaints begin (a pattern) whose cause the caller has found and noted itself.
 
     Raises:
-        DataError: the library warned, printed or raised; our own errors and a lack of memory pass.
+        DataError: the library warned, printed or raised; our own errors, a lack of memory
+            and a disk that fails pass.
     """
     said = io.StringIO()
     try:
@@ -38,6 +42,8 @@ def refuse_complaints(
     except (DataError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in OF_MACHINE:
+            raise
         raise DataError(
             what or f"{library} cannot read this file", where=path,
             why=f"{type(error).__name__}: {error}", do="fetch the file again",

@@ -18,6 +18,7 @@ LONGEST_S = 366 * 86400.0  # of a recording
 FASTEST_HZ = 1e6
 MOST_SAMPLES = 2_000_000_000  # of one signal; 12 weeks of 250 Hz
 LARGEST_HEADER = 1 << 20  # bytes
+LONGEST_NAME = 255  # bytes of a file's name, on all common file systems
 BYTES = {"8": 1.0, "80": 1.0, "16": 2.0, "61": 2.0, "160": 2.0, "24": 3.0, "32": 4.0, "212": 1.5}
 
 
@@ -132,7 +133,7 @@ def _check_files(path: Path, header: Any) -> list[Path]:
     for place, name in enumerate(header.file_name):
         files.setdefault(name, []).append(place)
     for name, places in files.items():
-        if name in ("", ".", "..") or Path(name).name != name:
+        if name in ("", ".", "..") or Path(name).name != name or len(name) > LONGEST_NAME:
             raise DataError("signal file is not beside its header", where=path, why=repr(name),
                             do="put it there and correct the header")  # fmt: skip
         file = path.with_name(name)
