@@ -17,6 +17,7 @@ Row = dict[str, str]  # one record; `signals` and `annotations` are relative to 
 CORE = ("record", "subject", "signals", "annotations")  # the first columns of every record table
 PROBLEM = "problem"  # column: why a listed record cannot be used
 LONGEST_ID = 100
+SHOWN = 10  # missing records that an error names; the log names all
 
 
 def read_rows(path: str | Path, required: Sequence[str] = CORE) -> list[Row]:
@@ -117,9 +118,10 @@ def fill_each(rows: Iterable[Row], folder: Path, get: Callable[[Row], None]) -> 
                 problem = str(error)
         records.append(_raw_record(row, folder, problem))
     if later:
-        first = next(iter(later.values()))
+        first, more = next(iter(later.values())), len(later) - SHOWN
+        names = ", ".join([*later][:SHOWN]) + (f" and {more} more, named above" if more > 0 else "")
         raise NotYetError(
-            f"files of {len(later)} of {len(records)} records are missing: {', '.join(later)}",
+            f"files of {len(later)} of {len(records)} records are missing: {names}",
             where=folder, why=f"{first.where}: {first.what} - {first.why}",
             do="check the network, then run again: downloads are continued",
         )  # fmt: skip

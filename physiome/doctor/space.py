@@ -46,8 +46,10 @@ def disk(config: Config) -> Iterator[Line]:
         text += shown or "nothing but models and tables"
         if known > free:
             yield Line("FAIL", "disk", text, f"free {size(known - free)}, or use fewer data sets")
-        elif known > 0.8 * free or any(a.value is None for _, _, a in parts):
-            yield Line("warn", "disk", text, "models come on top; keep an eye on it")
+        elif known > 0.8 * free:
+            yield Line("warn", "disk", text, "little is left, and models come on top")
+        elif any(a.value is None for _, _, a in parts):
+            yield Line("warn", "disk", text, "what is marked ? and models come on top")
         else:
             yield Line("ok", "disk", text + "; models come on top")
 

@@ -38,7 +38,7 @@ def hours(config: Config) -> Iterator[Line]:
             text += f"one at a time (windows {count.basis})"
         unknown = Counter(model[2].split("/")[0] for model in todo if model not in known)
         if unknown:
-            text += f"; no speed was measured of {sum(unknown.values())}"
+            text += f"; {sum(unknown.values())} of unknown speed"
             yield Line("warn", "hours", text, "make estimate gives hours at an assumed speed")
         else:
             yield Line("ok", "hours", text)

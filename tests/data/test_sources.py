@@ -1,6 +1,7 @@
 import pytest
 
 from physiome.data.record_table import check_id, check_inside, fill_each, read_rows, write_rows
+from physiome.data.recording import NotYetError
 from physiome.data.sources import SOURCES, SourceSettings, open_source
 from physiome.errors import ConfigError, DataError
 
@@ -100,3 +101,14 @@ def test_one_bad_record_does_not_stop_the_others(tmp_path):
     assert records[0].signals == str(tmp_path / "a.edf")
     assert records[0].annotations is None
     assert records[0].columns == {"age": "3"}
+
+
+def test_of_many_missing_records_the_first_are_named_and_the_others_counted(tmp_path):
+    def unreachable(row):
+        raise NotYetError("file cannot be fetched", where=row["signals"])
+
+    rows = [{"record": f"r{i}", "subject": "s", "signals": f"r{i}.edf"} for i in range(12)]
+    with pytest.raises(
+        NotYetError, match=r"12 of 12 .*missing: r0, .*, r9 and 2 more, named above"
+    ):
+        fill_each(rows, tmp_path, unreachable)

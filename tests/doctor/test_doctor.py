@@ -214,7 +214,7 @@ def test_hours_come_from_finished_trainings_only(mine, tmp_path):
     config = mine(methods=["physiome", "handmade"])
     (line,) = work.hours(config)
     assert (line.level, line.text) == (
-        "warn", "sleep_edf: 4 trainings left; no speed was measured of 4",
+        "warn", "sleep_edf: 4 trainings left; 4 of unknown speed",
     )  # fmt: skip
     models = tmp_path / "results/models/sleep_edf"
     for name in ("physiome", *(f"encoders/dp_neuronet/{m}" for m in ("eog", "eeg_pz_oz"))):
@@ -223,7 +223,7 @@ def test_hours_come_from_finished_trainings_only(mine, tmp_path):
     (line,) = work.hours(config)
     # 12 nights of 0.8 h are 1,152 windows; a third of them are trained on for seven epochs, twice
     assert "3 trainings left; 2 of them 3.0 hours" in line.text
-    assert "no speed was measured of 1" in line.text
+    assert "1 of unknown speed" in line.text
 
 
 def run(*arguments):
