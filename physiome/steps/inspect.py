@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,12 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
 
 def _files(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            yield from (p for p in inside if p.is_file())
+        if os.path.isdir(path):  # of a path that may not be looked at: no, then its block says why
+            closed: list[OSError] = []
+            walked = os.walk(path, onerror=closed.append)
+            inside = [Path(folder, name) for folder, _, names in walked for name in names]
+            yield from (Path(error.filename) for error in closed)  # their blocks say why
+            yield from sorted(p for p in inside if p.suffix.lower() in SUFFIXES)
         else:
             yield path
 

@@ -1,8 +1,11 @@
 """What `physiome inspect` says about recordings."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
+from functools import partial
 
 import edfio
 import numpy as np
@@ -117,6 +120,23 @@ def test_a_folder_has_one_map_with_other_names_as_aliases(tmp_path, capsys):
     assert map_["eog"]["aliases"] == ["EOG R"]
     inspect.run([tmp_path], [], as_json=True)
     assert json.loads(capsys.readouterr().out)["proposal"] == map_
+
+
+def test_a_folder_that_may_not_be_read_is_named_and_the_others_go_on(tmp_path, capsys, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    write(tmp_path, hypnogram=False)
+
+    def refusing(real, path):
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, partial(refusing, getattr(os, name)))
+    inspect.run([tmp_path], [])
+    text = capsys.readouterr().out
+    assert f"cannot be read: {tmp_path / 'closed'}: may not be read - " in text
+    assert text.endswith("2 files: 1 read, 1 not\n")
 
 
 def test_a_second_configuration_without_its_option_is_told_so(tmp_path, config):

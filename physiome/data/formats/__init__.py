@@ -12,11 +12,20 @@ def open_reader(path: str | Path) -> Reader:
     """Open and verify a recording: `.edf`, `.vital`, or a WFDB record (`.hea`, `.mat`, `.dat`).
 
     Raises:
-        DataError: the file is missing, of an unknown kind, cut or damaged.
+        DataError: the file is missing, may not be read, is of an unknown kind, cut or damaged.
     """
     path = Path(path)
+    try:
+        return _open(path)
+    except PermissionError as error:
+        raise DataError("may not be read", where=path, why=str(error),
+                        do="change its permissions or those of its folder") from None  # fmt: skip
+
+
+def _open(path: Path) -> Reader:
     suffix = path.suffix.lower()
     if path.is_dir():
+        next(path.iterdir(), None)  # one that may not be read says so
         raise DataError("a folder, not a recording", where=path, do="name a file in it")
     if suffix not in SUFFIXES:
         raise DataError("unknown kind of file", where=path, why=f"suffix {path.suffix!r}",
