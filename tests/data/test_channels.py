@@ -38,12 +38,19 @@ def cut(opened, *wanted):
     return cut_windows(RawRecord("a", "a", str(opened.path)), opened, settings(*wanted))
 
 
-def test_a_channel_of_another_kind_is_never_suggested(tmp_path):
+@pytest.mark.parametrize("wanted", ["EOG horizontal", "EEG Fpz-Cz"])
+def test_a_channel_of_another_kind_is_never_suggested(tmp_path, wanted):
     known = reader(tmp_path, "Resp oro-nasal", "EEG Pz-Oz")
-    for wanted in ("EOG horizontal", "EEG Fpz-Cz"):
-        with pytest.raises(DataError, match="known: EEG Pz-Oz, Resp oro-nasal") as error:
-            pick_channels(known, settings(wanted, "uV"))
-        assert "did you mean" not in str(error.value)
+    strict = settings(wanted, "uV").model_copy(update={"strict_channels": True})
+    with pytest.raises(DataError, match=f"{wanted}.* - known: EEG Pz-Oz, Resp oro-nasal"):
+        pick_channels(known, strict)
+
+
+def test_without_any_wanted_channel_all_there_are_named_once(tmp_path):
+    known = reader(tmp_path, "Resp oro-nasal", "EEG Pz-Oz")
+    said = r"none of the wanted .* - no channel 'ABP'; known: EEG Pz-Oz, Resp oro-nasal$"
+    with pytest.raises(DataError, match=said):
+        pick_channels(known, settings("ABP", "mmHg"))
 
 
 def test_pressure_in_kilopascals_is_converted(tmp_path):
