@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,7 +117,7 @@ def _remove_orphans(path: Path) -> None:
     start, end = f".{path.name}.{HOST}.", ".tmp"
     for name in os.listdir(path.parent):
         number = name[len(start) : -len(end)]
-        if name.startswith(start) and name.endswith(end) and number.isdecimal():
+        if name.startswith(start) and name.endswith(end) and re.fullmatch("[0-9]{1,9}", number):
             try:
                 os.kill(int(number), 0)
             except ProcessLookupError:

@@ -103,3 +103,20 @@ def test_fault_11_what_the_decoder_prints_is_an_error(folder, tmp_path, monkeypa
     monkeypatch.setattr(vitaldb, "VitalFile", printing)
     reasons = left_out(to_shard(dataset(folder), folder, tmp_path))
     assert "vitaldb complains about this file - Error in reading file" in reasons[GOOD]
+
+
+def test_fault_11_samples_that_the_decoder_drops_are_counted_and_missed(
+    folder, tmp_path, monkeypatch
+):
+    import vitaldb
+
+    class Lossy(vitaldb.VitalFile):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            for track in self.trks.values():
+                track.recs = track.recs[:-1]
+
+    monkeypatch.setattr(vitaldb, "VitalFile", Lossy)
+    reasons = left_out(to_shard(dataset(folder), folder, tmp_path))
+    assert "track 'SNUADC/ART' is not decoded as it is stored - " in reasons[GOOD]
+    assert LACKING in reasons

@@ -9,7 +9,7 @@ import pytest
 from crashes import EPOCHS, at_step, files_below, train, write_place
 
 from physiome.errors import TrainingError
-from physiome.files import atomic_path
+from physiome.files import HOST, atomic_path, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED = """
@@ -83,7 +83,7 @@ def test_fault_27_two_processes_writing_one_file_leave_one_whole_file(tmp_path):
 
 def test_fault_27_what_a_killed_process_left_is_removed_and_a_living_ones_stays(tmp_path):
     leave = (
-        "import os, sys; from physiome.files import atomic_path\n"
+        "import os, sys; from physiome.files import HOST, atomic_path, write_text\n"
         "with atomic_path(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half'); print(temporary.name, flush=True)\n"
         "    os.kill(os.getpid(), 9) if sys.argv[2] == 'dies' else sys.stdin.read()\n"
@@ -108,3 +108,10 @@ def test_fault_27_what_a_killed_process_left_is_removed_and_a_living_ones_stays(
     assert left == {names[1], temporary.name}
     assert names[0] not in left
     assert list(files_below(tmp_path)) == ["table.csv"]
+
+
+def test_fault_27_a_temporary_name_that_no_process_can_have_is_left_alone(tmp_path):
+    foreign = tmp_path / f".table.csv.{HOST}.{'9' * 30}.tmp"
+    foreign.write_text("whose?", encoding="utf-8")
+    write_text(tmp_path / "table.csv", "whole")
+    assert foreign.exists()
