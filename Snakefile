@@ -46,4 +46,5 @@ rule all:
 rule data:
     input:
         expand("<results>/folds/{dataset}.json", dataset=CONFIG.used),
+        [manifest for dataset in CONFIG.used for manifest in shards_of(dataset)],
     localrule: True
