@@ -75,3 +75,13 @@ def test_a_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="it unpacks to"):
         read(path)
     assert read.peak < 20e6
+
+
+def test_a_track_of_a_moment_in_a_day_is_as_good_as_absent(tmp_path):
+    """A sensor that was tried on once: no fault of the file, whose other tracks are used."""
+    path = write(tmp_path, [track(500.0), record(), record(START + 86_000)])
+    reader = open_reader(path)
+    assert reader.channels() == {}
+    assert reader.notes == ["track 'ART' is as good as absent: it has 200 samples"]
+    assert read(path) == []
+    assert read.peak < 50e6

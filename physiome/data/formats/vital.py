@@ -20,6 +20,7 @@ from physiome.data.formats.vital_packets import (
     Census,
     Cut,
     check_size,
+    is_sparse,
     take_census,
 )
 from physiome.data.recording import Channel
@@ -38,11 +39,17 @@ class VitalReader:
         self.files = (self.path,)
         self.notes: list[str] = []
         census = _verify(self.path)
-        self._tracks = {n: t for n, t in census.tracks.items() if t.kind == WAVEFORM and t.rate_hz}
+        self._waves = {n: t for n, t in census.tracks.items() if t.kind == WAVEFORM and t.rate_hz}
         if census.stop_s <= census.start_s:
             raise DataError("file holds no records", where=self.path, do=FETCH)
         self.start: float | None = census.start_s
         self.duration_s = census.stop_s - census.start_s
+        self._tracks = {n: t for n, t in self._waves.items() if not is_sparse(t, self.duration_s)}
+        self.notes += [
+            f"track {name!r} is as good as absent: it has {track.samples} samples"
+            for name, track in self._waves.items()
+            if name not in self._tracks
+        ]
 
     def channels(self) -> dict[str, Channel]:
         """Waveform tracks by `device/track` name."""
@@ -83,7 +90,7 @@ class VitalReader:
         counted = self._tracks[name]
         check_size(self.path, name, counted, self.duration_s)
         # The decoder takes "ART" for every track whose name ends so.
-        others = [other for other in self._tracks if other != name and other.endswith(name)]
+        others = [other for other in self._waves if other != name and other.endswith(name)]
         with refuse_complaints(self.path, "vitaldb"):
             track = vitaldb.VitalFile(str(self.path), [name], exclude=others).trks.get(name)
         if track is None:
