@@ -308,9 +308,12 @@ def _stop(number: int, _: object) -> None:
 def main() -> None:
     """Run the command line; our own errors end as one line and exit code 2.
 
-    SIGTERM ends it with 143, after what was begun is removed; training saves its progress first.
+    SIGTERM ends it with 143, Ctrl-C with 130, after what was begun is removed; training saves its
+    progress first.
     """
     signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # ignored in the background
+        signal.signal(signal.SIGINT, _stop)
     try:
         app()
     except PhysioError as error:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import time
 from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
@@ -58,9 +59,9 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
     }  # fmt: skip
     writing = write_shard(folder, parsed.modalities, parsed.window.samples, facts)
     with closing(_cut_all(records, raw, parsed, workers)) as cuts, writing as shard:
-        for signals, windows, entry in cuts:
+        for rows, windows, entry in cuts:
             if len(windows):
-                shard.add(signals, windows)
+                shard.add(rows, windows)
             shard.note(entry)
 
 
@@ -74,12 +75,18 @@ def _cut_all(
             yield _logged(*work(record))
         return
     # Not forked: a fork would copy the locks of libraries' threads.
-    with ProcessPoolExecutor(min(workers, len(records)), mp_context=get_context("spawn")) as pool:
+    count, context = min(workers, len(records)), get_context("spawn")
+    with ProcessPoolExecutor(count, context, _leave_ctrl_c_to_the_parent) as pool:
         try:
             for result in pool.map(work, records):
                 yield _logged(*result)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # after an error none is begun anew
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    """A terminal sends it to all processes; workers finish the record they are at."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _cut_one(record: RawRecord, raw: Path, settings: ShardSettings) -> tuple[Cut, float]:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -83,5 +84,26 @@ def test_fault_28_sharding_leaves_the_old_shard_and_nothing_half_written(
     assert exit_code(monkeypatch, arguments) == SIGNALS[number]
     assert len(records) == 2
     assert files_below(tmp_path / "shard") == old
-    if number == signal.SIGTERM:
-        assert "stopped by SIGTERM - nothing is half-written" in capsys.readouterr().err
+    assert f"stopped by {number.name} - nothing is half-written" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_fault_28_ctrl_c_reaches_sharding_with_workers_and_is_told_in_one_line(tmp_path):
+    nights = write_nights(tmp_path / "nights", 6)
+    to_shard(sleep(nights), nights, tmp_path)
+    old = files_below(tmp_path / "shard")
+    changed = json.dumps(sleep(nights, window={"length_s": 20.0}).shard_settings())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "physiome", "shard", "--settings", changed, "--workers", "2",
+         "--raw", tmp_path / "raw.json", "--folder", tmp_path / "shard"],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = [next(line for line in process.stderr if "record=" in line)]
+    os.killpg(process.pid, signal.SIGINT)
+    said += process.stderr.read().splitlines()
+    assert process.wait() == 130
+    assert "stopped by SIGINT" in said[-1]
+    assert not [line for line in said if "Traceback" in line]
+    assert files_below(tmp_path / "shard") == old
