@@ -29,11 +29,12 @@ def code(*modules: str) -> str:
         if name in seen or name in LEFT_OUT:
             continue
         seen.add(name)
-        todo += _imports(name)
-    text = "\n".join(f"{name} {_digest(name)}" for name in sorted(seen))
+        todo += _facts(name)[0]
+    text = "\n".join(f"{name} {_facts(name)[1]}" for name in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@cache
 def source_of(name: str) -> Path | None:
     """The file of a module of this package; None if there is no such module."""
     path = ROOT.joinpath(*name.split(".")[1:])
@@ -43,29 +44,14 @@ def source_of(name: str) -> Path | None:
     return None
 
 
-def _tree(name: str) -> ast.Module:
+@cache
+def _facts(name: str) -> tuple[list[str], str]:
+    """The package's modules that `name` imports, anywhere, and the hash of its code and tables."""
     path = source_of(name)
     if path is None:
         raise ConfigError("there is no such module", where=name, do="correct physiome/registry.py")
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _imports(name: str) -> list[str]:
-    """Modules of this package that `name` imports, anywhere in its source."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found: list[str] = []
-    for node in ast.walk(_tree(name)):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.append(node.module)
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return [module for module in found if module.startswith(f"{PACKAGE}.") and source_of(module)]
-
-
-@cache
-def _digest(name: str) -> str:
-    tree = _tree(name)
     tables = ""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -73,8 +59,13 @@ def _digest(name: str) -> str:
             del body[0]
         if isinstance(node, ast.Constant):
             tables += _table(name, node.value)
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    imports = [module for module in found if module.startswith(f"{PACKAGE}.") and source_of(module)]
     # Written out again: without comments and layout, and nearly the same in all versions of Python.
-    return hashlib.sha256((ast.unparse(tree) + tables).encode()).hexdigest()
+    return imports, hashlib.sha256((ast.unparse(tree) + tables).encode()).hexdigest()
 
 
 def _table(module: str, value: object) -> str:
