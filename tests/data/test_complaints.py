@@ -52,6 +52,8 @@ def test_only_what_the_caller_knows_of_is_let_pass():
         limited("Limited 3 annotations", "Not so Limited 3")
 
 
-def test_silence_is_fine():
+def test_silence_is_fine_and_what_is_printed_later_is_printed(capsys):
     with refuse_complaints("a.edf", "lib"):
-        pass
+        samples = [1, 2]
+    print(samples)
+    assert capsys.readouterr().out == "[1, 2]\n"
