@@ -52,11 +52,10 @@ class BackboneEncoder(Method):
         self.encoder.image.calibrate(sample[self.modalities[0]])
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
-        """Term across: contrast between the views, which pass as one batch."""
+        """Term across: contrast between the views. Each passes alone, for its batch-norms' sake."""
         x, augment = batch[self.modalities[0]], self.spec.augment
         views = two_views(x, rng, augment.probability, augment.crop, augment.segments)
-        projected = self.projection(self.encoder(torch.cat(views))[:, 0])  # (2B, D)
-        first, second = projected.chunk(2)
+        first, second = (self.projection(self.encoder(view)[:, 0]) for view in views)  # (B, D)
         return {"across": nt_xent(first, second, self.spec.temperature)}
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:

@@ -1,12 +1,15 @@
 """NeuroNet and DP-NeuroNet: self-supervised encoders of one modality (Appendix I; eq. 1, 16-18).
 
 Masked prediction of frame features, and contrast between random maskings; DP-NeuroNet feeds two
-differently augmented views through the same weights and contrasts them as well. Both views, and
-both maskings of each, pass as one batch, and the cross-view contrast reuses the class tokens of
-passes that exist: equal in distribution to the published arrangement with its third masked pass.
+differently augmented views through the same weights and contrasts them as well. Where only layers
+without batch statistics are passed, both maskings of both views pass as one batch. The frame
+network sees one view at a time and the projection head one pass, as published: batch-norms that
+pooled them would let each view read the other's statistics, which evaluation never shows and
+training gives way to. The cross-view contrast reuses the class tokens of passes that exist: equal in
+distribution to the published arrangement with its third masked pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -38,8 +41,7 @@ class NeuroNet(Method):
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Terms masked, within, and feature_variance (logged: a collapse shows there first)."""
-        masked, classes, features = self.masked_passes(batch[self.modalities[0]], rng)
-        first, second = classes.chunk(2)
+        masked, (first, second), features = self.masked_passes([batch[self.modalities[0]]], rng)
         return {
             "masked": masked,
             "within": nt_xent(first, second, self.spec.temperature),
@@ -50,22 +52,26 @@ class NeuroNet(Method):
         """Scale the raw signal by these constants before framing."""
         self.encoder.scaling.set(*constants[self.modalities[0]])
 
-    def masked_passes(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Two masked passes of every row of x (B, L).
+    def masked_passes(
+        self, views: Sequence[Tensor], rng: torch.Generator
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Two masked passes of every view (B, L).
 
         Returns:
-            The masked-prediction loss averaged over both passes, the projected class tokens
-            (2B, D) with the first pass's B rows first, and the frame features f (B, N, features).
+            The masked-prediction loss averaged over all passes; the projected class tokens (B, D)
+            of each: the first passes of all views, then the second; and the frame features f
+            (V B, N, features), view after view.
         """
         encoder = self.encoder
-        features = encoder.features(x)
-        twice = features.repeat(2, 1, 1)  # (2B, N, features): both maskings as one batch
+        features = torch.cat([encoder.features(x) for x in views])  # batch-norm: a view at a time
+        twice = features.repeat(2, 1, 1)  # (2 V B, N, features): both maskings as one batch
         kept = random_kept(len(twice), encoder.n, n_kept(encoder.n, self.spec.mask_ratio), rng)
-        tokens = encoder.tokens(twice, kept)  # (2B, K + 1, D)
+        tokens = encoder.tokens(twice, kept)  # (2 V B, K + 1, D)
         predicted = self.decoder(tokens[:, 1:], kept)
         target = twice.detach() if self.spec.detach_target else twice
         masked = masked_mse(predicted, target, masked_positions(kept, encoder.n))
-        return masked, self.projection(tokens[:, 0]), features
+        classes = [self.projection(c) for c in tokens[:, 0].chunk(2 * len(views))]  # likewise
+        return masked, classes, features
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> tokens e (B, N + 1, D)."""
@@ -85,9 +91,8 @@ class DPNeuroNet(NeuroNet):
         """Terms masked (half the sum of four), within (half the sum of two), across (eq. 1)."""
         x, augment = batch[self.modalities[0]], self.spec.augment
         views = two_views(x, rng, augment.probability, augment.crop, augment.segments)
-        masked, classes, features = self.masked_passes(torch.cat(views), rng)
-        # Rows: pass 1 of view 1, pass 1 of view 2, pass 2 of view 1, pass 2 of view 2.
-        one_first, two_first, one_second, two_second = classes.chunk(4)
+        masked, classes, features = self.masked_passes(views, rng)
+        one_first, two_first, one_second, two_second = classes
         tau = self.spec.temperature
         within = nt_xent(one_first, one_second, tau) + nt_xent(two_first, two_second, tau)
         return {

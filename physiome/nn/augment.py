@@ -26,7 +26,7 @@ def crop_view(x: Tensor, rng: torch.Generator, how: str = "stretch") -> Tensor:
     crop = x[:, start : start + size]
     if how == "tile":
         return crop.repeat(1, -(-length // size))[:, :length]
-    return F.interpolate(crop[:, None], size=length, mode="linear", align_corners=True)[:, 0]
+    return F.interpolate(crop[:, None], size=length, mode="linear", align_corners=False)[:, 0]
 
 
 def permute_view(x: Tensor, rng: torch.Generator, segments: int = 5) -> Tensor:

@@ -27,7 +27,8 @@ def test_the_stretched_crop_is_a_linear_interpolation_of_a_fifth_to_a_third(seed
     start, stop = round(float(where[0])), round(float(where[-1])) + 1
     size = stop - start
     assert LENGTH // 5 <= size < LENGTH // 3
-    at = np.linspace(start, stop - 1, LENGTH)
+    # Centres of the new samples in the crop, as in the published code; its ends are held.
+    at = np.clip((np.arange(LENGTH) + 0.5) * size / LENGTH - 0.5, 0, size - 1) + start
     for row, view in zip(noise, crop_view(noise, rng(seed)), strict=True):
         np.testing.assert_allclose(view, np.interp(at, np.arange(LENGTH), row), atol=1e-12)
 
