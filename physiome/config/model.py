@@ -87,11 +87,19 @@ class PhysioMESpec(Transformers):
     restore_heads: PositiveInt = 8
     mask_ratio: Ratio = 0.4
     temperature: PositiveFloat = 0.1
+    normalise_pooled: bool = True  # pooled tokens have length 1 in front of the projection heads
+    drop_groups: PositiveInt = 3  # parts of a batch, each of which drops modalities of its own
     lora: Lora = Lora()
+    embedding: Literal["mean", "per_modality"] = (
+        "mean"  # per_modality: the means of each side by side
+    )
     restoration: Literal["decoder", "masked", "memory"] = "decoder"
     restoration_gradient: bool = False
+    # What restoration decoders learn from: the pass that serves all losses, of sampled tokens, or
+    # one of their own of complete tokens, as at inference.
+    restore_from: Literal["sampled", "complete"] = "sampled"
     # Faults of the public code, for the row "as published": fresh weights for the pretrained
-    # encoders, and no gradient through encoder outputs, embedded tokens and decoders.
+    # encoders; no gradient through encoder outputs, embedding MLPs and decoders.
     defects: tuple[Literal["reinitialise", "detach"], ...] = ()
     weights: dict[Literal["intra", "missing", "contrast"], NonNegativeFloat] = Field(
         default={"intra": 1.0, "missing": 1.0, "contrast": 1.0}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from physiome.config.model import PhysioMESpec
 from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
@@ -34,6 +35,7 @@ class TokenFusion(Method):
     ):
         super().__init__(tuple(modalities), {str(t): w for t, w in spec.weights.items()})
         self.n, self.mask_ratio, self.temperature = n, spec.mask_ratio, spec.temperature
+        self.normalise_pooled = spec.normalise_pooled
         width, decoder = spec.width, (spec.decoder_width, spec.decoder_depth, spec.decoder_heads)
         self.enter = nn.ModuleDict({m: TokenMLP(inner, width) for m in modalities})
         self.modality_tokens = self.token_tables(width)
@@ -75,7 +77,13 @@ class TokenFusion(Method):
         self, fused: Mapping[str, Tensor], encoded: Mapping[str, Tensor],
         sampled: Mapping[str, Tensor],
     ) -> Tensor:  # fmt: skip
-        """Masked prediction (eq. 3), averaged over the sampled modalities."""
+        """Masked prediction (eq. 3), averaged over the sampled modalities.
+
+        Args:
+            fused: (B, K, width) of each sampled modality.
+            encoded: its tokens e (B, N + 1, D), the targets.
+            sampled: indices (B, K) of the tokens that were kept.
+        """
         losses = [
             masked_mse(
                 self.decoders[m](fused[m], index),
@@ -86,11 +94,19 @@ class TokenFusion(Method):
         ]
         return torch.stack(losses).mean()
 
-    def contrast(self, fused: Mapping[str, Tensor], encoded: Mapping[str, Tensor]) -> Tensor:
-        """The fused mean against each modality's own mean (eq. 5-7)."""
-        whole = self.project_fused(torch.cat(list(fused.values()), dim=1).mean(dim=1))
+    def contrast(self, pooled: Tensor, encoded: Mapping[str, Tensor]) -> Tensor:
+        """The pooled fused tokens (B, width) against each modality's own mean (eq. 5-7)."""
+        whole = self.project_fused(self._normalised(pooled))
         losses = [
-            nt_xent(self.project[m](e.mean(dim=1)), whole, self.temperature)
+            nt_xent(self.project[m](self._normalised(e.mean(dim=1))), whole, self.temperature)
             for m, e in encoded.items()
         ]
         return torch.stack(losses).mean()
+
+    def _normalised(self, pooled: Tensor) -> Tensor:
+        return F.normalize(pooled, dim=1) if self.normalise_pooled else pooled
+
+
+def pool(fused: Mapping[str, Tensor]) -> Tensor:
+    """Mean over all tokens of all modalities: (B, width)."""
+    return torch.cat(list(fused.values()), dim=1).mean(dim=1)

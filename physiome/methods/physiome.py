@@ -4,9 +4,13 @@ Training drops whole modalities (their tokens become mask tokens) and samples th
 others; modality decoders rebuild what was not sampled, restoration decoders what was dropped, and
 the fused representation is contrasted with each modality's own. At inference a first pass with mask
 tokens feeds the restoration decoders, and a second pass sees their tokens in place of the missing.
+
+Each part of a batch drops modalities of its own, so that every decoder has something to learn in
+nearly every step; the contrast, which wants many negatives, sees all parts together.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Self
 
 import torch
@@ -14,11 +18,12 @@ from torch import Tensor, nn
 
 from physiome.config.model import PhysioMESpec
 from physiome.methods.base import Inputs, Signals
-from physiome.methods.fusion import TokenFusion
+from physiome.methods.fusion import TokenFusion, pool
 from physiome.nn.lora import adapt, keep_frozen
-from physiome.nn.losses import masked_mse
+from physiome.nn.losses import mse
 from physiome.nn.masking import take_tokens
-from physiome.nn.tokens import TokenDecoder
+from physiome.nn.parts import Part, draw_parts, join, rows_of
+from physiome.nn.restorer import Restorer
 from physiome.nn.transformer import initialise
 
 
@@ -47,10 +52,7 @@ class PhysioME(TokenFusion):
         if spec.restoration == "decoder":
             restore = (spec.restore_width, spec.restore_depth, spec.restore_heads)
             self.restorers = nn.ModuleDict(
-                {
-                    m: TokenDecoder(spec.width, inner, self.n, *restore, fills=False)
-                    for m in encoders
-                }
+                {m: Restorer(spec.width, inner, self.n, *restore) for m in encoders}
             )
         if "reinitialise" in spec.defects:
             initialise(self)  # over the whole tree, pretrained encoders and LoRA included
@@ -70,6 +72,12 @@ class PhysioME(TokenFusion):
             keep_frozen(encoder, mode)
         return self
 
+    def groups(self) -> list[list[nn.Parameter]]:
+        """Restoration decoders apart: their size must not change how the encoder is clipped."""
+        apart = [p for n, p in self.named_parameters() if n.startswith("restorers.")]
+        rest = [p for n, p in self.named_parameters() if not n.startswith("restorers.")]
+        return [rest, apart] if apart else [rest]
+
     # Training
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
@@ -78,47 +86,96 @@ class PhysioME(TokenFusion):
         A modality that the batch really lacks is handled like a dropped one, without a target.
         """
         encoded = {m: self._cut(e) for m, e in self.encode(batch).items()}
-        present = list(encoded)
-        dropped = self._draw_dropped(present, rng)
-        kept = {m: None for m in present if m not in dropped}
-        sampled = {m: self.sample(len(encoded[m]), rng) for m in kept}
-        fused = self.fuse_tokens(
-            {
-                m: take_tokens(self._cut(self.enter_tokens(m, encoded[m])), sampled[m])
-                if m in kept
-                else self._stand_in(m, len(encoded[present[0]]))
-                for m in self.modalities
-            }
-        )
-        terms = {"intra": self._cut(self.intra(fused, encoded, sampled))}
+        size = len(next(iter(encoded.values())))
+        parts = self._draw_parts(tuple(encoded), size, rng)
+        sampled = {m: self.sample(size, rng) for m in encoded}
+        entered = self._enter_kept(encoded, parts)
+        fused = [
+            self._fuse_part({m: take_tokens(z, sampled[m][p.rows]) for m, z in tokens.items()}, p)
+            for tokens, p in zip(entered, parts, strict=True)
+        ]
+        kept = join(fused, parts, "kept")
+        targets = {m: rows_of(encoded[m], parts, m, "kept") for m in kept}
+        terms = {
+            "intra": self._cut(
+                self.intra(kept, targets, {m: rows_of(sampled[m], parts, m, "kept") for m in kept})
+            )
+        }
         if self.spec.restoration == "decoder":
-            terms["missing"] = self._cut(self._missing(fused, encoded, dropped))
-        terms["contrast"] = self.contrast(fused, encoded)
+            whole = (
+                fused if self.spec.restore_from == "sampled" else self._fuse_whole(entered, parts)
+            )
+            terms["missing"] = self._cut(self._missing(whole, encoded, parts))
+        terms["contrast"] = self.contrast(torch.cat([pool(f) for f in fused]), encoded)
         return terms
+
+    def _draw_parts(self, present: tuple[str, ...], size: int, rng: torch.Generator) -> list[Part]:
+        if "detach" in self.spec.defects:
+            # In the public code only the contrast has a gradient, and its pass drops nothing.
+            return [Part(slice(0, size), present, ())]
+        return draw_parts(present, size, self.spec.drop_groups, rng)
 
     def _cut(self, x: Tensor) -> Tensor:
         """x, without its gradient where the public code loses it (only "as published")."""
         return x.detach() if "detach" in self.spec.defects else x
 
-    def _draw_dropped(self, present: list[str], rng: torch.Generator) -> list[str]:
-        """k of the present modalities, k uniform on 0..len - 1, once per batch."""
-        device = rng.device
-        k = int(torch.randint(0, len(present), (1,), generator=rng, device=device))
-        order = torch.randperm(len(present), generator=rng, device=device).tolist()
-        return [present[i] for i in sorted(order[:k])]
+    def _enter_kept(
+        self, encoded: Mapping[str, Tensor], parts: Sequence[Part]
+    ) -> list[dict[str, Tensor]]:
+        """Embedded tokens z (b, N, width) of what each part keeps.
+
+        One call per modality: batch-norm sees all rows that keep it, and no dropped one.
+        """
+        entered: list[dict[str, Tensor]] = [{} for _ in parts]
+        for m, e in encoded.items():
+            places = [i for i, part in enumerate(parts) if m in part.kept]
+            if places:
+                z = self._cut(self.enter[m](rows_of(e, parts, m, "kept")[:, 1:]))
+                sizes = [len(e[parts[i].rows]) for i in places]
+                for i, piece in zip(places, z.split(sizes), strict=True):
+                    entered[i][m] = self.coded(m, piece)
+        return entered
+
+    def _fuse_part(self, tokens: Mapping[str, Tensor], part: Part) -> dict[str, Tensor]:
+        """Fused tokens of a part, with stand-ins for all it has no tokens of."""
+        size = part.rows.stop - part.rows.start
+        return self.fuse_tokens(
+            {m: tokens[m] if m in tokens else self._stand_in(m, size) for m in self.modalities}
+        )
+
+    def _fuse_whole(
+        self, entered: Sequence[dict[str, Tensor]], parts: Sequence[Part]
+    ) -> list[dict[str, Tensor]]:
+        """As the pass that all losses share, but of complete tokens: what inference restores from."""
+        with nullcontext() if self.spec.restoration_gradient else torch.no_grad():
+            return [self._fuse_part(t, p) for t, p in zip(entered, parts, strict=True)]
 
     def _missing(
-        self, fused: dict[str, Tensor], encoded: dict[str, Tensor], dropped: list[str]
-    ) -> Tensor:
-        if not dropped:
-            return next(iter(fused.values())).new_zeros((), dtype=torch.float32)
+        self, fused: Sequence[dict[str, Tensor]], encoded: Mapping[str, Tensor],
+        parts: Sequence[Part],
+    ) -> Tensor:  # fmt: skip
+        for m, e in encoded.items():
+            self._restorer(m).note(e[:, 1:])
         losses = []
-        for m in dropped:
-            source = fused[m] if self.spec.restoration_gradient else fused[m].detach()
-            everywhere = source.new_ones(source.shape[:2])
-            target = encoded[m][:, 1:].detach()
-            losses.append(masked_mse(self.restorers[m](source), target, everywhere))
+        for m, source in join(fused, parts, "dropped").items():
+            if not self.spec.restoration_gradient:
+                source = source.detach()
+            target = rows_of(encoded[m], parts, m, "dropped")[:, 1:].detach()
+            losses.append(mse(self._restorer(m)(source), target))
+        if not losses:
+            return next(iter(fused[0].values())).new_zeros((), dtype=torch.float32)
         return torch.stack(losses).mean()
+
+    def after_step(self) -> None:
+        """Mean tokens follow the targets of the step."""
+        if self.spec.restoration == "decoder":
+            for m in self.modalities:
+                self._restorer(m).follow()
+
+    def _restorer(self, m: str) -> Restorer:
+        found = self.restorers[m]
+        assert isinstance(found, Restorer)
+        return found
 
     # Inference
 
@@ -135,10 +192,12 @@ class PhysioME(TokenFusion):
         return {m: self.restorers[m](fused[m]) for m in missing}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
-        """Mean of the M N fused tokens ft (eq. 13): (B, D)."""
+        """Mean of the M N fused tokens ft (eq. 13): (B, D); or of each modality's own: (B, M D)."""
         restored = self.restore(encoded) if len(encoded) < len(self.modalities) else {}
         fused = self.fuse_tokens(self._complete(encoded, restored))
-        return torch.cat(list(fused.values()), dim=1).mean(dim=1)
+        if self.spec.embedding == "per_modality":
+            return torch.cat([tokens.mean(dim=1) for tokens in fused.values()], dim=1)
+        return pool(fused)
 
     def _complete(
         self, encoded: Mapping[str, Tensor], restored: Mapping[str, Tensor] | None = None

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.dedicated import OnePerSubset
-from physiome.methods.fusion import TokenFusion
+from physiome.methods.fusion import TokenFusion, pool
 from physiome.nn.encoder import ModalityEncoder
 from physiome.nn.lora import active, adapt, adapter_parameters, keep_frozen
 from physiome.nn.masking import take_tokens
@@ -34,12 +34,15 @@ class SynthSleepNet(TokenFusion):
         fused = self.fuse_tokens(
             {m: take_tokens(self.enter_tokens(m, batch[m]), sampled[m]) for m in self.modalities}
         )
-        return {"intra": self.intra(fused, batch, sampled), "contrast": self.contrast(fused, batch)}
+        return {
+            "intra": self.intra(fused, batch, sampled),
+            "contrast": self.contrast(pool(fused), batch),
+        }
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Mean of the fused tokens (B, width)."""
         fused = self.fuse_tokens({m: self.enter_tokens(m, encoded[m]) for m in self.modalities})
-        return torch.cat(list(fused.values()), dim=1).mean(dim=1)
+        return pool(fused)
 
 
 class DedicatedSynthSleepNet(OnePerSubset):

@@ -8,6 +8,7 @@ import torch
 from physiome.methods.build import build_encoder, build_method
 from physiome.methods.physiome import PhysioME
 from physiome.nn.encoder import ModalityEncoder
+from physiome.nn.parts import Part
 from physiome.training.runtime import keep_freed_memory
 from tests.bench import common
 from tests.bench.common import Row
@@ -34,9 +35,10 @@ class Rotating(PhysioME):
 
     turn = 0
 
-    def _draw_dropped(self, present: list[str], rng: torch.Generator) -> list[str]:
+    def _draw_parts(self, present: tuple[str, ...], size: int, rng: torch.Generator) -> list[Part]:
         self.turn += 1
-        return [[], present[:1], present[1:]][self.turn % 3]
+        dropped = [(), present[:1], present[1:]][self.turn % 3]
+        return [Part(slice(0, size), tuple(m for m in present if m not in dropped), dropped)]
 
 
 def measure(repeats: int) -> dict[str, float]:

@@ -11,13 +11,19 @@ from torch import Tensor
 
 from physiome.methods.physiome import PhysioME
 from physiome.nn.masking import n_kept
+from physiome.nn.parts import Part
 from physiome.subsets import all_subsets
 
 
 def drop(method: PhysioME, names: Iterable[str]) -> None:
     """From now on, training drops exactly these modalities (of those present)."""
     chosen = set(names)
-    method._draw_dropped = lambda present, rng: [m for m in present if m in chosen]  # type: ignore
+
+    def parts(present: tuple[str, ...], size: int, _) -> list[Part]:
+        kept = tuple(m for m in present if m not in chosen)
+        return [Part(slice(0, size), kept, tuple(m for m in present if m in chosen))]
+
+    method._draw_parts = parts  # type: ignore[method-assign]
 
 
 def calls_of(module: torch.nn.Module, run: Callable[[], object]) -> list[tuple[tuple, Tensor]]:

@@ -1,7 +1,7 @@
 """The row "as published": two faults of the public code, switched on and only then there."""
 
 import torch
-from checks import reached
+from checks import drop, reached
 from tiny import NAMES, draws, neuronet, physiome, waves
 
 
@@ -11,7 +11,7 @@ def test_gradients_cut_as_published_leave_training_to_the_contrast():
     assert not terms["intra"].requires_grad
     assert not terms["missing"].requires_grad
     found = {name.split(".")[0] for name in reached(method, terms["contrast"])}
-    assert found <= {"modality_tokens", "fusion", "project_fused", "project", "mask_token"}
+    assert found <= {"modality_tokens", "fusion", "project_fused", "project"}
     assert {"modality_tokens", "fusion", "project_fused", "project"} <= found
 
 
@@ -26,11 +26,20 @@ def test_initialised_anew_as_published_the_encoders_forget_what_they_learned():
 
 
 def test_published_faults_change_no_value_of_the_loss_but_its_gradient():
-    """With equal weights and draws: detaching is about gradients alone."""
+    """With equal weights and draws, nothing dropped: detaching is about gradients alone."""
     sound, faulty = physiome(), physiome(defects=("detach",))
     faulty.load_state_dict(sound.state_dict())
     for method in (sound, faulty):
+        drop(method, ())
         method.eval()
     one, other = (method.loss(waves(), draws(1)) for method in (sound, faulty))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert sound.modalities == NAMES
+
+
+def test_the_published_pass_that_learns_drops_nothing_and_trains_every_modality_token():
+    method = physiome(defects=("detach",))
+    for seed in range(5):
+        found = reached(method, method.total(method.loss(waves(), draws(seed))))
+        assert {f"modality_tokens.{m}" for m in NAMES} <= found
+        assert "mask_token" not in found

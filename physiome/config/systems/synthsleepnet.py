@@ -13,6 +13,7 @@ class SynthSleepNetSpec(Transformers, SystemSpec):
 
     mask_ratio: Ratio = 0.4
     temperature: PositiveFloat = 0.1
+    normalise_pooled: bool = False  # its own code does not
     lora: Lora = Lora()
     weights: dict[Literal["intra", "contrast"], NonNegativeFloat] = Field(
         default={"intra": 1.0, "contrast": 1.0}
