@@ -1,7 +1,8 @@
 """Batches of windows: all of one pattern of modalities, read ahead of the device.
 
 Windows that really lack a modality are batched together, so that a batch stays rectangular and a
-missing modality is a missing key.
+missing modality is a missing key; a few of them share a batch with others that are seen as if they
+lacked it, too.
 """
 
 import queue
@@ -31,15 +32,23 @@ Batch = tuple[tuple[str, ...], np.ndarray]  # modalities, window positions
 def training_batches(groups: Sequence[Batch], size: int, seed: int, epoch: int) -> list[Batch]:
     """The shuffled batches of one epoch, each of one pattern; the same for the same seed and epoch.
 
-    A pattern's last, incomplete batch is left out unless it is the only one: contrastive losses and
-    batch-norm change with the batch's size. A batch of one window is never made.
+    A pattern's last, incomplete batch is left out: contrastive losses and batch-norm change with
+    the batch's size. A rare pattern, which fills no batch at all, is filled up with windows that
+    carry more, seen without what the rare ones lack: a step on a handful of windows would weigh as
+    much as any other and have next to nothing to tell apart. Only if there are no such windows is
+    a batch smaller. A batch of one window is never made.
     """
     rng = np.random.default_rng([seed, epoch])
     batches: list[Batch] = []
     for modalities, index in groups:
         shuffled = rng.permutation(index)
         whole = len(index) // size * size
-        pieces = np.split(shuffled[:whole], whole // size) if whole else [shuffled]
+        if whole:
+            pieces = np.split(shuffled[:whole], whole // size)
+        else:
+            richer = [i for m, i in groups if set(m) > set(modalities)]
+            pool = rng.permutation(np.concatenate([index[:0], *richer]))
+            pieces = [np.concatenate([shuffled, pool[: size - len(shuffled)]])]
         batches += [(modalities, piece) for piece in pieces if len(piece) >= 2]
     return [batches[i] for i in rng.permutation(len(batches))]
 

@@ -5,8 +5,8 @@ differently augmented views through the same weights and contrasts them as well.
 without batch statistics are passed, both maskings of both views pass as one batch. The frame
 network sees one view at a time and the projection head one pass, as published: batch-norms that
 pooled them would let each view read the other's statistics, which evaluation never shows and
-training gives way to. The cross-view contrast reuses the class tokens of passes that exist: equal in
-distribution to the published arrangement with its third masked pass.
+training gives way to. The cross-view contrast reuses the class tokens of passes that exist: equal
+in distribution to the published arrangement with its third masked pass.
 """
 
 from collections.abc import Mapping, Sequence

@@ -146,7 +146,7 @@ class PhysioME(TokenFusion):
     def _fuse_whole(
         self, entered: Sequence[dict[str, Tensor]], parts: Sequence[Part]
     ) -> list[dict[str, Tensor]]:
-        """As the pass that all losses share, but of complete tokens: what inference restores from."""
+        """As the pass that all losses share, but of complete tokens, as at inference."""
         with nullcontext() if self.spec.restoration_gradient else torch.no_grad():
             return [self._fuse_part(t, p) for t, p in zip(entered, parts, strict=True)]
 

@@ -2,9 +2,9 @@
 
 A stem and three branches of residual blocks with kernels 3, 5 and 7. Padding is 1 for every kernel,
 as published, so the longer kernels shorten the sequence and the shortcut is cropped on the right.
-All frames of a batch pass in one call; batch-norm statistics are pooled over them, so each view needs
-a call of its own. Convolutions are (1 x k) on four-dimensional tensors because their channels-last
-kernels are faster than Conv1d.
+All frames of a batch pass in one call; batch-norm statistics are pooled over them, so each view
+needs a call of its own. Convolutions are (1 x k) on four-dimensional tensors because their
+channels-last kernels are faster than Conv1d.
 """
 
 import torch

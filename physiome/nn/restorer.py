@@ -38,7 +38,7 @@ class Restorer(TokenDecoder):
         """Move the mean towards what was noted since the last time."""
         if self._noted:
             self.seen += 1
-            # The average of all steps at first, of about the last hundred later: LoRA moves targets.
+            # The average of all steps at first, later of about a hundred: LoRA moves targets.
             weight = 1.0 / self.seen.clamp(max=100.0)
             self.mean.lerp_(torch.stack(self._noted).mean(dim=0), weight)
             self._noted.clear()

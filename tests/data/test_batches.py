@@ -161,6 +161,27 @@ def test_the_same_seed_and_epoch_give_the_same_order(groups, size, seed, epoch):
         assert x.tolist() == y.tolist()
 
 
+NESTED = st.tuples(st.integers(0, 40), st.integers(0, 9), st.integers(0, 9)).filter(any)
+
+
+@given(sizes=NESTED, size=st.integers(2, 16), seed=st.integers(0, 99))
+def test_a_rare_pattern_fills_its_batch_with_windows_that_carry_more(sizes, size, seed):
+    edges = np.cumsum([0, *sizes])
+    names = [("a", "b"), ("a",), ("b",)]
+    groups = [(m, np.arange(i, j)) for m, i, j in zip(names, edges, edges[1:], strict=False)]
+    groups = [(m, index) for m, index in groups if len(index)]
+    members = {m: set(index) for m, index in groups}
+    batches = training_batches(groups, size, seed, 0)
+    for modalities, piece in batches:
+        assert len(set(piece)) == len(piece)
+        borrowed = set(piece) - members[modalities]
+        assert borrowed <= members.get(("a", "b"), set())  # it has what the pattern asks for
+        if borrowed:
+            assert members[modalities] <= set(piece)  # every rare window is there, once
+            assert len(piece) == min(size, len(members[modalities]) + sizes[0])
+            assert len(members[modalities]) < size
+
+
 def test_every_epoch_and_every_seed_has_an_order_of_its_own():
     groups = [(("a",), np.arange(64))]
     orders = {
