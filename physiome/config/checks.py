@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physiome.config.resolve import resolve_encoder, resolve_pretrain
 from physiome.errors import ConfigError, PhysioError, nearest
 from physiome.registry import ENCODERS, METHODS, lookup
 
@@ -40,6 +41,9 @@ def check(config: "Config", sections: Iterable[str]) -> None:
     for name in config.datasets:
         for fold in (None, *config.numbers(name)):
             _check_frames(config, name, fold)
+            for encoder in config.encoders:
+                resolve_encoder(config, encoder, name, fold)
+                resolve_pretrain(config, encoder, name, fold)
             for method in config.all_methods:
                 config.resolve(method, name, fold)
     for method in config.all_methods:
@@ -104,12 +108,17 @@ def _check_modalities(config: "Config", method: str) -> None:
 
 def _check_methods(config: "Config") -> None:
     known = [*METHODS, *config.variants]
+    for name, encoder in config.encoders.items():
+        if name in ENCODERS:
+            raise ConfigError(f"encoders.{name}: a modality encoder has this name already")
+        lookup(ENCODERS, encoder.of, f"encoders.{name}.of")
     for name, variant in config.variants.items():
         if name in METHODS:
             raise ConfigError(f"variants.{name}: a method has this name already")
         lookup(METHODS, variant.of, f"variants.{name}.of")
         if variant.encoder is not None:
-            lookup(ENCODERS, variant.encoder, f"variants.{name}.encoder")
+            known_encoders = {**ENCODERS, **{e: ENCODERS[v.of] for e, v in config.encoders.items()}}
+            lookup(known_encoders, variant.encoder, f"variants.{name}.encoder")
     for name in config.systems:
         lookup(METHODS, name, "systems")
     for name in config.methods:

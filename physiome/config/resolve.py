@@ -6,12 +6,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from physiome.config.base import Spec, deep_merge
-from physiome.config.model import PhysioMESpec
+from physiome.config.model import EncoderSpec, PhysioMESpec
 from physiome.config.systems.table import SYSTEMS
 from physiome.config.training import TrainSpec
 from physiome.errors import ConfigError
 from physiome.files import canonical_json
-from physiome.registry import METHODS, Entry
+from physiome.registry import ENCODERS, METHODS, Entry
 
 if TYPE_CHECKING:
     from physiome.config.tree import Config
@@ -67,6 +67,29 @@ def resolve(config: "Config", name: str, dataset: str, fold: int | None) -> Reso
     common = section(config, "train", dataset, fold).plain()
     train = _parsed(canonical_json(deep_merge(common, trained)), where, TrainSpec)
     return Resolved(name, base, entry, title, encoder, own, train)
+
+
+def encoder_entry(config: "Config", name: str) -> Entry:
+    """The registered modality encoder that a name, perhaps of a variant, stands for."""
+    variant = config.encoders.get(name)
+    return ENCODERS[variant.of if variant else name]
+
+
+def resolve_encoder(config: "Config", name: str, dataset: str, fold: int | None) -> EncoderSpec:
+    """The section `encoder` as it is for a modality encoder or a variant of one."""
+    base, variant = section(config, "encoder", dataset, fold).plain(), config.encoders.get(name)
+    changes = variant.settings if variant else {}
+    merged = deep_merge(base, changes) | {"name": variant.of if variant else name}
+    return _parsed(canonical_json(merged), f"encoders.{name}.settings", EncoderSpec)
+
+
+def resolve_pretrain(config: "Config", name: str, dataset: str, fold: int | None) -> TrainSpec:
+    """The section `pretrain` as it is for a modality encoder or a variant of one."""
+    base, variant = section(config, "pretrain", dataset, fold), config.encoders.get(name)
+    if variant is None or not variant.pretrain:
+        return base
+    merged = deep_merge(base.plain(), variant.pretrain)
+    return _parsed(canonical_json(merged), f"encoders.{name}.pretrain", TrainSpec)
 
 
 def _system(config: "Config", name: str, dataset: str, fold: int | None) -> dict[str, Any]:

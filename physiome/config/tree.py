@@ -17,13 +17,20 @@ from physiome.config.data import Dataset, Name
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
 from physiome.config.model import EncoderSpec, PhysioMESpec
-from physiome.config.resolve import Resolved, resolve, section
+from physiome.config.resolve import (
+    Resolved,
+    encoder_entry,
+    resolve,
+    resolve_encoder,
+    resolve_pretrain,
+    section,
+)
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.training import TrainSpec
-from physiome.config.variants import Ablation, Variant
+from physiome.config.variants import Ablation, EncoderVariant, Variant
 from physiome.errors import ConfigError
 from physiome.files import canonical_json
-from physiome.registry import ENCODERS, METHODS
+from physiome.registry import METHODS, Entry
 from physiome.subsets import subset_name
 
 # What may be overridden for a data set or a fold
@@ -76,6 +83,7 @@ class Config(Spec):
     systems: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method
     methods: tuple[str, ...]  # columns of the data sets' tables: methods or variants
     variants: dict[Name, Variant] = Field(default_factory=dict)
+    encoders: dict[Name, EncoderVariant] = Field(default_factory=dict)  # for variants to name
     ablations: dict[Name, Ablation] = Field(default_factory=dict)  # by table
     embed_batch: PositiveInt = 256
     probe: ProbeSpec = ProbeSpec()
@@ -117,6 +125,10 @@ class Config(Spec):
             ConfigError: for settings that its specification refuses.
         """
         return resolve(self, name, dataset, fold)
+
+    def encoder_entry(self, name: str) -> Entry:
+        """The registered modality encoder that a name, perhaps of a variant, stands for."""
+        return encoder_entry(self, name)
 
     @property
     def all_methods(self) -> list[str]:
@@ -199,7 +211,7 @@ class Config(Spec):
             {
                 **self._shape(dataset),
                 "encoder": self._encoder(dataset, fold, encoder),
-                "pretrain": self.section("pretrain", dataset, fold).plain(),
+                "pretrain": resolve_pretrain(self, encoder, dataset, fold).plain(),
             }
         )
 
@@ -266,8 +278,8 @@ class Config(Spec):
         return {"dataset": dataset, **shape}
 
     def _encoder(self, dataset: str, fold: int, name: str) -> dict[str, Any]:
-        spec = self.section("encoder", dataset, fold).plain() | {"name": name}
-        if ENCODERS[name].section != "backbone":
+        spec = resolve_encoder(self, name, dataset, fold).plain()
+        if encoder_entry(self, name).section != "backbone":
             spec.pop("backbone")  # what an encoder does not read cannot rerun it
         return spec
 

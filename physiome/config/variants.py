@@ -20,6 +20,14 @@ class Variant(Spec):
     train: dict[str, Any] = Field(default_factory=dict)  # changes to its training
 
 
+class EncoderVariant(Spec):
+    """A registered modality encoder with some settings changed, under a name of its own."""
+
+    of: str
+    settings: dict[str, Any] = Field(default_factory=dict)  # changes to the section encoder
+    pretrain: dict[str, Any] = Field(default_factory=dict)  # changes to the section pretrain
+
+
 class Ablation(Spec):
     """A table of variants on chosen subsets of one data set (the paper's Tables 3 to 6)."""
 

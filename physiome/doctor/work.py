@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import mean
 
+from physiome.config.resolve import resolve_pretrain
 from physiome.config.tree import Config
 from physiome.doctor.amounts import shown, windows
 from physiome.doctor.line import Line
@@ -59,7 +60,8 @@ def trainings(config: Config, dataset: str, rows: Iterable[tuple[int, str]]) -> 
         if not step.entry.trains:
             continue
         if step.entry.on_encoders:
-            epochs = config.section("pretrain", dataset, fold).epochs
+            assert step.encoder is not None
+            epochs = resolve_pretrain(config, step.encoder, dataset, fold).epochs
             for m in config.datasets[dataset].modalities:
                 found[dataset, fold, f"encoders/{step.encoder}/{m}"] = epochs * unlabelled
         while True:

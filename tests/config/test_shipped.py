@@ -93,7 +93,7 @@ def test_a_variant_changes_what_it_names_and_nothing_else():
     changed = {k for k in plain.settings if plain.settings[k] != variant.settings[k]}
     assert changed == {"restore_width", "restore_depth"}
     assert variant.train == plain.train.model_copy(update={"epochs": 10})
-    assert config.resolve("vit", "sleep_edf").encoder == "vit_s16"
+    assert config.resolve("vit", "sleep_edf").encoder == "vit_s16_tile"
     assert config.resolve("vit", "sleep_edf").settings == plain.settings
 
 

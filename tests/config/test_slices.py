@@ -87,10 +87,15 @@ TABLE = {
     "systems.crossl.embedding": ("latents", SYSTEM),
     "systems.physioomni.spectral": (["eog"], SYSTEM),
     "systems.*": (ANOTHER, SYSTEM),
+    "encoders.*.of": (None, None),
+    "encoders.*.settings.augment.crop": ("stretch", MODEL),
     "variants.*.of": (None, None),
     "variants.as_published.title": ("Another", "table figures"),
+    "variants.physiome_plus.title": ("Another", "table figures"),
     "variants.*.title": ("Another", ""),  # its tables call it otherwise
     "variants.*.encoder": ("dp_neuronet", SYSTEM),
+    "variants.*.method.embedding": ("mean", SYSTEM),
+    "variants.*.method.restore_from": ("sampled", SYSTEM),
     "variants.*.method.defects": (["detach"], SYSTEM),
     "variants.*.method.restoration": ("decoder", SYSTEM),
     "variants.*.method.*": (ANOTHER, SYSTEM),
@@ -104,6 +109,10 @@ TABLE = {
     "physiome.projection": ([64, 64], "train embed"),
     "physiome.lora.rank": (2, "train embed"),
     "physiome.lora.alpha": (2, "train embed"),
+    "physiome.embedding": ("per_modality", "train embed"),
+    "physiome.restore_from": ("complete", "train embed"),
+    "physiome.normalise_pooled": (False, "train embed"),
+    "physiome.drop_groups": (2, "train embed"),
     "physiome.restoration": ("memory", "train embed"),
     "physiome.restoration_gradient": (True, "train embed"),
     "physiome.*width": (1024, "train embed"),
@@ -187,7 +196,7 @@ def slices(config):
         found["figures", d] = config.figure_settings(d)
         for fold in (1, 2, 5):
             found["probe", d, fold] = config.probe_settings(d, fold)
-            for encoder in ENCODERS:
+            for encoder in [*ENCODERS, *config.encoders]:
                 found["pretrain", d, fold, encoder] = config.pretrain_settings(d, fold, encoder)
             for m in ALL:
                 found["embed", d, fold, m] = config.embed_settings(d, fold, m)
@@ -241,14 +250,21 @@ def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
 
 
 def test_encoders_that_see_images_and_those_that_see_signals_share_no_setting():
-    images, signals = (
-        {"resnet18", "efficientnet_b0", "vit_s16", "swin_t"},
-        {"neuronet", "dp_neuronet"},
-    )
+    names = ("resnet18", "efficientnet_b0", "vit_s16", "swin_t")
+    images = {*names, *(f"{name}_tile" for name in names)}
+    signals = {"neuronet", "dp_neuronet", "dp_neuronet_tile"}
     hit = affected(changed("encoder.backbone.vit_depth", 3))
     assert {key[3] for key in hit if key[0] == "pretrain"} == images
     assert signals <= {key[3] for key in affected(changed("encoder.depth", 3))}
     assert {key[3] for key in hit if key[0] == "train"} == {"resnet", "efficientnet", "vit", "swin"}
+
+
+def test_a_change_of_one_encoder_variant_retrains_what_stands_on_it_alone():
+    hit = affected(changed("encoders.dp_neuronet_tile.settings.augment.crop", "stretch"))
+    assert {key[3] for key in hit if key[0] == "pretrain"} == {"dp_neuronet_tile"}
+    assert {key[3] for key in hit if key[0] == "train"} == {"physiome_plus"}
+    plain = changed("encoders.dp_neuronet_tile.pretrain", {"epochs": 3})
+    assert {key[0] for key in affected(plain)} == {"pretrain"}
 
 
 def test_controls_depend_on_no_model():

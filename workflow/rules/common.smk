@@ -40,7 +40,7 @@ wildcard_constraints:
     dataset="|".join(CONFIG.datasets),
     batch=r"\d+",
     fold=r"\d+",
-    encoder="|".join(ENCODERS),
+    encoder="|".join([*ENCODERS, *CONFIG.encoders]),
     method="|".join([*METHODS, *CONFIG.variants]),
     modality=r"[a-z][a-z0-9_]*",
     table="|".join(CONFIG.tables_of),
@@ -211,7 +211,7 @@ def method_code(step):
         found = resolved(wildcards)
         modules, after = [found.entry.module], found.entry.after
         if found.encoder:
-            modules.append(ENCODERS[found.encoder].module)
+            modules.append(CONFIG.encoder_entry(found.encoder).module)
         while after:
             modules.append(METHODS[after].module)
             after = METHODS[after].after

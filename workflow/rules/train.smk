@@ -24,7 +24,7 @@ rule pretrain:
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold), wc.encoder),
-        code=lambda wc: code("physiome.steps.pretrain", ENCODERS[wc.encoder].module),
+        code=lambda wc: code("physiome.steps.pretrain", CONFIG.encoder_entry(wc.encoder).module),
     shell:
         "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
