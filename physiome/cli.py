@@ -232,11 +232,17 @@ def comparison(
 
 
 @app.command()
-def show(tables: TableFiles, head: str = "logistic") -> None:
-    """Print tables at the terminal: ACC and AUC of every method, in percent."""
+def show(
+    tables: TableFiles,
+    head: str = "logistic",
+    metrics: Annotated[
+        str, typer.Option(help="of acc, auc, balanced_acc, f1, kappa, auprc, ece")
+    ] = "acc,auc",
+) -> None:
+    """Print tables at the terminal: scores of every method in percent, and its footnotes."""
     from physiome.steps import show as step
 
-    step.run(tables, head)
+    step.run(tables, head, [name.strip() for name in metrics.split(",")])
 
 
 @app.command()

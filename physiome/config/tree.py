@@ -16,6 +16,7 @@ from physiome.config.base import Spec, deep_merge
 from physiome.config.data import Dataset, Name
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
+from physiome.config.metrics import Shown
 from physiome.config.model import EncoderSpec, PhysioMESpec
 from physiome.config.resolve import (
     Resolved,
@@ -60,6 +61,7 @@ class Intervals(Spec):
 class Tables(Spec):
     """How tables look."""
 
+    metrics: Shown = ("acc", "auc")  # of the LaTeX tables; the CSV files have all
     intervals: Intervals = Intervals()
     head: Literal["logistic", "paper", "one_head"] = "logistic"
     decimals: int = 2

@@ -1,40 +1,51 @@
 """A table of variants as LaTeX, laid out as the paper's Tables 3 to 6. Needs booktabs, graphicx."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
+from physiome.reporting.footnotes import Numbered
 from physiome.reporting.latex import HEADS, LABELS, closing, escape, labelled, tested
 from physiome.reporting.tables import METRICS, TableSpec
 
 
 def variants_to_latex(
-    table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int
-) -> str:
-    """One row per variant; columns are subsets of modalities, each with ACC and AUC.
+    table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int,
+    footnotes: Mapping[str, Sequence[str]] | None = None,
+) -> str:  # fmt: skip
+    """One row per variant; columns are subsets of modalities, each with the settings' metrics.
 
     Args:
         table: from `build_table`.
         windows: test windows of all folds together.
         subjects: test subjects of all folds together.
         folds: number of folds.
+        footnotes: variant -> texts, for the lines under the table.
     """
+    table = table[table["metric"].isin(spec.metrics)]
+    numbered = Numbered(spec.methods, footnotes)
     subsets = list(table["subset"].unique())
     cells = {(c["method"], c["subset"], c["metric"]): c for c in table.to_dict("records")}
-    columns = [(subset, metric) for subset in subsets for metric in METRICS]
+    columns = [(subset, metric) for subset in subsets for metric in spec.metrics]
     rows = [
-        [escape(entry.title), *(_cell(cells[name, *column], spec.decimals) for column in columns)]
+        [
+            escape(entry.title) + numbered.mark(name),
+            *(_cell(cells[name, *column], spec.decimals) for column in columns),
+        ]
         for name, entry in spec.methods.items()
     ]
-    heads = [(escape(_title(subset, spec)), metric.upper()) for subset, metric in columns]
+    heads = [(escape(_title(subset, spec)), METRICS[metric]) for subset, metric in columns]
     body = pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples([("", ""), *heads]))
     tabular = body.style.hide(axis="index").to_latex(
         hrules=True, multicol_align="c", column_format="l" + "r" * len(columns)
     )
+    below = numbered.lines(r"\linewidth", escape)
     return (
         "% needs \\usepackage{booktabs,graphicx}\n"
         "\\begin{table}[t]\n\\centering\n"
         f"\\caption{{{_caption(table, spec, windows, subjects, folds)}}}\n"
         f"\\label{{tab:{labelled(spec)}}}\n"
-        f"\\resizebox{{\\linewidth}}{{!}}{{%\n{tabular.strip()}%\n}}\n"
+        f"\\resizebox{{\\linewidth}}{{!}}{{%\n{tabular.strip()}%\n}}{below}\n"
         "\\end{table}\n"
     )
 

@@ -1,11 +1,19 @@
 """A table of results as LaTeX, marked as in the paper. Needs booktabs, xcolor and graphicx."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
+from physiome.reporting.footnotes import Numbered
 from physiome.reporting.tables import LABELS, METRICS, ROBUSTNESS, TableSpec
 from physiome.subsets import AS_RECORDED
 
-PANEL = 4  # methods side by side that stay readable; more go below
+PANEL, COLUMNS = 4, 12  # methods, columns of scores side by side that stay readable; more go below
+NAMES = {
+    "acc": "accuracy", "auc": "area under the ROC curve", "balanced_acc": "balanced accuracy",
+    "f1": "macro-F1", "kappa": "Cohen's kappa", "auprc": "average precision",
+    "ece": "expected calibration error (less is better)",
+}  # fmt: skip
 HEADS = {
     "logistic": "multinomial logistic regression, strength chosen on validation subjects",
     "paper": "the published two-layer head",
@@ -24,42 +32,49 @@ def escape(text: str) -> str:
     return text.translate(SPECIAL)
 
 
-def to_latex(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
-    """The printed table.
+def to_latex(
+    table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int,
+    footnotes: Mapping[str, Sequence[str]] | None = None,
+) -> str:  # fmt: skip
+    """The printed table, of the metrics of its settings.
 
     Args:
         table: from `build_table`.
         windows: test windows of all folds together.
         subjects: test subjects of all folds together.
         folds: number of folds.
+        footnotes: method -> texts, for the lines under the table.
     """
-    names, panels = list(spec.methods), -(-len(spec.methods) // PANEL)
+    table = table[table["metric"].isin(spec.metrics)]
+    names, numbered = list(spec.methods), Numbered(spec.methods, footnotes)
+    panels = -(-len(names) // max(1, min(PANEL, COLUMNS // len(spec.metrics))))
     size = -(-len(names) // panels)  # of equal panels, one below the other
-    parts = [_panel(table, spec, names[i : i + size]) for i in range(0, len(names), size)]
+    parts = [_panel(table, spec, names[i : i + size], numbered) for i in range(0, len(names), size)]
     body = "\n\n\\medskip\n".join(
         f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}%\n}}" for tabular in parts
     )
     caption = _caption(table, spec, windows, subjects, folds)
+    below = numbered.lines(r"\textwidth", escape)
     return (
         "% needs \\usepackage{booktabs,xcolor,graphicx}\n"
         "\\begin{table*}[t]\n\\centering\n"
         f"\\caption{{{caption}}}\n"
         f"\\label{{tab:{labelled(spec)}}}\n"
-        f"{body}\n"
+        f"{body}{below}\n"
         "\\end{table*}\n"
     )
 
 
-def _panel(table: pd.DataFrame, spec: TableSpec, methods: list[str]) -> str:
+def _panel(table: pd.DataFrame, spec: TableSpec, methods: list[str], numbered: Numbered) -> str:
     """The tabular of some of the methods."""
     shown = table[table["method"].isin(methods)]
     body = pd.DataFrame([_row(group, spec) for _, group in shown.groupby("subset", sort=False)])
     body.columns = pd.MultiIndex.from_tuples(
         [("", escape(title)) for title in spec.modalities.values()]
         + [
-            (escape(spec.methods[name].title), metric.upper())
+            (escape(spec.methods[name].title) + numbered.mark(name), METRICS[metric])
             for name in methods
-            for metric in METRICS
+            for metric in spec.metrics
         ]
     )
     columns = len(spec.modalities)
@@ -68,7 +83,7 @@ def _panel(table: pd.DataFrame, spec: TableSpec, methods: list[str]) -> str:
         .to_latex(
             hrules=True,
             multicol_align="c",
-            column_format="c" * columns + "r" * (len(METRICS) * len(methods)),
+            column_format="c" * columns + "r" * (len(spec.metrics) * len(methods)),
         )
         .strip()
     )
@@ -90,7 +105,10 @@ def _row(group: pd.DataFrame, spec: TableSpec) -> list[str]:
     bullets = [r"$\bullet$" if name in used else "" for name in spec.modalities]
     if subset in LABELS:
         bullets[0] = LABELS[subset]
-    return bullets + [_cell(cell, spec.decimals) for cell in group.to_dict("records")]
+    cells = {(cell["method"], cell["metric"]): cell for cell in group.to_dict("records")}
+    methods = dict.fromkeys(group["method"])
+    ordered = [cells[method, metric] for method in methods for metric in spec.metrics]
+    return bullets + [_cell(cell, spec.decimals) for cell in ordered]
 
 
 def _cell(cell: dict, decimals: int) -> str:
@@ -139,7 +157,7 @@ def closing(table: pd.DataFrame, spec: TableSpec) -> list[str]:
         parts = ["In brackets: the published figure.", *parts]
     if table["mean"].isna().any():
         parts.append("–: no score; the reason is in the CSV file.")
-    if table["note"].str.endswith("folds").any():
+    if table["note"].str.match(r"\d+ of \d+ folds").any():
         parts.append("Some means are over fewer folds; see the CSV file.")
     return parts
 
@@ -147,8 +165,10 @@ def closing(table: pd.DataFrame, spec: TableSpec) -> list[str]:
 def tested(spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
     """A caption's first sentence: what is shown, on how many folds, windows and subjects."""
     spread = " $\\pm$ standard deviation" if folds > 1 else ""
+    *others, last = [NAMES[metric] for metric in spec.metrics]
+    shown = f"{', '.join(others)} and {last}" if others else last
     return (
-        f"{escape(spec.title)}: accuracy and area under the ROC curve in percent, "
+        f"{escape(spec.title)}: {shown} in percent, "
         f"mean{spread} over {folds} fold{'s' if folds != 1 else ''} "
         f"({windows} test windows of {subjects} subjects in all)."
     )

@@ -12,7 +12,6 @@ KEYS = ["dataset", "fold", "method", "subset", "head", "metric"]
 COLUMNS = [*KEYS, "value", "windows", "subjects"]
 SUBJECT_KEYS = ["dataset", "fold", "method", "subset", "head", "subject"]
 SUBJECT_COLUMNS = [*SUBJECT_KEYS, "windows", "acc"]
-NOTES = ".notes.json"  # beside a scores file: dataset/method/subset -> why there is no score
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:

@@ -11,10 +11,16 @@ import pandas as pd
 from pydantic import Field, NonNegativeInt
 
 from physiome.config.base import Spec
+from physiome.config.metrics import Metric, Shown
 from physiome.reporting.paper import DROP, MEAN, paper_method, paper_subset
 from physiome.subsets import AS_RECORDED, Subset, all_subsets, subset_name
 
-METRICS = ("acc", "auc")
+METRICS = {
+    "acc": "ACC", "auc": "AUC", "balanced_acc": "BACC", "f1": "F1", "kappa": "KAPPA",
+    "auprc": "AUPRC", "ece": "ECE",
+}  # fmt: skip
+PRINTED: Shown = ("acc", "auc")  # of the paper's tables; of these alone it has figures
+LESS_IS_BETTER = ("ece",)
 ROBUSTNESS = "mean_of_proper_subsets"
 LABELS = {ROBUSTNESS: "mean of the proper subsets", AS_RECORDED: "as recorded"}
 
@@ -37,6 +43,7 @@ class TableSpec(Spec):
     subsets: tuple[str, ...] | None = None  # shown, in order; null: all subsets
     layout: Literal["subsets", "variants"] = "subsets"  # what the rows of the LaTeX table are
     head: str = "logistic"  # of the LaTeX table; the CSV has all heads
+    metrics: Shown = PRINTED  # of the LaTeX table; the CSV has all
     decimals: NonNegativeInt = 2
 
 
@@ -48,7 +55,7 @@ class FigureSpec(Spec):
     modalities: dict[str, str]  # name -> title, in order
     methods: dict[str, MethodEntry]  # in order
     head: str = "logistic"
-    metric: str = "acc"  # of the bars: acc or auc
+    metric: Metric = "acc"  # of the bars
     timeline_method: str | None = None  # null: the last single method that has results
 
 
@@ -60,6 +67,7 @@ def build_table(
     subsets: Sequence[Subset] | None = None,
     decimals: int = 2,
     reasons: Mapping[tuple[str, str], str] | None = None,
+    metrics: Sequence[str] = PRINTED,
 ) -> pd.DataFrame:
     """One row per subset, method and metric, in the order of the printed table.
 
@@ -72,6 +80,7 @@ def build_table(
         subsets: the rows; None: all subsets.
         decimals: of the printed table; marks are given to what prints as best.
         reasons: (method, subset) -> why there is no score, for the note.
+        metrics: of METRICS.
 
     Returns:
         subset, method, metric, mean, sd (over folds, ddof=1), folds, drop (|full - subset|, of
@@ -82,7 +91,7 @@ def build_table(
     shown = [subset_name(s) for s in rows]
     if subsets is None and _has_as_recorded(cells):
         shown.append(AS_RECORDED)
-    table = _means(cells, methods, shown, reasons or {})
+    table = _means(cells, methods, shown, reasons or {}, metrics)
     full = subset_name(modality_names)
     table["drop"] = _drops(table, full)
     table = pd.concat([table, _robustness(table, methods, modality_names)], ignore_index=True)
@@ -99,16 +108,18 @@ def _means(
     methods: Mapping[str, Any],
     rows: list[str],
     reasons: Mapping[tuple[str, str], str],
+    metrics: Sequence[str],
 ) -> pd.DataFrame:
     expected = cells["fold"].nunique()
     values = {
         key: 100 * group.dropna()
         for key, group in cells.groupby(["subset", "method", "metric"])["value"]
+        if key[2] in metrics
     }
     found = []
     for subset in rows:
         for method in methods:
-            for metric in METRICS:
+            for metric in metrics:
                 of_folds = values.get((subset, method, metric))
                 row: dict[str, Any] = {"subset": subset, "method": method, "metric": metric}
                 if of_folds is None:
@@ -120,8 +131,9 @@ def _means(
                         row["note"] = "undefined in every fold"
                     elif len(of_folds) < expected:
                         row["note"] = f"{len(of_folds)} of {expected} folds"
-                if row["folds"] == 0:
-                    row["note"] = reasons.get((method, subset), row["note"])
+                reason = reasons.get((method, subset))
+                if reason and row["note"]:
+                    row["note"] = reason if row["folds"] == 0 else f"{row['note']}: {reason}"
                 found.append(row)
     columns = ["subset", "method", "metric", "mean", "sd", "folds", "note"]
     return pd.DataFrame(found, columns=columns).astype({"mean": float, "sd": float})
@@ -144,7 +156,7 @@ def _robustness(
         return table.iloc[:0]  # a table of chosen subsets has no such row
     found = []
     for method in methods:
-        for metric in METRICS:
+        for metric in dict.fromkeys(table["metric"]):
             mine = table[(table["method"] == method) & (table["metric"] == metric)]
             part = mine[mine["subset"].isin(proper)]
             row = {"subset": ROBUSTNESS, "method": method, "metric": metric, "note": ""}
@@ -191,40 +203,77 @@ def _with_marks(
 ) -> pd.DataFrame:
     """bold: best single model of a row; underline: best of single and dedicated; blue: least drop.
 
-    Controls and models that learned from labels take no mark.
+    The best is the highest, or the lowest where less is better. Controls and models that learned
+    from labels take no mark.
     """
     scope = table["method"].map({name: entry.scope for name, entry in methods.items()})
     keys = [table["subset"], table["metric"]]
+    sign = table["metric"].isin(LESS_IS_BETTER).map({True: -1, False: 1})
 
-    def best(values: pd.Series, among: pd.Series, sign: int) -> pd.Series:
+    def best(values: pd.Series, among: pd.Series, sign: pd.Series | int) -> pd.Series:
         shown = sign * values.round(decimals).where(among)
         return shown.notna() & (shown == shown.groupby(keys).transform("max"))
 
     return table.assign(
-        bold=best(table["mean"], scope == "single", 1),
-        underline=best(table["mean"], scope.isin(["single", "dedicated"]), 1),
+        bold=best(table["mean"], scope == "single", sign),
+        underline=best(table["mean"], scope.isin(["single", "dedicated"]), sign),
         blue=best(table["drop"], scope == "single", -1),
     )
 
 
-def wide(table: pd.DataFrame, spec: TableSpec, head: str) -> pd.DataFrame:
-    """The table for a CSV: one row per subset, columns `<title> ACC`, `... sd`, `... paper`, ..."""
-    parts = ("mean", "sd", "folds", "drop", "paper", "paper_drop")
+def wide(
+    table: pd.DataFrame,
+    spec: TableSpec,
+    head: str,
+    counts: pd.DataFrame | None = None,
+    footnotes: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """The table for a CSV: one row per subset, columns `<title> ACC`, `... sd`, `... paper`, ...
+
+    Args:
+        counts: from `cell_counts`, for columns `<title> windows`, `<title> subjects`,
+            `<title> windows <class>`, `<title> subjects <class>`; 0 where nothing was scored.
+        footnotes: method -> texts, for a column `<title> footnote` of each that has some.
+    """
     rows = []
     for subset, group in table.groupby("subset", sort=False):
         used = str(subset).split("+")
         row: dict[str, Any] = {"head": head, "subset": LABELS.get(str(subset), subset)}
         for name, title in spec.modalities.items():
             row[title] = "" if subset in LABELS else int(name in used)
-        notes = []
         for cell in group.to_dict("records"):
-            title = f"{spec.methods[cell['method']].title} {cell['metric'].upper()}"
-            for part in parts:
-                suffix = "" if part == "mean" else f" {part.replace('_', ' ')}"
-                value = cell[part]
-                row[title + suffix] = round(value, 4) if part != "folds" else value
-            row[f"{title} difference"] = round(cell["mean"] - cell["paper"], 4)
-            if cell["note"]:
-                notes.append(f"{title}: {cell['note']}")
-        rows.append({**row, "note": "; ".join(notes)})
+            row |= _columns(cell, spec.methods[cell["method"]].title)
+        for name, entry in spec.methods.items():
+            if counts is not None:
+                known = (subset, name) in counts.index
+                found = counts.loc[(subset, name)] if known else dict.fromkeys(counts.columns, 0)
+                row |= {f"{entry.title} {column}": found[column] for column in counts.columns}
+            if footnotes and footnotes.get(name):
+                row[f"{entry.title} footnote"] = "; ".join(footnotes[name])
+        rows.append({**row, "note": _notes(group, spec)})
     return pd.DataFrame(rows)
+
+
+def _columns(cell: Mapping[str, Any], title: str) -> dict[str, Any]:
+    """A cell's columns in the CSV; those of published figures only where there can be any."""
+    name = f"{title} {METRICS[cell['metric']]}"
+    parts = ["mean", "sd", "folds", "drop"]
+    parts += ["paper", "paper_drop"] if cell["metric"] in PRINTED else []
+    row = {}
+    for part in parts:
+        suffix = "" if part == "mean" else f" {part.replace('_', ' ')}"
+        row[name + suffix] = round(cell[part], 4) if part != "folds" else cell[part]
+    if cell["metric"] in PRINTED:
+        row[f"{name} difference"] = round(cell["mean"] - cell["paper"], 4)
+    return row
+
+
+def _notes(group: pd.DataFrame, spec: TableSpec) -> str:
+    """The notes of a row of the CSV; one that holds for all metrics of a method names none."""
+    found = []
+    for method, cells in group.groupby("method", sort=False):
+        for note, noted in cells[cells["note"] != ""].groupby("note", sort=False):
+            names = [METRICS[metric] for metric in noted["metric"]]
+            of = "" if len(noted) == len(cells) else f" {', '.join(names)}"
+            found.append(f"{spec.methods[str(method)].title}{of}: {note}")
+    return "; ".join(found)

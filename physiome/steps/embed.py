@@ -60,6 +60,9 @@ def run(
             "weights_sha256": file_digest(weights) if weights else None,
             "shards": store.settings_digest, "shard_settings": store.settings,
             "restoration": restored,
+            # footnotes of the method's row in tables
+            "departure": method.departure,
+            "warnings": manifest.get("monitor", {}).get("warnings", []),
         }  # fmt: skip
         embed_windows(method, store, index, roles[index], spec.batch, output, facts, subsets)
 

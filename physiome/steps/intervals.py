@@ -20,7 +20,7 @@ from physiome.evaluation.bootstrap import (
 )
 from physiome.evaluation.metrics import window_metrics
 from physiome.files import atomic_path, read_json
-from physiome.reporting.tables import METRICS, ROBUSTNESS
+from physiome.reporting.tables import PRINTED, ROBUSTNESS
 from physiome.subsets import all_subsets, subset_name
 
 COLUMNS = [
@@ -69,7 +69,7 @@ class _Scored:
             if len(counts.subjects) != self.subjects:
                 raise DataError(f"subset {name} lacks test subjects of others", where=probe)
             rerun = {"acc": resampled_acc(counts, drawn), "auc": resampled_auc(counts, drawn)}
-            for metric in METRICS:
+            for metric in PRINTED:
                 self.values[name, metric] = np.concatenate([[own[metric]], rerun[metric]])
             tested = pd.util.hash_pandas_object(part[["record", "number", "label"]], index=False)
             self.windows[name] = int(tested.sum())
@@ -136,7 +136,7 @@ def _compare(
     """Rows of all subsets, then of the mean over the proper ones."""
     names = [subset_name(subset) for subset in all_subsets(spec.modalities)]
     rows: list[dict[str, Any]] = []
-    for metric in METRICS:
+    for metric in PRINTED:
         found = {name: _differences(mine, reference, (name, metric)) for name in names}
         if len(names) > 1:
             found[ROBUSTNESS] = _mean_of([found[name] for name in names[1:]])

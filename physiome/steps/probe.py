@@ -67,6 +67,8 @@ def _facts(
     return {
         **{key: opened.facts[key] for key in kept},
         "refused": opened.facts.get("refused", {}),
+        "departure": opened.facts.get("departure", ""),
+        "warnings": opened.facts.get("warnings", []),
         "settings": spec.plain(),
         "settings_digest": digest(spec.plain()),
         "inputs": {path.name: file_digest(path) for path in inputs},

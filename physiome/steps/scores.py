@@ -8,11 +8,17 @@ import pandas as pd
 
 from physiome.data.parquet import read_parquet
 from physiome.errors import DataError
-from physiome.evaluation.metrics import NAN, onset_auc, subject_accuracy, window_metrics
+from physiome.evaluation.metrics import (
+    NAN,
+    class_counts,
+    onset_auc,
+    subject_accuracy,
+    window_metrics,
+)
 from physiome.files import read_json, write_json
+from physiome.reporting.notes import NOTES, Notes
 from physiome.reporting.scores import (
     COLUMNS,
-    NOTES,
     SUBJECT_COLUMNS,
     concat,
     write_scores,
@@ -27,17 +33,19 @@ def run(probes: list[Path], output: Path, by_subject: Path) -> None:
     """Score probe results.
 
     All subsets are scored on the same windows, those that carry every modality; `as_recorded` is
-    scored on all windows.
+    scored on all windows. Besides the scores, each fold, method, subset and head has the rows
+    `windows_<class>` and `subjects_<class>`: test windows of a class, and test subjects with any.
 
     Args:
         probes: `.parquet` files of the probe step; the `.json` lies beside each.
         output: CSV of scores. Subsets that a method refuses, by the probe's `refused`, are empty
-            there, and `<output>.notes.json` (which shares its stem) says why.
+            there; `<output>.notes.json` (which shares its stem) says why this and any other score
+            is undefined, and holds the footnotes of each method (see `physiome.reporting.notes`).
         by_subject: CSV of each test subject's accuracy.
     """
     scores: list[pd.DataFrame] = []
     subjects: list[pd.DataFrame] = []
-    notes: dict[str, str] = {}
+    notes = Notes()
     for probe in probes:
         _score_probe(Path(probe), scores, subjects, notes)
     if not scores:
@@ -45,7 +53,7 @@ def run(probes: list[Path], output: Path, by_subject: Path) -> None:
     output = Path(output)
     write_scores(output, pd.concat(scores, ignore_index=True))
     write_subjects(by_subject, pd.concat(subjects, ignore_index=True))
-    write_json(output.with_suffix(NOTES), notes)
+    write_json(output.with_suffix(NOTES), notes.plain())
 
 
 def run_concat(inputs: list[Path], output: Path) -> None:
@@ -54,9 +62,10 @@ def run_concat(inputs: list[Path], output: Path) -> None:
 
 
 def _score_probe(
-    probe: Path, scores: list[pd.DataFrame], subjects: list[pd.DataFrame], notes: dict[str, str]
+    probe: Path, scores: list[pd.DataFrame], subjects: list[pd.DataFrame], notes: Notes
 ) -> None:
     facts = read_json(probe.with_suffix(".json"))
+    notes.add_fold(facts)
     classes = facts["classes"]
     columns = [*COLUMNS_READ, *(f"p{c}" for c in range(len(classes)))]
     table = read_parquet(probe, columns=columns)
@@ -68,8 +77,10 @@ def _score_probe(
         by_subject, rows = _score(part, classes)
         scores.append(pd.DataFrame(rows).assign(**here)[COLUMNS])
         subjects.append(by_subject.reset_index().assign(**here)[SUBJECT_COLUMNS])
+        for reason in _undefined(rows, classes):
+            notes.add_reason(facts, str(subset), reason)
     for subset, reason in facts.get("refused", {}).items():
-        notes[f"{facts['dataset']}/{facts['method']}/{subset}"] = reason
+        notes.add_reason(facts, subset, reason)
         rows = _rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0)
         for head in table["head"].unique():
             here = {**named, "subset": subset, "head": head}
@@ -85,11 +96,25 @@ def _score(part: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, list[d
     values = window_metrics(y, p, classes)
     values["acc_subject_mean"] = float(by_subject["acc"].mean())
     values["acc_subject_sd"] = float(by_subject["acc"].std(ddof=1))
+    values |= class_counts(part["subject"], y, classes)
     rows = _rows(values, len(part), len(by_subject))
     if len(classes) == 2 and event.any():
+        who = part.loc[~event, "subject"]
         onset = {"auc_onset": onset_auc(y, p, event)}
-        rows += _rows(onset, int((~event).sum()), part.loc[~event, "subject"].nunique())
+        onset |= class_counts(who, y[~event], classes, "onset_")
+        rows += _rows(onset, len(who), who.nunique())
     return by_subject, rows
+
+
+def _undefined(rows: list[dict[str, Any]], classes: list[str]) -> list[str]:
+    """Why scores of a fold's cell are undefined: all of them miss windows of some class."""
+    values = {row["metric"]: row["value"] for row in rows}
+    absent = [name for name in classes if values[f"windows_{name}"] == 0]
+    found = [f"no test window of {', '.join(absent)}"] if absent else []
+    if np.isnan(values.get("auc_onset", 0.0)) and not absent:
+        lost = [name for name in classes if values[f"onset_windows_{name}"] == 0]
+        found.append(f"auc_onset: every window of {', '.join(lost)} is already in the event")
+    return found
 
 
 def _rows(values: dict[str, float], windows: int, subjects: int) -> list[dict[str, Any]]:

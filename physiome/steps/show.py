@@ -1,5 +1,6 @@
 """Step: print tables for people at a terminal."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,14 +9,23 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from physiome.errors import DataError, nearest
+from physiome.reporting.tables import METRICS, PRINTED
 
 
-def run(tables: list[Path], head: str) -> None:
-    """Print each table's rows of one head: a line per method, ACC / AUC of every subset.
+def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None:
+    """Print each table's rows of one head: a line per method, the metrics of every subset.
+
+    Footnotes of methods stand below.
+
+    Args:
+        metrics: of `METRICS`.
 
     Raises:
-        DataError: if a file is missing or has no rows of that head.
+        DataError: if a file is missing, has no rows of that head or no columns of a metric.
     """
+    for metric in metrics:
+        if metric not in METRICS:
+            raise DataError(f"no metric {metric!r}", do=nearest(metric, METRICS))
     console = Console()
     for path in tables:
         try:
@@ -26,28 +36,53 @@ def run(tables: list[Path], head: str) -> None:
         if head not in heads:
             raise DataError(f"no rows of head {head!r}", where=path, do=nearest(head, heads))
         rows = content[content["head"] == head]
-        # Where the terminal is narrow the AUC goes below the ACC.
-        between = " / " if console.width >= 22 + 14 * len(rows) else "\n"
-        console.print(_laid_out(rows, f"{path} ({head} head)", between))
+        names = [METRICS[metric] for metric in metrics]
+        methods = _methods(rows)
+        for name in names:
+            if f"{methods[0]} {name}" not in rows:
+                raise DataError(f"no column of {name}", where=path, do="make the table again")
+        # Where the terminal is narrow further metrics go below the first.
+        between = " / " if console.width >= 22 + 7 * len(names) * len(rows) else "\n"
+        console.print(_laid_out(rows, methods, names, f"{path} ({head} head)", between))
+        for line in _footnotes(rows, methods):
+            console.print(line, markup=False, highlight=False)
 
 
-def _laid_out(rows: pd.DataFrame, title: str, between: str) -> Table:
+def _methods(rows: pd.DataFrame) -> list[str]:
+    """Titles, in order: of the columns that hold an accuracy."""
+    return [c.removesuffix(" ACC") for c in rows.columns if c.endswith(" ACC")]
+
+
+def _laid_out(
+    rows: pd.DataFrame, methods: list[str], names: list[str], title: str, between: str
+) -> Table:
     """A line per method; a column per subset, headed by its modalities."""
-    methods = [c.removesuffix(" ACC") for c in rows.columns if c.endswith(" ACC")]
     after = list(rows.columns).index("subset") + 1
     modalities = list(rows.columns[after : list(rows.columns).index(methods[0] + " ACC")])
-    first = Column(f"ACC{between}AUC", no_wrap=True)
+    first = Column(between.join(names), no_wrap=True)
     table = Table(first, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for _, row in rows.iterrows():
         used = [name for name in modalities if row[name] == "1"]
         table.add_column("\n".join(used) or row["subset"], justify="right")
     for method in methods:
         values = [
-            between.join(_rounded(row[f"{method} {metric}"]) for metric in ("ACC", "AUC"))
+            between.join(_rounded(row[f"{method} {name}"]) for name in names)
             for _, row in rows.iterrows()
         ]
-        table.add_row(method, *values)
+        star = "*" if _footnote(rows, method) else ""
+        table.add_row(method + star, *values)
     return table
+
+
+def _footnote(rows: pd.DataFrame, method: str) -> str:
+    column = f"{method} footnote"
+    return rows[column].iloc[0] if column in rows else ""
+
+
+def _footnotes(rows: pd.DataFrame, methods: list[str]) -> list[str]:
+    """`* Main: ended at chance`, of each method that has some."""
+    said = {method: _footnote(rows, method) for method in methods}
+    return [f"* {method}: {text}" for method, text in said.items() if text]
 
 
 def _rounded(text: str) -> str:

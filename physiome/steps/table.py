@@ -5,11 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from physiome.errors import DataError, nearest
-from physiome.files import atomic_path, read_json, write_text
+from physiome.files import atomic_path, write_text
 from physiome.reporting.ablation_latex import variants_to_latex
+from physiome.reporting.counts import cell_counts, tested_sizes
 from physiome.reporting.latex import to_latex
+from physiome.reporting.notes import read_notes
 from physiome.reporting.paper import paper_cells, require_titles
-from physiome.reporting.scores import NOTES, read_scores
+from physiome.reporting.scores import read_scores
 from physiome.reporting.tables import METRICS, TableSpec, build_table, wide
 from physiome.subsets import AS_RECORDED, all_subsets, parse_subset, subset_name
 
@@ -21,10 +23,10 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
 
     Args:
         settings: a TableSpec as JSON.
-        scores: scores of all folds and methods; reasons for missing ones, if any, in the
-            `.notes.json` of the scores step beside it.
-        csv: output with every head, machine-friendly.
-        tex: output with the head of the settings.
+        scores: scores of all folds and methods; reasons for missing ones and footnotes, if any, in
+            the `.notes.json` of the scores step beside it.
+        csv: output with every head, metric and count, machine-friendly.
+        tex: output with the head and the metrics of the settings.
 
     Raises:
         DataError: if there are no scores of the data set or of the head.
@@ -38,36 +40,23 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
     if spec.paper_table is not None:
         paper = paper_cells(spec.paper_table)
         require_titles(list(spec.modalities.values()), paper)
-    reasons = _reasons(spec, Path(scores))
+    reasons, footnotes = read_notes(Path(scores), spec.dataset)
+    known = set(found["metric"]) | set(spec.metrics)
+    metrics = [metric for metric in METRICS if metric in known]
     to_tex = variants_to_latex if spec.layout == "variants" else to_latex
     parts, printed = [], ""
     for head, cells in found.groupby("head", sort=False):
         told = reasons | _without_head(cells, spec) if head == ONE_HEAD else reasons
         table = build_table(
-            cells, spec.methods, spec.modalities, paper, subsets, spec.decimals, told
+            cells, spec.methods, spec.modalities, paper, subsets, spec.decimals, told, metrics
         )
-        parts.append(wide(table, spec, str(head)))
+        counts = cell_counts(cells, tuple(spec.modalities))
+        parts.append(wide(table, spec, str(head), counts, footnotes))
         if head == spec.head:
-            printed = to_tex(table, spec, *tested_sizes(cells))
+            printed = to_tex(table, spec, *tested_sizes(cells), footnotes)
     with atomic_path(csv) as temporary:
         pd.concat(parts).to_csv(temporary, index=False)
     write_text(tex, printed)
-
-
-def tested_sizes(cells: pd.DataFrame) -> tuple[int, int, int]:
-    """Test windows and subjects summed over folds, and the number of folds."""
-    compared = cells[(cells["metric"] == "acc") & (cells["subset"] != AS_RECORDED)]
-    sizes = compared.groupby("fold")[["windows", "subjects"]].max().sum()
-    return int(sizes["windows"]), int(sizes["subjects"]), compared["fold"].nunique()
-
-
-def _reasons(spec: TableSpec, scores: Path) -> dict[tuple[str, str], str]:
-    """(method, subset) -> why there is no score."""
-    path = scores.with_suffix(NOTES)
-    notes = read_json(path) if path.exists() else {}
-    prefix = f"{spec.dataset}/"
-    told = {key.removeprefix(prefix): why for key, why in notes.items() if key.startswith(prefix)}
-    return {(key.rpartition("/")[0], key.rpartition("/")[2]): why for key, why in told.items()}
 
 
 def _without_head(cells: pd.DataFrame, spec: TableSpec) -> dict[tuple[str, str], str]:
@@ -86,7 +75,7 @@ def _scores_of(spec: TableSpec, path: Path) -> pd.DataFrame:
             f"no scores of data set {spec.dataset!r}", where=path,
             do=nearest(spec.dataset, set(scores["dataset"])),
         )  # fmt: skip
-    here = here[here["method"].isin(list(spec.methods)) & here["metric"].isin(METRICS)]
+    here = here[here["method"].isin(list(spec.methods))]
     if spec.head not in set(here["head"]):
         raise DataError(
             f"no scores of head {spec.head!r} for these methods", where=path,

@@ -129,6 +129,7 @@ TABLE = {
     "probe.*": (7, "probe"),
     "tables.head": ("paper", SHOWN),
     "tables.decimals": (1, "table"),
+    "tables.metrics": (["acc", "auc", "kappa"], "table"),
     "tables.intervals.*": (7, "intervals"),
     "overrides.vitaldb.encoder.step_s": (2.0, MODEL),
     "overrides.vitaldb.encoder.*": (4.0, MODEL),

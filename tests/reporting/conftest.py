@@ -44,7 +44,7 @@ def probe(tmp_path):
         pd.concat(tables, ignore_index=True).to_parquet(path, index=False)
         told = {"dataset": "toy", "fold": fold, "method": method, "modalities": list(MODALITIES)}
         told |= {"classes": [f"k{c}" for c in range(classes)], "comparable": True}
-        write_json(path.with_suffix(".json"), told)
+        write_json(path.with_suffix(".json"), told | facts)
         return path
 
     return write

@@ -9,6 +9,7 @@ import pytest
 
 from physiome.errors import ConfigError, DataError
 from physiome.reporting.figures import confusion_figure, timeline_figure
+from physiome.reporting.tables import METRICS
 from physiome.steps import curves, figures, scores, table
 
 METHODS = {
@@ -63,9 +64,28 @@ def test_csv_holds_every_head_and_tex_the_chosen_one(tmp_path, scored):
     assert "100.00" not in tex
 
 
+def test_csv_holds_every_metric_and_count_whatever_is_printed(tmp_path, scored):
+    found, tex = make_table(tmp_path, scored[1], metrics=["kappa"])
+    row = found.set_index("subset").loc["a"]
+    rows = pd.read_csv(scored[1]).query("method == 'm' and subset == 'a'")
+    by_metric = rows.groupby("metric")["value"]
+    for metric, name in METRICS.items():
+        assert row[f"Main {name}"] == pytest.approx(100 * by_metric.mean()[metric], abs=1e-3)
+    assert row["Main windows"] == 236
+    assert sum(row[f"Main windows k{c}"] for c in range(3)) == 236
+    assert row["Main subjects k1"] == by_metric.sum()["subjects_k1"] == 4
+    assert f"{row['Main KAPPA']:.2f}" in tex
+    assert f"{row['Main ACC']:.2f}" not in tex
+    assert "Main ECE paper" not in found
+    assert "Main AUC paper" in found
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
+        ({"metrics": ["acc", "kapa"]}, ConfigError, "metrics"),
+        ({"metrics": ["acc", "acc"]}, ConfigError, "stands there twice"),
+        ({"metrics": []}, ConfigError, "at least 1"),
         ({"dataset": "tot"}, DataError, "did you mean 'toy'"),
         ({"head": "logstic"}, DataError, "did you mean 'logistic'"),
         ({"paper_table": 1}, ConfigError, "'EEG A' is not in the paper's table"),

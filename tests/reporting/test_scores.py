@@ -51,6 +51,32 @@ def test_accuracy_by_subject_is_counted_from_the_windows(tmp_path, probe):
     assert value(scores, "acc") == pytest.approx(right.mean())
 
 
+def test_each_cell_carries_windows_and_subjects_of_every_class(tmp_path, probe):
+    path = probe()
+    table = pd.read_parquet(path)
+    mine = (table["subject"] == "s00") & (table["label"] == 2)  # of one subject only
+    table[~mine].to_parquet(path, index=False)
+    scores, _ = scored(tmp_path, path)
+    tested = table[~mine & table["complete"]].query("subset == 'a'")
+    for c in range(3):
+        assert value(scores, f"windows_k{c}", "a") == (tested["label"] == c).sum() > 0
+        assert value(scores, f"subjects_k{c}", "a") == (1 if c == 2 else 2)
+    assert value(scores, "windows_k0", "as_recorded") >= value(scores, "windows_k0", "a+b")
+
+
+def test_onset_scores_carry_the_counts_of_their_own_windows(tmp_path, probe):
+    path = probe("m", classes=2, event=True)
+    table = pd.read_parquet(path)
+    first = (table["number"] < 20) & (table["subject"] == "s00")  # not yet in the state
+    table.assign(event=table["event"] & ~first).to_parquet(path, index=False)
+    scores, _ = scored(tmp_path, path)
+    ahead = table[first & table["complete"] & (table["label"] == 1)].query("subset == 'a'")
+    assert value(scores, "onset_windows_k1", "a") == len(ahead) > 0
+    assert value(scores, "onset_subjects_k1", "a") == 1
+    assert value(scores, "windows_k1", "a") > len(ahead)
+    assert value(scores, "auc_onset", "a") > 0.5
+
+
 def test_onset_auc_appears_only_where_windows_already_are_in_the_state(tmp_path, probe):
     with_events, _ = scored(tmp_path, probe("m", classes=2, event=True))
     without, _ = scored(tmp_path, probe("m", classes=2, event=False))

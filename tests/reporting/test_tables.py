@@ -5,9 +5,17 @@ import pandas as pd
 import pytest
 
 from physiome.errors import ConfigError
+from physiome.reporting.counts import cell_counts
 from physiome.reporting.latex import escape, to_latex
 from physiome.reporting.paper import DROP, MEAN, paper_cells, paper_subset, require_titles
-from physiome.reporting.tables import ROBUSTNESS, MethodEntry, TableSpec, build_table, wide
+from physiome.reporting.tables import (
+    METRICS,
+    ROBUSTNESS,
+    MethodEntry,
+    TableSpec,
+    build_table,
+    wide,
+)
 
 TITLES = {
     1: {"eeg_fpz_cz": "Fpz-Cz", "eeg_pz_oz": "Pz-Oz", "eog": "EOG"},
@@ -146,10 +154,10 @@ def test_missing_cell_is_empty_with_a_reason_and_spoils_the_robustness_row():
     table = build_table(cells, spec.methods, titles)
     found = wide(table, spec, "logistic").set_index("subset")
     assert np.isnan(found.loc["b", "M ACC"])
-    assert found.loc["b", "note"] == "M ACC: no score; M AUC: no score"
+    assert found.loc["b", "note"] == "M: no score"
     last = found.loc["mean of the proper subsets"]
     assert np.isnan(last["M ACC"])
-    assert "M ACC: no score for b" in last["note"]
+    assert last["note"] == "M: no score for b"
     assert last["N ACC"] == 60.0
     tex = to_latex(table, spec, 10, 2, 1)
     assert "–" in tex
@@ -174,6 +182,44 @@ def test_marks_ignore_controls_and_share_a_printed_tie():
     table = build_table(cells, methods, titles).query("metric == 'acc'")
     assert marked(table, "bold") == marked(table, "underline")
     assert {key[1] for key in marked(table, "bold")} == {"m", "n"}
+
+
+def with_metrics(values, metrics):
+    """`toy` with the same values of every metric."""
+    cells, titles = toy(values)
+    acc = cells[cells["metric"] == "acc"]
+    return pd.concat([acc.assign(metric=metric) for metric in metrics]), titles
+
+
+def test_the_least_calibration_error_is_the_best():
+    values = {("a+b", "m"): (0.1,), ("a+b", "n"): (0.3,), ("a+b", "c"): (0.01,)}
+    cells, titles = with_metrics(values, ["f1", "ece"])
+    methods = {"m": entry("m"), "n": entry("n"), "c": entry("c", "control")}
+    table = build_table(cells, methods, titles, metrics=["f1", "ece"])
+    for mark in ("bold", "underline"):
+        assert marked(table, mark) == {("a+b", "n", "f1"), ("a+b", "m", "ece")}
+
+
+def test_cells_count_windows_and_subjects_over_folds_in_all_and_of_each_class():
+    rows = []
+    for subset, fold, positive in (("a+b", 0, 3), ("a+b", 1, 0), ("a", 0, 3), ("b", 0, 2)):
+        size = {"subset": subset, "fold": fold, "method": "m", "windows": 10, "subjects": 4}
+        told = {"acc": 0.5, "windows_no": 10 - positive, "subjects_no": 4}
+        told |= {"windows_yes": positive, "subjects_yes": min(positive, 2), "recall_yes": 0.5}
+        rows += [{**size, "metric": name, "value": value} for name, value in told.items()]
+    cells = pd.DataFrame(rows)
+    found = cell_counts(cells, ("a", "b"))
+    assert list(found.columns) == [
+        "windows", "subjects", "windows no", "subjects no", "windows yes", "subjects yes"
+    ]  # fmt: skip
+    assert found.loc[("a+b", "m")].tolist() == [20, 8, 17, 8, 3, 2]
+    assert found.loc[(ROBUSTNESS, "m")].tolist() == [10, 4, 7, 4, 2, 2]
+    methods = {"m": entry("M"), "n": entry("N")}
+    titles = {"a": "A", "b": "B"}
+    spec = TableSpec(dataset="t", title="T", modalities=titles, methods=methods)
+    table = build_table(cells, methods, titles)
+    row = wide(table, spec, "logistic", found).set_index("subset").loc["a"]
+    assert (row["M windows"], row["M subjects yes"], row["N windows yes"]) == (10, 2, 0)
 
 
 def test_as_recorded_is_a_row_without_drop_or_paper():
@@ -239,6 +285,30 @@ def test_latex_is_balanced_and_every_row_has_every_column():
     assert r"majority\_class" in tex
     assert "Controls, outside the marks" in tex
     assert "12 test windows of 3 subjects" in tex
+
+
+@pytest.mark.parametrize(
+    ("metrics", "panels"), [(("ece",), 2), (("acc", "auc", "f1", "ece"), 2), (tuple(METRICS), 5)]
+)
+def test_latex_has_the_metrics_that_are_asked_for_in_their_order(metrics, panels):
+    methods = {f"m{k}": entry(f"M{k}") for k in range(5)}
+    values = {(s, m): (0.5,) for s in ("a+b", "a", "b") for m in methods}
+    cells, titles = with_metrics(values, METRICS)
+    spec = TableSpec(
+        dataset="t", title="T", modalities=titles, methods=methods, metrics=metrics[::-1]
+    )
+    table = build_table(cells, methods, titles, metrics=list(METRICS))
+    tex = to_latex(table, spec, 1, 1, 1)
+    assert tex.count(r"\begin{tabular}") == panels
+    rows = latex_rows(tex)
+    assert sum(row.count("&") for row in rows[:: len(rows) // panels]) == (
+        panels * (len(titles) - 1) + len(methods) * len(metrics)
+    )
+    names = [METRICS[metric] for metric in metrics[::-1]]
+    assert " & ".join(names) in tex
+    assert ("less is better" in tex) == ("ece" in metrics)
+    plain = re.sub(r"\\[{}&%_$#]", "", tex)
+    assert plain.count("{") == plain.count("}")
 
 
 def test_latex_shows_marks_spread_and_the_papers_figure():

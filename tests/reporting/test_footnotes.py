@@ -1,0 +1,177 @@
+"""Footnotes of methods and reasons of cells: from manifest and class to CSV, LaTeX, terminal."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from small import settings_of
+from tiny import NAMES
+from tinyshards import tiny_store
+
+from physiome.errors import DataError
+from physiome.files import canonical_json, read_json, write_json
+from physiome.methods.controls import HandMade
+from physiome.reporting.footnotes import Numbered
+from physiome.reporting.notes import Notes, read_notes, with_folds
+from physiome.steps import embed, probe, scores, show, table
+
+SETTINGS = {
+    "dataset": "toy", "title": "Toy", "modalities": {"a": "EEG A", "b": "EOG"},
+    "methods": {m: {"title": m.upper(), "scope": "single"} for m in ("m", "n")},
+}  # fmt: skip
+MINE = "reads rows of the image, as means over all lose 50 % of it"
+CHANCE = "fold 1: ended at chance"
+
+
+def facts(method="m", fold=0, **more):
+    return {"dataset": "toy", "method": method, "fold": fold} | more
+
+
+@pytest.fixture
+def noted(tmp_path, probe):
+    """Scores of two methods and folds; m departs from its original and its fold 1 has warned."""
+    probes = [probe("m", fold, departure=MINE) for fold in (0, 1)]
+    write_json(
+        probes[1].with_suffix(".json"),
+        read_json(probes[1].with_suffix(".json")) | {"warnings": ["ended at chance"]},
+    )
+    probes += [probe("n", fold, departure=MINE) for fold in (0, 1)]
+    scores.run(probes, tmp_path / "s.csv", tmp_path / "b.csv")
+    return tmp_path
+
+
+def make(folder, **changes):
+    settings = json.dumps(SETTINGS | changes)
+    table.run(settings, folder / "s.csv", folder / "t.csv", folder / "t.tex")
+    return pd.read_csv(folder / "t.csv"), (folder / "t.tex").read_text()
+
+
+# --- gathering
+
+
+def test_warnings_name_their_folds_and_come_after_the_departure():
+    notes = Notes()
+    for fold in (2, 1, 3):
+        warned = {1: ["collapsed"], 3: ["collapsed", "at its start"]}.get(fold, [])
+        notes.add_fold(facts(fold=fold, departure="not as published", warnings=warned))
+    assert notes.plain() == {
+        "toy/m": ["not as published", "folds 1, 3: collapsed", "fold 3: at its start"]
+    }
+
+
+def test_a_reason_of_every_fold_names_none_and_others_name_theirs():
+    notes = Notes()
+    for fold in (1, 2):
+        notes.add_fold(facts(fold=fold))
+        for _ in ("logistic", "paper"):  # once per head
+            notes.add_reason(facts(fold=fold), "a", "needs b")
+    notes.add_reason(facts(fold=2), "b", "no test window of k1")
+    assert notes.plain() == {"toy/m/a": "needs b", "toy/m/b": "fold 2: no test window of k1"}
+
+
+def test_nothing_to_say_is_nothing_and_another_data_set_says_nothing_here(tmp_path):
+    notes = Notes()
+    notes.add_fold(facts())
+    assert notes.plain() == {}
+    write_json(tmp_path / "s.notes.json", {"other/m": ["x"], "toy/m/a": "y", "toy/n": ["z"]})
+    assert read_notes(tmp_path / "s.csv", "toy") == ({("m", "a"): "y"}, {"n": ["z"]})
+    assert read_notes(tmp_path / "absent.csv", "toy") == ({}, {})
+    assert with_folds("x", [3, 1]) == "folds 1, 3: x"
+
+
+# --- tables
+
+
+def test_footnotes_reach_the_csv(noted):
+    found, _ = make(noted)
+    assert set(found["M footnote"]) == {f"{MINE}; {CHANCE}"}
+    assert set(found["N footnote"]) == {MINE}
+
+
+@pytest.mark.parametrize(
+    "layout", [{}, {"layout": "variants", "subsets": ["a", "a+b"]}], ids=["subsets", "variants"]
+)
+def test_footnotes_stand_under_the_latex_table_once_and_rows_carry_their_numbers(noted, layout):
+    _, tex = make(noted, **layout)
+    below = tex.split(r"\bottomrule")[1]
+    assert below.count(r"lose 50 \% of it") == 1
+    assert rf"\textsuperscript{{2}} {CHANCE}" in below
+    above = tex.split(r"\bottomrule")[0]
+    assert r"M\textsuperscript{1,2}" in above
+    assert r"N\textsuperscript{1}" in above
+    plain = re.sub(r"\\[{}&%_$#]", "", tex)
+    assert plain.count("{") == plain.count("}")
+    assert sorted(re.findall(r"\\begin{(.*?)}", tex)) == sorted(re.findall(r"\\end{(.*?)}", tex))
+    assert plain.count("$") % 2 == 0
+
+
+def test_without_footnotes_there_are_no_marks_and_no_lines():
+    numbered = Numbered(["m"], None)
+    assert numbered.mark("m") == ""
+    assert numbered.lines(r"\textwidth", str) == ""
+
+
+def test_footnotes_are_printed_at_the_terminal(noted, capsys):
+    make(noted)
+    show.run([noted / "t.csv"], "logistic")
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"* M: {MINE}; {CHANCE}" in said
+    assert "M*" in said
+
+
+def test_the_terminal_shows_the_metrics_that_are_asked_for(noted, capsys):
+    found, _ = make(noted)
+    show.run([noted / "t.csv"], "logistic", ["kappa", "ece"])
+    said = capsys.readouterr().out
+    assert "KAPPA" in said
+    assert f"{found['M ECE'].iloc[0]:.1f}" in said
+    assert "AUC" not in said
+    with pytest.raises(DataError, match=r"'kapa'.*did you mean 'kappa'"):
+        show.run([noted / "t.csv"], "logistic", ["kapa"])
+
+
+def test_a_class_absent_from_one_folds_test_windows_is_the_reason_of_its_empty_scores(
+    tmp_path, probe
+):
+    probes = [probe("m", fold, classes=2) for fold in (0, 1)]
+    rows = pd.read_parquet(probes[1])
+    rows.assign(label=0).to_parquet(probes[1], index=False)
+    scores.run(probes, tmp_path / "s.csv", tmp_path / "b.csv")
+    assert read_json(tmp_path / "s.notes.json")["toy/m/a"] == "fold 1: no test window of k1"
+    found, _ = make(tmp_path, methods={"m": SETTINGS["methods"]["m"]})
+    row = found.set_index("subset").loc["a"]
+    assert (row["M ACC folds"], row["M AUC folds"]) == (2, 1)
+    assert row["note"] == "M AUC, AUPRC: 1 of 2 folds: fold 1: no test window of k1"
+
+
+# --- from the model
+
+
+def embedded(folder, monkeypatch, **manifest):
+    """Facts of an embed step whose method departs and whose weights have this manifest."""
+    tiny_store(folder, windows=20)
+    fold = {"pretrain": ["s0"], "train": ["s1", "s2"], "valid": ["s3"], "test": ["s4"]}
+    write_json(folder / "folds.json", {"folds": [{"fold": 1, **fold}]})
+    plain = settings_of("handmade") | {"dataset": "d", "name": "handmade", "base": "handmade"}
+    del plain["encoder"]
+    load = embed._load
+    monkeypatch.setattr(HandMade, "departure", MINE)
+    monkeypatch.setattr(embed, "_load", lambda *given: (load(*given)[0], manifest))
+    shards = [folder / "shard0", folder / "shard1"]
+    embed.run(canonical_json({**plain, "batch": 4, "subsets": ["+".join(NAMES)]}), shards,
+              folder / "folds.json", 1, folder / "x.npy")  # fmt: skip
+    return read_json(folder / "x.json")
+
+
+def test_departure_and_warnings_go_from_class_and_manifest_to_the_notes(tmp_path, monkeypatch):
+    told = embedded(tmp_path, monkeypatch, monitor={"warnings": ["collapsed"], "gain": -1.0})
+    assert (told["departure"], told["warnings"]) == (MINE, ["collapsed"])
+    quick = {"strengths": [0.1], "paper_head": None, "one_head": False}
+    probe.run(canonical_json(quick), tmp_path / "x.npy", tmp_path / "p.parquet")
+    scores.run([tmp_path / "p.parquet"], tmp_path / "s.csv", tmp_path / "b.csv")
+    assert read_notes(tmp_path / "s.csv", "d")[1] == {"handmade": [MINE, "fold 1: collapsed"]}
+
+
+def test_weights_that_were_not_monitored_have_no_warnings(tmp_path, monkeypatch):
+    assert embedded(tmp_path, monkeypatch)["warnings"] == []
