@@ -273,7 +273,7 @@ def test_a_second_process_on_the_same_output_is_refused(store, whole, tmp_path):
     folder.mkdir()
     hold = (
         "import fcntl, time; f = open('lock', 'w'); fcntl.flock(f, fcntl.LOCK_EX);"
-        "print('held', flush=True); time.sleep(60)"
+        "print('held', flush=True); time.sleep(3600)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", hold], cwd=folder, stdout=subprocess.PIPE, text=True
