@@ -1,5 +1,6 @@
 """Ways to misbehave that a patient downloader could fall for: trickles, resets, hidden changes."""
 
+import contextlib
 import gzip
 import hashlib
 import socket
@@ -51,15 +52,14 @@ def test_a_connection_reset_in_mid_body_is_continued(server, target):
 def test_a_trickle_is_cut_off_although_no_read_times_out(server, target):
     def trickle(h):
         begin(h, ETag='"1"')
-        for _ in range(200):
-            h.wfile.write(b"x")
-            time.sleep(0.02)
+        with contextlib.suppress(ConnectionError):
+            while True:  # until the client hangs up
+                h.wfile.write(b"x")
+                time.sleep(0.01)
 
-    limits = Limits(timeout_s=0.2, attempts=1)
-    began = time.monotonic()
-    with pytest.raises(NotYetError, match=r"transfer stalled: \d+ bytes came in 0\.[2-9]"):
+    limits = Limits(timeout_s=1.0, attempts=1)
+    with pytest.raises(NotYetError, match=r"transfer stalled: \d+ bytes came in \d+\.\d s"):
         fetch([server.at("/f", trickle)], target, CHECK, limits)
-    assert time.monotonic() - began < 2.0
     assert not target.exists()
 
 
@@ -150,11 +150,10 @@ def test_connecting_has_a_time_out_of_its_own(target):
         deaf.listen(0)
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/f"
         with socket.create_connection(deaf.getsockname()):
-            began = time.monotonic()
-            limits = Limits(connect_timeout_s=0.2, timeout_s=30.0, attempts=1)
+            # The kernel gives up after minutes, and then by another error.
+            limits = Limits(connect_timeout_s=0.2, timeout_s=3600.0, attempts=1)
             with pytest.raises(NotYetError, match="ConnectTimeout"):
                 fetch([url], target, CHECK, limits)
-            assert time.monotonic() - began < 5.0
 
 
 def test_a_file_known_by_its_date_is_continued_beside_a_weak_mark(server, target):

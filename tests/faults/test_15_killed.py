@@ -8,11 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from crashes import STEPS, at_step, command, power_cut, same_weights, settings, train, write_place
+from waiting import wait_until
 
 from physiome.training import checkpoint
 
@@ -29,11 +29,8 @@ def killed(place: Path, output: Path) -> None:
     arguments = [sys.executable, "-m", "physiome", *command(place, output, LONG)]
     process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"})
     try:
-        end = time.monotonic() + 90
-        while not (output.with_name(output.name + ".resume") / "state.previous.pt").exists():
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < end, "it did not start"
-            time.sleep(0.005)
+        saved = output.with_name(output.name + ".resume") / "state.previous.pt"
+        wait_until(saved.exists, process, "it saved twice")
     finally:
         process.kill()
     assert process.wait() == -signal.SIGKILL

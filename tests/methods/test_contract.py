@@ -74,7 +74,7 @@ def test_clipped_groups_hold_every_trainable_parameter_once(name):
 
 
 @trained
-def test_the_loss_falls_on_signals_with_structure(name):
+def test_the_loss_falls_along_its_gradient(name):
     contract.check_the_loss_falls(builder(name), labelled(name))
 
 
@@ -159,6 +159,29 @@ class DetachesItsDecoder(MultiMAE):
             decoder.register_forward_hook(lambda _, __, output: output.detach())
 
 
+class DetachesItsLoss(MultiMAE):
+    """Nothing learns from the loss."""
+
+    def loss(self, batch, rng):
+        return {name: term.detach() for name, term in super().loss(batch, rng).items()}
+
+
+class Climbs(MultiMAE):
+    """Each term has its right value and the gradient of its negative."""
+
+    def loss(self, batch, rng):
+        return {n: 2 * term.detach() - term for n, term in super().loss(batch, rng).items()}
+
+
+class Drifts(MultiMAE):
+    """The gradient is that of another function: it leads across the slope, not down."""
+
+    def loss(self, batch, rng):
+        terms = super().loss(batch, rng)
+        other = sum(p.sum() for p in self.parameters())
+        return {n: term.detach() + other - other.detach() for n, term in terms.items()}
+
+
 def faulty(cls: type[Method]) -> contract.Build:
     def build(seed: int) -> Method:
         torch.manual_seed(seed)
@@ -180,3 +203,13 @@ def test_a_method_whose_decoder_is_detached_is_found():
         contract.check_a_gradient_reaches_every_trainable_parameter(
             faulty(DetachesItsDecoder), labelled=False
         )
+
+
+@pytest.mark.parametrize(
+    ("cls", "said"),
+    [(DetachesItsLoss, "detached"), (Climbs, "no step downhill"), (Drifts, "no step downhill")],
+)
+def test_a_method_whose_loss_cannot_fall_is_found(cls, said):
+    contract.check_the_loss_falls(faulty(MultiMAE), labelled=False)
+    with pytest.raises(AssertionError, match=said):
+        contract.check_the_loss_falls(faulty(cls), labelled=False)

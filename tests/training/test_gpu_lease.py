@@ -19,10 +19,13 @@ for _ in range(3):
     with gpu_lease(1, poll_s=0.01) as (device,):
         marker = os.path.join(folder, "busy-" + device)
         os.close(os.open(marker, os.O_CREAT | os.O_EXCL))  # fails if another holds the device
-        time.sleep(0.15)
-        both = len([name for name in os.listdir(folder) if name.startswith("busy-")]) == 2
+        while not os.path.exists(os.path.join(folder, "together")):  # the first two meet
+            if sum(name.startswith("busy-") for name in os.listdir(folder)) == 2:
+                open(os.path.join(folder, "together"), "w").close()
+            time.sleep(0.01)
+        time.sleep(0.05)
         os.unlink(marker)
-    print(device, both)
+    print(device)
 """
 HOLD = """
 import time
@@ -43,7 +46,7 @@ def devices(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     # A lease that never comes is a failure, not a test that hangs.
     before = signal.signal(signal.SIGALRM, _give_up)
-    signal.alarm(50)
+    signal.alarm(600)
     yield monkeypatch
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -64,12 +67,15 @@ def test_four_processes_share_two_devices_and_never_one(devices, tmp_path):
     folder = tmp_path / "markers"
     folder.mkdir()
     processes = [start(WORK, str(folder)) for _ in range(4)]
-    said = [process.communicate(timeout=60) for process in processes]
+    try:
+        said = [process.communicate() for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert [process.returncode for process in processes] == [0] * 4, said
-    turns = [line.split() for out, _ in said for line in out.splitlines()]
+    turns = [line for out, _ in said for line in out.splitlines()]
     assert len(turns) == 12
-    assert {device for device, _ in turns} == {"0", "1"}
-    assert any(both == "True" for _, both in turns), "the devices were never busy together"
+    assert set(turns) == {"0", "1"}
 
 
 def test_a_lease_takes_no_more_than_it_was_asked_for(devices):

@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import yaml
 from project_copy import Project, environment
 from safetensors.numpy import load_file
 from sklearn.metrics import roc_auc_score
+from waiting import wait_until
 
 from physiome.subsets import all_subsets, subset_name
 
@@ -302,14 +302,6 @@ def kill_tree(process):
     psutil.wait_procs(family, timeout=10)
 
 
-def wait_for(path, process, limit_s=90.0):
-    end = time.monotonic() + limit_s
-    while not path.exists():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < end, f"{path} did not appear"
-        time.sleep(0.01)
-
-
 KILLED = {
     "pretrain": "results/models/sleep_edf/fold1/encoders/dp_neuronet/eog.safetensors",
     "train": "results/models/sleep_edf/fold1/physiome.safetensors",
@@ -325,7 +317,7 @@ def test_a_killed_training_ends_in_the_weights_of_an_uninterrupted_one(finished,
     same = [target, "--cores", 1, "--configfile", *CONFIG, "mine.yaml"]
     uninterrupted, process = started(whole, same), started(killed, same)
     resume = killed.root / (str(target) + ".resume")
-    wait_for(resume / "state.previous.pt", process)  # two epochs are saved
+    wait_until((resume / "state.previous.pt").exists, process, "two epochs were saved")
     second = killed.snakemake(*same, check=False)  # beside the first: refused, and says how
     kill_tree(process)
     assert second.returncode != 0

@@ -1,0 +1,22 @@
+"""Waiting for another process, however slow the machine is."""
+
+import subprocess
+import time
+from collections.abc import Callable
+
+LIMIT_S = 600.0  # says that nothing will come; no claim about speed
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen, what: str) -> None:
+    """Return as soon as `happened()` while `process` runs.
+
+    Raises:
+        RuntimeError: if the process ended before, or nothing came within `LIMIT_S`.
+    """
+    end = time.monotonic() + LIMIT_S
+    while not happened():
+        if process.poll() is not None:
+            raise RuntimeError(f"the process ended before {what}")
+        if time.monotonic() > end:
+            raise RuntimeError(f"waited {LIMIT_S:.0f} s for {what}")
+        time.sleep(0.01)
