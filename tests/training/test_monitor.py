@@ -29,6 +29,12 @@ def store(tmp_path_factory):
     return tiny_store(tmp_path_factory.mktemp("store"))
 
 
+@pytest.fixture(scope="module")
+def whole(store, tmp_path_factory):
+    """An uninterrupted run: three epochs of three steps."""
+    return train(Toy, store, tmp_path_factory.mktemp("whole") / "w.safetensors", monitor=ALWAYS)
+
+
 def lines(output):
     text = output.with_suffix(".metrics.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
@@ -79,10 +85,9 @@ def test_a_look_draws_no_random_number_and_leaves_the_mode(store):
     assert all(torch.equal(t, before[name]) for name, t in method.state_dict().items())
 
 
-@pytest.mark.parametrize("at", range(1, 10))
+@pytest.mark.parametrize("at", [1, 3, 4, 9])
 @pytest.mark.parametrize("save_every_s", [0.0, 300.0])
-def test_a_resumed_training_has_the_same_looks(at, save_every_s, store, tmp_path):
-    whole = train(Toy, store, tmp_path / "whole.safetensors", monitor=ALWAYS)
+def test_a_resumed_training_has_the_same_looks(at, save_every_s, store, whole, tmp_path):
     output = tmp_path / "w.safetensors"
     with pytest.raises(RuntimeError, match="power cut"):
         train(
@@ -96,8 +101,7 @@ def test_a_resumed_training_has_the_same_looks(at, save_every_s, store, tmp_path
 
 
 @pytest.mark.parametrize("at", [3, 9])
-def test_a_signal_in_the_last_step_of_an_epoch_loses_no_look(at, store, tmp_path):
-    whole = train(Toy, store, tmp_path / "whole.safetensors", monitor=ALWAYS)
+def test_a_signal_in_the_last_step_of_an_epoch_loses_no_look(at, store, whole, tmp_path):
     output = tmp_path / "w.safetensors"
     with pytest.raises(Interrupted, match=f"after step {at}"):
         train(lambda: Stumbling(at, signal.SIGTERM), store, output, monitor=ALWAYS)
