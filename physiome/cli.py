@@ -33,6 +33,9 @@ Facts = Annotated[list[Path], typer.Argument(help=".json files of the embed step
 Stands = Annotated[list[Path], typer.Option(help="weights it stands on, in order; repeat it")]
 Shard = Annotated[str | None, typer.Option(help="settings the shards must have, as JSON")]
 Model = Annotated[str | None, typer.Option(help="settings the weights must have, as JSON")]
+Watched = Annotated[
+    str | None, typer.Option(help="how it is watched, as JSON; default: not at all")
+]
 Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]
 
@@ -104,14 +107,14 @@ def pretrain(
     settings: Settings, shards: Shards, folds: File, fold: Number, modality: Modality,
     output: File,
     gpus: Gpus = 0, device: Device = "auto", save_every_s: float = 300.0,
-    shard_settings: Shard = None,
+    shard_settings: Shard = None, monitor: Watched = None,
 ) -> None:  # fmt: skip
     """Pretrain one modality's encoder on a fold's pretrain subjects."""
     from physiome.steps import pretrain as step
 
     step.run(
         settings, _folders(shards), folds, fold, modality, output, gpus, device, save_every_s,
-        shard_settings,
+        shard_settings, monitor,
     )  # fmt: skip
 
 
@@ -120,14 +123,14 @@ def train(
     settings: Settings, shards: Shards, folds: File, fold: Number, output: File,
     stand: Stands = [],  # noqa: B006
     gpus: Gpus = 0, device: Device = "auto", save_every_s: float = 300.0,
-    shard_settings: Shard = None, stand_settings: Model = None,
+    shard_settings: Shard = None, stand_settings: Model = None, monitor: Watched = None,
 ) -> None:  # fmt: skip
     """Train a method on a fold's pretrain subjects, or on labels of its train subjects."""
     from physiome.steps import train as step
 
     step.run(
         settings, _folders(shards), folds, fold, stand, output, gpus, device, save_every_s,
-        shard_settings, stand_settings,
+        shard_settings, stand_settings, monitor,
     )  # fmt: skip
 
 

@@ -19,14 +19,18 @@ def tiny_store(
     absent: Mapping[str, Sequence[int]] | None = None,
     poison: Mapping[int, float] | None = None,
     samples: int = SAMPLES,
+    constant: float | None = None,
 ) -> WindowStore:
     """A store of `windows` windows in records r0, r1, ... of four windows each.
 
     Args:
         absent: modality -> windows that lack it.
+        constant: what all samples of all windows are; None: waves.
         poison: window -> a value that one of its samples takes, in the first modality.
     """
     signals = {m: x[:, :samples].numpy() for m, x in waves(windows, names).items()}
+    if constant is not None:
+        signals = {m: np.full_like(x, constant) for m, x in signals.items()}
     for window, value in (poison or {}).items():
         signals[names[0]][window, 17] = value
     number = np.arange(windows)

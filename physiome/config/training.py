@@ -21,6 +21,8 @@ class TrainSpec(Spec):
     """Optimiser, schedule of the learning rate per epoch, and batches."""
 
     epochs: NonNegativeInt  # 0: freshly initialised weights, for controls
+    # Epochs are added until this many steps are taken; the schedule runs over all of them
+    least_steps: NonNegativeInt = 0
     batch: PositiveInt
     micro_batch: PositiveInt | None = None  # null: the whole batch at once; else accumulate
     learning_rate: PositiveFloat
@@ -28,6 +30,7 @@ class TrainSpec(Spec):
     # adam: weight decay is added to the gradient, as in torch's Adam
     optimizer: Literal["adamw", "adam", "amsgrad"] = "adamw"
     schedule: Literal["cosine", "constant", "polynomial"] = "cosine"
+    final_rate: NonNegativeFloat = 0.0  # that the cosine ends at
     warmup: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0  # share of the epochs with a rising rate
     weight_decay: NonNegativeFloat = 0.01
     betas: tuple[Beta, Beta] = (0.9, 0.999)
@@ -41,6 +44,8 @@ class TrainSpec(Spec):
             raise ValueError(f"micro_batch {self.micro_batch} does not divide batch {self.batch}")
         if self.batch < 2 or self.micro_batch == 1:
             raise ValueError("contrast and batch-norm need at least 2 segments at a time")
+        if self.final_rate > self.peak_rate:
+            raise ValueError(f"final_rate {self.final_rate} is above the rate {self.peak_rate}")
         return self
 
     @property
@@ -70,4 +75,13 @@ class TrainSpec(Spec):
             "constant": 1.0,
             "polynomial": (1 - done) ** 0.9,
         }
-        return self.peak_rate * factors[self.schedule]
+        last = self.final_rate if self.schedule == "cosine" else 0.0
+        return last + (self.peak_rate - last) * factors[self.schedule]
+
+    def lasting(self, steps: int) -> "TrainSpec":
+        """This, with so many epochs of `steps` steps that `least_steps` are taken.
+
+        No epochs stay none: those are weights as they were initialised.
+        """
+        least = math.ceil(self.least_steps / steps)
+        return self.model_copy(update={"epochs": max(self.epochs, least if self.epochs else 0)})

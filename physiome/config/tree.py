@@ -18,6 +18,7 @@ from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
 from physiome.config.metrics import Shown
 from physiome.config.model import EncoderSpec, PhysioMESpec
+from physiome.config.monitor import MonitorSpec
 from physiome.config.resolve import (
     Resolved,
     encoder_entry,
@@ -82,6 +83,7 @@ class Config(Spec):
     pretrain: TrainSpec
     physiome: PhysioMESpec = PhysioMESpec()
     train: TrainSpec
+    monitor: MonitorSpec | None = MonitorSpec()
     systems: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method
     methods: tuple[str, ...]  # columns of the data sets' tables: methods or variants
     variants: dict[Name, Variant] = Field(default_factory=dict)
@@ -221,6 +223,10 @@ class Config(Spec):
         """For `train`."""
         found = self.resolve(method, dataset, fold)
         return canonical_json({**self._method(found, dataset, fold), "train": found.train.plain()})
+
+    def monitor_settings(self) -> str:
+        """What else `pretrain` and `train` get: being watched changes no weight."""
+        return canonical_json(self.monitor.plain() if self.monitor else None)
 
     def embed_settings(self, dataset: str, fold: int, method: str) -> str:
         """For `embed`."""

@@ -34,6 +34,7 @@ class BackboneEncoder(Method):
     """
 
     calibrated = True
+    contrasts = ("across",)
     network: ClassVar[Callable[[EncoderSpec, int], Backbone]]
 
     def __init__(self, spec: EncoderSpec, modality: str, samples: int, rate_hz: float):

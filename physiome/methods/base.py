@@ -57,6 +57,7 @@ class Method(nn.Module):
     comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
     calibrated: ClassVar[bool] = False  # wants `calibrate` to be called before training
     departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
+    contrasts: ClassVar[tuple[str, ...]] = ()  # loss terms that are NT-Xent contrasts of a batch
     moment: Moment = Moment(0, 1, 0, 1)  # set by the loop before every step
 
     def __init__(self, modalities: tuple[str, ...], weights: Mapping[str, float] | None = None):

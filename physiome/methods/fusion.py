@@ -29,6 +29,7 @@ class TokenFusion(Method):
     """
 
     positions: Tensor
+    contrasts = ("contrast",)
 
     def __init__(
         self, modalities: Sequence[str], spec: PhysioMESpec | SynthSleepNetSpec, n: int, inner: int

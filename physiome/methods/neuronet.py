@@ -27,6 +27,7 @@ class NeuroNet(Method):
     """Masked autoencoder over frames with contrast between two maskings of the same input."""
 
     terms = ("masked", "within")
+    contrasts = ("within", "across")
 
     def __init__(self, spec: EncoderSpec, modality: str, samples: int, rate_hz: float):
         super().__init__((modality,), {t: spec.weights.get(t, 1.0) for t in self.terms})

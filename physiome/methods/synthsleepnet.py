@@ -52,6 +52,8 @@ class DedicatedSynthSleepNet(OnePerSubset):
         encoders: pretrained encoder per modality, in the modalities' order.
     """
 
+    contrasts = SynthSleepNet.contrasts
+
     def __init__(self, spec: SynthSleepNetSpec, encoders: Mapping[str, ModalityEncoder]):
         (inner,) = {e.width for e in encoders.values()}
         n = max(e.n for e in encoders.values())

@@ -31,6 +31,25 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
         return F.cross_entropy(logits, positives)
 
 
+@torch.no_grad()
+def contrast_accuracy(a: Tensor, b: Tensor) -> Tensor:
+    """Share of the 2B vectors whose nearest other one, by cosine, is their positive.
+
+    1 / (2B - 1) by chance. At a tie the first one counts, so that a collapse is not taken for
+    success.
+
+    Args:
+        a, b: (B, D), as of `nt_xent`.
+    """
+    vectors = F.normalize(torch.cat([full(a), full(b)]), dim=1)  # (2B, D)
+    with torch.autocast(a.device.type, enabled=False):
+        similar = vectors @ vectors.T
+    similar.fill_diagonal_(float("-inf"))
+    n = len(a)
+    positives = torch.arange(2 * n, device=a.device).roll(n)
+    return (similar.argmax(dim=1) == positives).float().mean()
+
+
 def mse(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean squared error over all elements of two tensors of one shape."""
     return (full(prediction) - full(target)).square().mean()

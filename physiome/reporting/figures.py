@@ -127,9 +127,11 @@ def curve_figure(curves: Mapping[str, pd.DataFrame]) -> Figure:
     """One panel per logged term, over epochs; one line per run.
 
     Args:
-        curves: run's title -> numeric columns, one of them `epoch`.
+        curves: run's title -> numeric columns, one of them `epoch`. `<term>_chance` is drawn
+            dashed in the term's panel.
     """
-    terms = sorted({name for table in curves.values() for name in table} - {"epoch", "step"})
+    names = {name for table in curves.values() for name in table} - {"epoch", "step"}
+    terms = sorted(name for name in names if name.removesuffix("_chance") not in names - {name})
     terms.sort(key=lambda name: name != "loss")  # the total first
     columns = min(3, max(1, len(terms)))
     rows = max(1, -(-len(terms) // columns))
@@ -140,7 +142,10 @@ def curve_figure(curves: Mapping[str, pd.DataFrame]) -> Figure:
             for title, table in curves.items():
                 if term in table:
                     known = table[["epoch", term]].dropna()
-                    axes.plot(known["epoch"], known[term], label=title, linewidth=1)
+                    (line,) = axes.plot(known["epoch"], known[term], label=title, linewidth=1)
+                    if f"{term}_chance" in table:
+                        known = table[["epoch", f"{term}_chance"]].dropna()
+                        axes.plot(*known.to_numpy().T, "--", color=line.get_color(), linewidth=0.7)
             axes.set_title(term)
             axes.set_xlabel("epoch")
         for axes in grid.flat[len(terms) :]:

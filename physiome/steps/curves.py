@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from physiome.reporting.figures import curve_figure, save
 
 
 def run(metrics: list[Path], output: Path) -> None:
-    """Draw every numeric term over epochs, one line per file.
+    """Draw every numeric term over epochs, and what a monitor saw; one line per file.
 
     Args:
         metrics: JSON-lines files with at least `epoch` in each line.
@@ -24,7 +25,9 @@ def run(metrics: list[Path], output: Path) -> None:
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
-    """Mean of each numeric term per epoch. A step that was repeated after a resume counts once.
+    """Mean of each numeric term per epoch, and what the monitor saw after it: `monitor <name>`.
+
+    A step that was repeated after a resume counts once. Epoch 0 are the first weights.
 
     Raises:
         DataError: missing file, a line that is not JSON, or no epoch in it.
@@ -39,6 +42,15 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
             rows.append(json.loads(line))
         except json.JSONDecodeError as error:
             raise DataError(f"line {number} is not JSON", where=path, why=str(error)) from None
+    steps = _by_epoch([row for row in rows if "monitor" not in row], path)
+    looks = [
+        {"epoch": row.get("epoch")} | {f"monitor {k}": v for k, v in row["monitor"].items()}
+        for row in rows if "monitor" in row
+    ]  # fmt: skip
+    return steps.merge(_by_epoch(looks, path), on="epoch", how="outer") if looks else steps
+
+
+def _by_epoch(rows: list[dict[str, Any]], path: str | Path) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if "epoch" not in table:
         raise DataError("no epochs in the metrics", where=path, do="train again")

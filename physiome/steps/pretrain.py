@@ -25,18 +25,19 @@ class Settings(Spec):
 def run(
     settings: str, shards: list[Path], folds: Path, fold: int, modality: str, output: Path,
     gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
-    shard_settings: str | None = None,
+    shard_settings: str | None = None, monitor: str | None = None,
 ) -> None:  # fmt: skip
     """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl).
 
     Args:
         shard_settings: what the shards must have been written with, as JSON; None: anything.
+        monitor: how it is watched, as JSON; None: not at all. It changes no weight.
     """
     spec = Settings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.methods.build import build_encoder
-        from physiome.training.job import open_fold, train_to_file
+        from physiome.training.job import open_fold, train_to_file, watch
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         index = np.flatnonzero((roles == "pretrain") & store.having(modality))
@@ -44,5 +45,5 @@ def run(
             lambda: build_encoder(spec.plain(), modality), store, [((modality,), index)],
             spec.plain() | {"modality": modality}, spec.pretrain, chosen, output,
             {"dataset": spec.dataset, "fold": fold, "name": modality, "role": "pretrain"},
-            save_every_s,
+            save_every_s, monitor=watch(monitor, store, roles),
         )  # fmt: skip

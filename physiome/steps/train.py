@@ -34,6 +34,7 @@ def run(
     settings: str, shards: list[Path], folds: Path, fold: int, stands: list[Path], output: Path,
     gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
     shard_settings: str | None = None, stand_settings: str | None = None,
+    monitor: str | None = None,
 ) -> None:  # fmt: skip
     """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl).
 
@@ -42,13 +43,14 @@ def run(
             trained after; empty for most.
         shard_settings: what the shards must have been written with, as JSON; None: anything.
         stand_settings: what it stands on must have been trained with; likewise.
+        monitor: how it is watched, as JSON; None: not at all. It changes no weight.
     """
     spec = Settings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.data.batches import patterns
         from physiome.methods.build import build_method
-        from physiome.training.job import open_fold, train_to_file
+        from physiome.training.job import open_fold, train_to_file, watch
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labels = store.table["label"].to_numpy(np.int64) if METHODS[spec.base].labels else None
@@ -60,7 +62,7 @@ def run(
             lambda: build_method(spec.base, spec.plain(), [e for e, _ in pretrained.values()]),
             store, patterns(store, index), spec.plain() | {"stands": inputs}, spec.train, chosen,
             output, {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": role},
-            save_every_s, labels,
+            save_every_s, labels, watch(monitor, store, roles),
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
 from physiome.data.batches import Batch
 from physiome.data.roles import read_fold, roles_of
@@ -23,6 +24,7 @@ from physiome.methods.base import Method
 from physiome.provenance import code
 from physiome.training.checkpoint import ResumeState, save_weights
 from physiome.training.loop import fit
+from physiome.training.monitor import Monitor
 from physiome.training.runtime import peak_rss_bytes
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ def open_fold(
 def train_to_file(
     build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], settings: dict,
     spec: TrainSpec, device: str, output: Path, facts: dict[str, Any], save_every_s: float = 300.0,
-    labels: np.ndarray | None = None,
+    labels: np.ndarray | None = None, monitor: Monitor | None = None,
 ) -> None:  # fmt: skip
     """Train what `build` makes and write `output` (.safetensors), its manifest, its metrics.
 
@@ -62,7 +64,9 @@ def train_to_file(
         settings: all that the result depends on besides data and code; bound to the resume state.
         facts: who this model is (dataset, fold, method, inputs), for the manifest.
         labels: class of every window of the store, for methods that learn from labels.
+        monitor: what watches; see `watch`.
     """
+    monitor = monitor or Monitor(None, store, np.arange(0))
     torch.manual_seed(spec.seed)
     method = build()
     index = np.unique(np.concatenate([positions for _, positions in groups]))
@@ -77,18 +81,36 @@ def train_to_file(
     resume = ResumeState(output, identity)
     title = " ".join(str(facts[k]) for k in ("dataset", "fold", "name") if k in facts)
     with resume.held():
-        summary = fit(method, store, groups, spec, device, resume, title, save_every_s, labels)
+        summary = fit(
+            method, store, groups, spec, device, resume, title, save_every_s, labels, monitor
+        )
+        watched = monitor.report(method)
+        for text in watched["warnings"]:
+            log.warning("%s %s", title, text)
         manifest = {
             **facts, "settings": settings, "shards": store.settings_digest,
             "data": data, "code": source, "identity": identity,
-            "training": asdict(summary), "torch": torch.__version__, "host": platform.node(),
-            "peak_rss_bytes": peak_rss_bytes(),
+            "training": asdict(summary), "monitor": watched, "torch": torch.__version__,
+            "host": platform.node(), "peak_rss_bytes": peak_rss_bytes(),
         }  # fmt: skip
         save_weights(output, method, manifest)
         with atomic_path(output.with_suffix(".metrics.jsonl")) as temporary:
             shutil.copyfile(resume.metrics, temporary)  # a rerun after a crash here needs its own
     resume.clear()
     log.info("%s done %s", title, json.dumps(summary.final_loss))
+
+
+def watch(settings: str | None, store: WindowStore, roles: np.ndarray) -> Monitor:
+    """The monitor of a training on a fold.
+
+    Args:
+        settings: of the section `monitor`, as JSON; None or null: nothing is looked at.
+        roles: of each window; only those of labelled train subjects are ever looked at.
+    """
+    on = settings is not None and settings != "null"
+    spec = MonitorSpec.parse_text(settings, "monitor") if on else None
+    labelled = np.isin(roles, ("train", "valid")) & (store.table["label"].to_numpy() >= 0)
+    return Monitor(spec, store, np.flatnonzero(labelled))
 
 
 def sample(

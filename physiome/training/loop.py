@@ -25,7 +25,10 @@ from physiome.errors import TrainingError
 from physiome.files import write_errors
 from physiome.methods.base import Method, Moment
 from physiome.training.checkpoint import ResumeState
+from physiome.training.contrasts import chance_terms, summary_line
+from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter
+from physiome.training.verdict import Look
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Summary:
     """What a finished training reports in its manifest."""
 
     epochs: int
+    asked_epochs: int  # fewer than `epochs` where these would not have been `least_steps`
     steps: int
     seconds: float
     segments_per_s: float
@@ -60,28 +64,31 @@ class Summary:
 def fit(
     method: Method, store: WindowStore, groups: Sequence[Batch], spec: TrainSpec, device: str,
     resume: ResumeState, title: str, save_every_s: float = 300.0,
-    labels: np.ndarray | None = None,
+    labels: np.ndarray | None = None, monitor: Monitor | None = None,
 ) -> Summary:  # fmt: skip
     """Train `method` in place on the windows of `groups` and return what it took.
 
     Args:
         labels: class of every window of the store, for methods that learn from labels.
         save_every_s: seconds between writings of the resume state, besides every epoch's end.
+        monitor: looks at the weights now and then; None: nothing does.
 
     Raises:
         TrainingError: for a loss that is not finite, or when memory runs out.
         Interrupted: after SIGTERM or Ctrl-C, with the state saved.
     """
-    return _Run(method, store, groups, spec, device, resume, labels).go(title, save_every_s)
+    run = _Run(method, store, groups, spec, device, resume, labels, monitor)
+    return run.go(title, save_every_s)
 
 
 class _Run:
     def __init__(
         self, method: Method, store: WindowStore, groups: Sequence[Batch], spec: TrainSpec,
-        device: str, resume: ResumeState, labels: np.ndarray | None,
+        device: str, resume: ResumeState, labels: np.ndarray | None, monitor: Monitor | None,
     ):  # fmt: skip
-        self.method, self.store, self.groups, self.spec = method.to(device), store, groups, spec
+        self.method, self.store, self.groups = method.to(device), store, groups
         self.device, self.resume, self.labels = device, resume, labels
+        self.monitor = monitor or Monitor(None, store, np.arange(0))
         self.trained = [p for p in method.parameters() if p.requires_grad]
         self.optimizer = _optimizer(self.trained, spec)
         wanted = spec.precision
@@ -90,19 +97,29 @@ class _Run:
         self.per_epoch = len(training_batches(groups, spec.batch, spec.seed, 0))
         if self.per_epoch == 0:
             raise TrainingError("too few windows to train on", why="a batch needs at least two")
+        self.asked_epochs, self.spec = spec.epochs, spec.lasting(self.per_epoch)
         self.step, self.last_terms = 0, {}
         self.metrics_bytes = 0
 
     def go(self, title: str, save_every_s: float) -> Summary:
+        epochs, trained = self.spec.epochs, np.unique(np.concatenate([i for _, i in self.groups]))
+        if epochs > self.asked_epochs:
+            log.info(
+                "%s epochs=%d instead of %d: least_steps=%d",
+                title, epochs, self.asked_epochs, self.spec.least_steps,
+            )  # fmt: skip
+        first = self.monitor.begin(self.method, trained, self.spec.at_once, epochs)
         self._restore()
-        total = self.spec.epochs * self.per_epoch
+        total = epochs * self.per_epoch
         reporter = Reporter(title, total, self.step)
         started = saved = time.monotonic()
         path = self.resume.metrics
         with write_errors(path), open(path, "ab") as metrics, _signals() as asked:
             # After a power cut the log can be shorter than the state says: never pad it.
             metrics.truncate(min(self.metrics_bytes, metrics.tell()))
-            for epoch in range(self.step // self.per_epoch, self.spec.epochs):
+            if self.metrics_bytes == 0:
+                self._log_look(metrics, reporter, 0, first)
+            for epoch in range(self.step // self.per_epoch, epochs):
                 batches = training_batches(self.groups, self.spec.batch, self.spec.seed, epoch)
                 todo = batches[self.step % self.per_epoch :]
                 self.method.train()
@@ -111,13 +128,19 @@ class _Run:
                     terms = self._train_step(epoch, batch, signals)
                     self.step += 1
                     self._log(metrics, epoch, terms)
-                    reporter.step(len(batch[1]), terms["loss"], epoch + 1)
+                    reporter.step(len(batch[1]), terms["loss"], epoch + 1, summary_line(terms))
+                    if self.step % self.per_epoch == 0:
+                        continue  # the epoch's last step: it is looked at first, then saved
                     if asked or time.monotonic() - saved > save_every_s:
                         self._save(metrics)
                         saved = time.monotonic()
                     if asked:
                         raise Interrupted(asked[0], self.step)
+                if self.monitor.due(epoch + 1, epochs):
+                    self._log_look(metrics, reporter, epoch + 1, self.monitor.look(self.method))
                 self._save(metrics)
+                if asked:
+                    raise Interrupted(asked[0], self.step)
         reporter.close()
         return self._summary(time.monotonic() - started, reporter.rate)
 
@@ -135,7 +158,9 @@ class _Run:
         logged: dict[str, float] = {"lr": rate}
         try:
             for share, rows in self._micro_batches(len(batch[1])):
-                for name, value in self._backward(batch[1][rows], signals, rows, share).items():
+                terms = self._backward(batch[1][rows], signals, rows, share)
+                chances = chance_terms(self.method.contrasts, terms, len(batch[1][rows]))
+                for name, value in (terms | chances).items():
                     logged[name] = logged.get(name, 0.0) + share * float(value)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
@@ -222,8 +247,17 @@ class _Run:
 
     def _log(self, metrics, epoch: int, terms: dict[str, float]) -> None:
         self.last_terms = terms
+        self.monitor.note(terms)
         line = {"step": self.step, "epoch": epoch + 1, **{k: float(v) for k, v in terms.items()}}
         metrics.write((json.dumps(line) + "\n").encode())
+
+    def _log_look(self, metrics, reporter: Reporter, epoch: int, look: Look | None) -> None:
+        if look is None:
+            return
+        line = {"step": self.step, "epoch": epoch, "monitor": look}
+        metrics.write((json.dumps(line) + "\n").encode())
+        facts = (f"{k}={'not_finite' if v is None else f'{v:.4g}'}" for k, v in look.items())
+        reporter.say(f"look epoch={epoch} {' '.join(facts)}")
 
     def _save(self, metrics) -> None:
         # A gradient can be infinite while the loss is finite: such a step is not worth keeping.
@@ -238,6 +272,7 @@ class _Run:
                 "step": self.step,
                 "metrics_bytes": metrics.tell(),
                 "last_terms": self.last_terms,
+                "recent": list(self.monitor.recent),
                 "model": self.method.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
             }
@@ -252,11 +287,13 @@ class _Run:
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.metrics_bytes = state["step"], state["metrics_bytes"]
             self.last_terms = state["last_terms"]
+            self.monitor.recent.extend(state["recent"])
 
     def _summary(self, seconds: float, rate: float) -> Summary:
         cuda = self.device == "cuda"
         return Summary(
             epochs=self.spec.epochs,
+            asked_epochs=self.asked_epochs,
             steps=self.step,
             seconds=round(seconds, 3),
             segments_per_s=round(rate, 3),

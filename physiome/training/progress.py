@@ -29,11 +29,11 @@ class Reporter:
         """Segments per second."""
         return self.segments / max(time.monotonic() - self.started, 1e-9)
 
-    def step(self, segments: int, loss: float, epoch: int) -> None:
-        """One optimiser step over `segments` windows is done."""
+    def step(self, segments: int, loss: float, epoch: int, note: str = "") -> None:
+        """One optimiser step over `segments` windows is done; `note`: what else to show of it."""
         self.done += 1
         self.segments += segments
-        facts = f"epoch={epoch} loss={loss:.4f} segments_per_s={self.rate:.1f}"
+        facts = f"epoch={epoch} loss={loss:.4f} segments_per_s={self.rate:.1f} {note}".rstrip()
         now = time.monotonic()
         if self.bar is not None:
             self.bar.update(self.task, completed=self.done, facts=facts)
@@ -43,6 +43,13 @@ class Reporter:
                 "%s step=%d/%d %s left_s=%.0f", self.title, self.done, self.steps, facts, left_s
             )
             self.last = now
+
+    def say(self, text: str) -> None:
+        """A line of its own, above the bar if there is one."""
+        if self.bar is not None:
+            self.bar.console.log(f"{self.title} {text}")
+        else:
+            log.info("%s %s", self.title, text)
 
     def close(self) -> None:
         """Stop drawing."""

@@ -122,6 +122,7 @@ TABLE = {
     "physiome.*": (0.5, "train embed"),
     "methods": (["physiome"], SHOWN),
     "embed_batch": (7, "embed"),
+    "monitor.*": (17, ""),  # being watched changes no weight
     "probe.strengths": ([1.0], "probe"),
     "probe.one_head": (False, "probe"),
     "probe.paper_head.learning_rate": (0.5, "probe"),
@@ -143,7 +144,8 @@ TRAINING = {
     "epochs": [3], "batch": [64], "micro_batch": [32], "learning_rate": [0.5],
     "scale_with_batch": [True, False], "weight_decay": [0.5], "betas": [[0.5, 0.5]],
     "clip_norm": [0.5], "precision": ["fp32"], "seed": [1], "optimizer": ["amsgrad", "adam"],
-    "schedule": ["polynomial", "constant"], "warmup": [0.5],
+    "schedule": ["polynomial", "constant"], "warmup": [0.5], "least_steps": [9],
+    "final_rate": [1e-6],
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pytorch_metric_learning.losses import NTXentLoss, SelfSupervisedLoss
 
-from physiome.nn.losses import masked_mse, nt_xent
+from physiome.nn.losses import contrast_accuracy, masked_mse, nt_xent
 
 
 def slow_nt_xent(a, b, temperature):
@@ -108,6 +108,20 @@ def test_nt_xent_computes_in_full_precision_under_autocast():
 def test_nt_xent_refuses_a_temperature_that_is_not_positive(temperature):
     with pytest.raises(ValueError, match="temperature"):
         nt_xent(torch.ones(2, 2), torch.ones(2, 2), temperature)
+
+
+def test_contrast_accuracy_counts_the_positives_that_are_nearest():
+    a = torch.eye(4)
+    assert float(contrast_accuracy(a, 3.0 * a)) == 1.0  # whatever the lengths
+    assert float(contrast_accuracy(a, a.roll(1, 0))) == 0.0  # the nearest is another's positive
+    half = torch.cat([a[:2], a[2:].roll(1, 0)])
+    assert float(contrast_accuracy(a, half)) == 0.5
+
+
+def test_a_collapse_is_not_taken_for_retrieval():
+    alike = torch.ones(8, 3)
+    assert float(contrast_accuracy(alike, alike)) <= 2 / 16
+    assert not contrast_accuracy(alike.requires_grad_(), alike).requires_grad
 
 
 def test_masked_error_is_pooled_over_the_masked_tokens_of_the_batch():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from physiome.errors import ConfigError, DataError
-from physiome.reporting.figures import confusion_figure, timeline_figure
+from physiome.reporting.figures import confusion_figure, curve_figure, timeline_figure
 from physiome.reporting.tables import METRICS
 from physiome.steps import curves, figures, scores, table
 
@@ -169,6 +169,24 @@ def test_curves_are_means_by_epoch_and_a_repeated_step_counts_once(tmp_path):
     found = curves.read_metrics(write_lines(tmp_path / "m.jsonl", lines))
     assert found["loss"].tolist() == [3.0, 1.0]
     assert np.isnan(found["contrast"].iloc[0])
+
+
+def test_what_a_monitor_saw_has_curves_of_its_own_and_hides_no_step(tmp_path):
+    lines = [
+        {"step": 0, "epoch": 0, "monitor": {"auc": 0.5}},
+        {"step": 1, "epoch": 1, "across": 2.0, "across_chance": 2.5},
+        {"step": 1, "epoch": 1, "monitor": {"auc": 0.75}},
+    ]
+    found = curves.read_metrics(write_lines(tmp_path / "m.jsonl", lines))
+    assert found["epoch"].tolist() == [0, 1]
+    assert found["monitor auc"].tolist() == [0.5, 0.75]
+    assert found["across"].tolist()[1:] == [2.0]
+    figure = curve_figure({"run": found})
+    panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
+    assert set(panels) == {"across", "monitor auc"}
+    level, chance = panels["across"].lines
+    assert (level.get_ydata().tolist(), chance.get_ydata().tolist()) == ([2.0], [2.5])
+    assert chance.get_linestyle() == "--"
 
 
 def test_curves_of_several_runs_are_told_apart_by_their_folders(tmp_path):

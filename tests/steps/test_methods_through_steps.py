@@ -56,10 +56,10 @@ def weights(place, name, fold=1):
             if k in ("dataset", "modalities", "window")
         }
         text = canonical_json({**shape, "encoder": encoder, "pretrain": TRAINING})
-        pretrain.run(text, shards, folds, fold, modality, output)
+        pretrain.run(text, shards, folds, fold, modality, output, monitor="{}")
         return output
     text = canonical_json({**settings(name), "train": TRAINING})
-    train.run(text, shards, folds, fold, stands(place, name), output)
+    train.run(text, shards, folds, fold, stands(place, name), output, monitor="{}")
     return output
 
 
@@ -88,6 +88,12 @@ def test_a_method_is_trained_and_embeds_every_labelled_window(place, name):
         assert facts["weights"] == manifest["identity"]
         assert manifest["role"] == ("train" if entry.labels else "pretrain")
         assert len(manifest["settings"]["stands"]) == len(stands(place, name))
+        watched = manifest["monitor"]  # the labelled train subjects, and nobody else
+        if manifest["training"]["epochs"]:
+            assert (watched["windows"], watched["subjects"], watched["no_probe"]) == (16, 4, None)
+            assert set(watched["difference"]) == {"auc", "balanced_accuracy"}
+        else:
+            assert watched["no_probe"] == "not trained: no epochs"
 
 
 def test_only_chosen_subsets_are_embedded(place):

@@ -1,5 +1,6 @@
 """Optimisers and schedules, and the hooks by which a method follows its training."""
 
+import logging
 import math
 
 import numpy as np
@@ -25,6 +26,33 @@ def test_the_schedules_in_closed_form():
     assert rates() == pytest.approx([0.5 * (1 + math.cos(math.pi * e / 10)) for e in range(10)])
     assert rates(schedule="constant") == [1.0] * 10
     assert rates(schedule="polynomial") == pytest.approx([(1 - e / 10) ** 0.9 for e in range(10)])
+
+
+def test_the_cosine_ends_at_the_final_rate():
+    found = rates(final_rate=0.25)
+    assert found == pytest.approx(
+        [0.25 + 0.75 * 0.5 * (1 + math.cos(math.pi * e / 10)) for e in range(10)]
+    )
+    assert rates(final_rate=0.25, schedule="constant") == [1.0] * 10
+    with pytest.raises(ValueError, match=r"final_rate 2.0 is above"):
+        rates(final_rate=2.0)
+
+
+def test_epochs_are_added_until_the_least_steps_are_taken(store, tmp_path, caplog):
+    """Three steps an epoch; the schedule runs over the epochs that there are then."""
+    with caplog.at_level(logging.INFO):
+        path = train(Toy, store, tmp_path / "w.safetensors", epochs=2, least_steps=10)
+    training = read_weights(path)[1]["training"]
+    assert (training["asked_epochs"], training["epochs"], training["steps"]) == (2, 4, 12)
+    assert "epochs=4 instead of 2: least_steps=10" in caplog.text
+    other = train(Toy, store, tmp_path / "four.safetensors", epochs=4)
+    assert torch.equal(read_weights(path)[0]["map.weight"], read_weights(other)[0]["map.weight"])
+
+
+@pytest.mark.parametrize(("epochs", "least"), [(4, 12), (4, 0), (0, 99)])
+def test_enough_epochs_stay_as_they_are_and_none_stay_none(epochs, least):
+    spec = TrainSpec(epochs=epochs, least_steps=least, batch=4, learning_rate=1.0)
+    assert spec.lasting(3).epochs == epochs
 
 
 def test_warm_up_rises_evenly_and_the_decay_begins_after_it():

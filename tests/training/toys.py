@@ -7,11 +7,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
 from physiome.data.batches import patterns
 from physiome.data.windows import WindowStore
 from physiome.methods.base import Method
 from physiome.training.job import train_to_file
+from physiome.training.monitor import Monitor
 
 
 class Toy(Method):
@@ -64,13 +66,17 @@ class Stumbling(Toy):
 
 def train(
     build, store: WindowStore, output: Path, settings: dict | None = None,
-    save_every_s: float = 300.0, **spec,
+    save_every_s: float = 300.0, monitor: MonitorSpec | None = None, **spec,
 ) -> Path:  # fmt: skip
-    """Train on all windows of the store that have the method's modalities; return `output`."""
+    """Train on all windows of the store that have the method's modalities; return `output`.
+
+    A monitor sees all of them as windows of train subjects.
+    """
     chosen = {"epochs": 3, "batch": 4, "learning_rate": 1e-2, "precision": "fp32", **spec}
     index = np.arange(len(store.table))
     train_to_file(
         build, store, patterns(store, index), settings or {"x": 1}, TrainSpec(**chosen), "cpu",
         output, {"dataset": "toy", "fold": 0, "name": "toy"}, save_every_s,
+        monitor=Monitor(monitor, store, index),
     )  # fmt: skip
     return output

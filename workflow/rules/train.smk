@@ -1,6 +1,7 @@
 # Encoders of single modalities, then the methods that fuse them. Progress that survives a kill lies
 # in `<weights>.resume/`, which is no output: Snakemake would delete it. The settings that
-# shards and weights must have are resources: a step compares them, and they rerun nothing.
+# shards and weights must have are resources: a step compares them, and they rerun nothing. So is how
+# a training is watched.
 
 
 rule pretrain:
@@ -22,6 +23,7 @@ rule pretrain:
         gpu=1,
         device=CONFIG.device,
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
+        monitor=lambda wc: CONFIG.monitor_settings(),
     params:
         settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold), wc.encoder),
         code=lambda wc: code("physiome.steps.pretrain", CONFIG.encoder_entry(wc.encoder).module),
@@ -29,6 +31,7 @@ rule pretrain:
         "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
         " --gpus {resources.gpu} --device {resources.device}"
+        " --monitor {resources.monitor:q}"
         " --shard-settings {resources.shard_settings:q} {input.shards:q} > {log:q} 2>&1"
 
 
@@ -52,6 +55,7 @@ rule train:
         gpu=1,
         device=CONFIG.device,
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
+        monitor=lambda wc: CONFIG.monitor_settings(),
         stand_settings=stand_settings,
     params:
         settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
@@ -61,5 +65,6 @@ rule train:
         "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.stands} --output {output.weights:q}"
         " --gpus {resources.gpu} --device {resources.device}"
+        " --monitor {resources.monitor:q}"
         " --shard-settings {resources.shard_settings:q}"
         " --stand-settings {resources.stand_settings:q} {input.shards:q} > {log:q} 2>&1"
