@@ -28,6 +28,7 @@ class TrainSpec(Spec):
     # adam: weight decay is added to the gradient, as in torch's Adam
     optimizer: Literal["adamw", "adam", "amsgrad"] = "adamw"
     schedule: Literal["cosine", "constant", "polynomial"] = "cosine"
+    final_rate: NonNegativeFloat = 0.0  # where the schedule ends, if it falls
     warmup: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0  # share of the epochs with a rising rate
     weight_decay: NonNegativeFloat = 0.01
     betas: tuple[Beta, Beta] = (0.9, 0.999)
@@ -41,6 +42,8 @@ class TrainSpec(Spec):
             raise ValueError(f"micro_batch {self.micro_batch} does not divide batch {self.batch}")
         if self.batch < 2 or self.micro_batch == 1:
             raise ValueError("contrast and batch-norm need at least 2 segments at a time")
+        if self.final_rate > self.peak_rate:
+            raise ValueError(f"final_rate {self.final_rate} exceeds the rate {self.peak_rate}")
         return self
 
     @property
@@ -60,7 +63,7 @@ class TrainSpec(Spec):
         return self.learning_rate * (self.batch / 256 if self.scale_with_batch else 1.0)
 
     def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch, counted from 0."""
+        """Learning rate of an epoch, counted from 0. A schedule that falls ends at `final_rate`."""
         rising = self.warmup * self.epochs
         if epoch < rising:
             return self.peak_rate * (epoch + 1) / (rising + 1)
@@ -70,4 +73,4 @@ class TrainSpec(Spec):
             "constant": 1.0,
             "polynomial": (1 - done) ** 0.9,
         }
-        return self.peak_rate * factors[self.schedule]
+        return self.final_rate + (self.peak_rate - self.final_rate) * factors[self.schedule]

@@ -55,6 +55,7 @@ class Method(nn.Module):
     """
 
     comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
+    departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
     calibrated: ClassVar[bool] = False  # wants `calibrate` to be called before training
     moment: Moment = Moment(0, 1, 0, 1)  # set by the loop before every step
 
