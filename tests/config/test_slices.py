@@ -82,17 +82,21 @@ TABLE = {
     "systems.synthsleepnet.train": (None, None),  # empty
     "systems.cbramod.*": (None, None),  # sizes that depend on each other
     "systems.*.bands_hz": (None, None),  # empty
+    "systems.contrawr.slow": (["eog"], SYSTEM),
     "systems.contrawr.*_hz": ([2.0, 9.0], SYSTEM),
     "systems.synthsleepnet.projection": ([64, 64], SYSTEM),
     "systems.crossl.embedding": ("latents", SYSTEM),
+    "systems.*.embedding": ("mean", SYSTEM),
     "systems.physioomni.spectral": (["eog"], SYSTEM),
     "systems.*": (ANOTHER, SYSTEM),
     "variants.*.of": (None, None),
     "variants.as_published.title": ("Another", "table figures"),
+    "variants.crossl_latents.title": ("Another", "table figures"),
     "variants.*.title": ("Another", ""),  # its tables call it otherwise
     "variants.*.encoder": ("dp_neuronet", SYSTEM),
     "variants.*.method.defects": (["detach"], SYSTEM),
     "variants.*.method.restoration": ("decoder", SYSTEM),
+    "variants.crossl_latents.method.embedding": ("aggregated", SYSTEM),
     "variants.*.method.*": (ANOTHER, SYSTEM),
     "variants.*.train.epochs": (12, "train"),
     "ablations.*.dataset": (None, None),
@@ -124,6 +128,7 @@ TABLE = {
     "overrides.vitaldb.encoder.step_s": (2.0, MODEL),
     "overrides.vitaldb.encoder.*": (4.0, MODEL),
     "overrides.vitaldb.physiome.*": (5, "train embed"),
+    "overrides.vitaldb.systems.contrawr.slow": (["ppg"], SYSTEM),
     "overrides.vitaldb.systems.contrawr.*": ([[[1.0, 2.0], [3.0, 4.0]]] * 2, None),
     "overrides.vitaldb.systems.physioomni.spectral": (["abp"], SYSTEM),
     "overrides.vitaldb.systems.physioomni.mask_ratios": ({"abp": 0.5}, SYSTEM),
@@ -134,6 +139,7 @@ TRAINING = {
     "scale_with_batch": [True, False], "weight_decay": [0.5], "betas": [[0.5, 0.5]],
     "clip_norm": [0.5], "precision": ["fp32"], "seed": [1], "optimizer": ["amsgrad", "adam"],
     "schedule": ["polynomial", "constant"], "warmup": [0.5],
+    "final_rate": [2.0e-5],
 }  # fmt: skip
 
 
@@ -203,6 +209,8 @@ def slices(config):
 
 ALL = Config.load(shipped()).all_methods
 SHIPPED = slices(Config.load(shipped()))
+# Method -> what it is a variant of, or itself
+BASE = {m: Config.load(shipped()).resolve(m, "sleep_edf").base for m in ALL}
 # Method -> the section of its architecture
 SECTION = {
     m: r.entry.section or r.base
@@ -235,7 +243,7 @@ def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
         assert methods <= {m for m, part in SECTION.items() if part == "physiome"}
     if first == "systems":
         whole = "train." not in leaf
-        assert methods == {m for m, part in SECTION.items() if (part if whole else m) == name}
+        assert methods == {m for m, part in SECTION.items() if (part if whole else BASE[m]) == name}
     if first == "variants" and methods:
         assert methods == {name}
 
