@@ -57,7 +57,7 @@ class PatchMethod(Method):
         return {m: self.encoders[m](x).mean(dim=1) for m, x in observed.items()}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
-        """The observed ones in the modalities' order side by side (B, M D), or their mean (B, D)."""
+        """The observed ones side by side in the modalities' order (B, M D), or their mean (B, D)."""
         observed = [encoded[m] for m in self.modalities if m in encoded]
         if self.spec.embedding == "mean":
             return torch.stack(observed).mean(dim=0)

@@ -104,9 +104,7 @@ class RobustSsF(ImageMethod):
         scenario = proper[drawn]
         return scenario, tuple(m for m in present if m not in scenario)
 
-    def _coupling(
-        self, scenario: Tensor, couple: Tensor, full: Tensor, complete: bool
-    ) -> Tensor:
+    def _coupling(self, scenario: Tensor, couple: Tensor, full: Tensor, complete: bool) -> Tensor:
         """What complements know together is what the full set knows; (B, M, H, W) each.
 
         Where both see everything, each is what the full set knows. The full output is not detached.

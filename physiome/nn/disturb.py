@@ -1,8 +1,9 @@
 """ContraWR's random disturbances of multichannel signals (B, C, L): noise, bands, shift, order.
 
-Every row draws its own, as published. Bands are filtered as published, by Butterworth band-passes of
-order 1, but in the Fourier transform, so that a filter has no transient at the start. Ours: the shift is a true rotation (the published swap overwrites its own source),
-and the slow noise has a knot every second (published: every 100 samples, the same at 100 Hz).
+Every row draws its own, as published. Bands are those of Butterworth band-passes of order 1, as
+published, applied to the Fourier transform, so that no filter has a transient at the start. Ours:
+the shift is a true rotation (the published swap overwrites its own source), and the slow noise has
+a knot every second (published: every 100 samples, the same at 100 Hz).
 """
 
 from collections.abc import Sequence

@@ -32,9 +32,7 @@ class Conv(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, slope: float, kernel: int = 3, stride: int = 1):
         super().__init__(
-            nn.Conv2d(
-                inputs, outputs, kernel, stride, padding=kernel // 2, padding_mode="reflect"
-            ),
+            nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, padding_mode="reflect"),
             ChannelNorm(outputs),
             nn.LeakyReLU(slope),
         )

@@ -10,7 +10,7 @@ FLOOR = 1e-8  # added to the power before its logarithm
 
 
 def stft(x: Tensor, n_fft: int, hop: int, hann: bool = True) -> Tensor:
-    """Complex spectrum (B, n_fft / 2 + 1, T) of (B, L): periodic Hann window or none, no padding."""
+    """Complex spectrum (B, n_fft / 2 + 1, T) of (B, L): Hann window or none, no padding."""
     window = torch.ones(n_fft, dtype=x.dtype, device=x.device)
     if hann:
         window = torch.hann_window(n_fft, periodic=True, dtype=x.dtype, device=x.device)

@@ -25,8 +25,8 @@ class ContraWRSpec(SystemSpec):
     low_hz: Band = (1.0, 5.0)  # of the band-pass augmentation
     high_hz: Band = (30.0, 49.0)
     bands_hz: dict[str, tuple[Band, Band]] = Field(default_factory=dict)  # of single modalities
-    # Modalities whose level and slow change count, such as pressures: the band-pass leaves their mean
-    # and their images are standardised per frequency.
+    # Modalities whose level and slow change count, such as pressures: the band-pass leaves their
+    # mean, and their images are standardised per frequency.
     slow: tuple[str, ...] = ()
     noise: NonNegativeFloat = 0.05  # amplitude, as a share of a channel's range
 
