@@ -6,9 +6,8 @@ modality is the first one instead of EEG; all patches are one second, so that no
 and the anchor's shared codes are used as they are instead of through cross-attention. Changed so
 that the frozen stages can be judged: they embed by the observed encoders side by side, one block
 each, because only stage 3 makes features of different encoders alike (`embedding: mean` averages
-them nevertheless). Not
-reproduced are slips of that code: ECG decoded through EOG's output layer, and EMG missing from the
-reconstruction.
+them nevertheless). Not reproduced are slips of that code: ECG decoded through EOG's output layer,
+and EMG missing from the reconstruction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,7 +56,7 @@ class PatchMethod(Method):
         return {m: self.encoders[m](x).mean(dim=1) for m, x in observed.items()}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
-        """The observed ones side by side in the modalities' order (B, M D), or their mean (B, D)."""
+        """The observed ones side by side (B, M D) in the modalities' order, or their mean."""
         observed = [encoded[m] for m in self.modalities if m in encoded]
         if self.spec.embedding == "mean":
             return torch.stack(observed).mean(dim=0)

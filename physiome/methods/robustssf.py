@@ -13,8 +13,10 @@ windows. So there is one fusion, of this level, instead of one per level. (2) La
 channels of each place stand for instance norms: those take the mean of every image away, and that
 is the window's loudness or pressure. Targets are standardised per frequency over the pretrain
 windows, not per window, for the same reason. (3) The embedding averages over time only, not over
-frequency. Not reproduced: region probability maps (regions are label
-classes), and scenarios with an empty complement, which the original also draws.
+frequency.
+
+Not reproduced: region probability maps (regions are label classes), and scenarios with an empty
+complement, which the original also draws.
 """
 
 from collections.abc import Mapping, Sequence
