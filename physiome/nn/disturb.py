@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.signal import butter, freqz
+from scipy.signal import butter, freqz_sos
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -64,8 +64,8 @@ def band_responses(
     responses = np.ones((len(bands_hz), 4, len(frequency_hz)), dtype=np.complex64)
     for channel, bands in enumerate(bands_hz):
         for outcome, band_hz in enumerate(bands, start=1):
-            b, a = butter(ORDER, band_hz, "bandpass", fs=rate_hz)
-            responses[channel, outcome] = freqz(b, a, worN=frequency_hz, fs=rate_hz)[1]
+            band_pass = butter(ORDER, band_hz, "bandpass", fs=rate_hz, output="sos")
+            responses[channel, outcome] = freqz_sos(band_pass, frequency_hz, fs=rate_hz)[1]
     responses[:, 3] = responses[:, 1] + responses[:, 2]
     responses[:, :, 0] = np.where(np.asarray(slow)[:, None], 1.0, responses[:, :, 0])
     return torch.from_numpy(responses)

@@ -139,7 +139,7 @@ TRAINING = {
     "scale_with_batch": [True, False], "weight_decay": [0.5], "betas": [[0.5, 0.5]],
     "clip_norm": [0.5], "precision": ["fp32"], "seed": [1], "optimizer": ["amsgrad", "adam"],
     "schedule": ["polynomial", "constant"], "warmup": [0.5],
-    "final_rate": [2.0e-5],
+    "final_rate": [1.0e-6],
 }  # fmt: skip
 
 
