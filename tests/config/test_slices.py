@@ -211,6 +211,8 @@ ALL = Config.load(shipped()).all_methods
 SHIPPED = slices(Config.load(shipped()))
 # Method -> what it is a variant of, or itself
 BASE = {m: Config.load(shipped()).resolve(m, "sleep_edf").base for m in ALL}
+# Variant -> what it sets itself
+OWN = {m: set(variant.method) for m, variant in Config.load(shipped()).variants.items()}
 # Method -> the section of its architecture
 SECTION = {
     m: r.entry.section or r.base
@@ -243,7 +245,9 @@ def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
         assert methods <= {m for m, part in SECTION.items() if part == "physiome"}
     if first == "systems":
         whole = "train." not in leaf
-        assert methods == {m for m, part in SECTION.items() if (part if whole else BASE[m]) == name}
+        of = SECTION if whole else BASE
+        key = leaf.split(f"systems.{name}.")[1].split(".")[0]  # a variant may set it itself
+        assert methods == {m for m in ALL if of[m] == name and key not in OWN.get(m, ())}
     if first == "variants" and methods:
         assert methods == {name}
 
