@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of Linux file systems
 BELOW = 400  # bytes that paths below the results folder may take, temporary names included
-BY_MODALITY = ("spectral", "mask_ratios", "bands_hz")  # settings of systems that name modalities
+# Settings of systems that name modalities.
+BY_MODALITY = ("spectral", "mask_ratios", "bands_hz", "slow")
 
 
 def check(config: "Config", sections: Iterable[str]) -> None:

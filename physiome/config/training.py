@@ -30,7 +30,7 @@ class TrainSpec(Spec):
     # adam: weight decay is added to the gradient, as in torch's Adam
     optimizer: Literal["adamw", "adam", "amsgrad"] = "adamw"
     schedule: Literal["cosine", "constant", "polynomial"] = "cosine"
-    final_rate: NonNegativeFloat = 0.0  # that the cosine ends at
+    final_rate: NonNegativeFloat = 0.0  # where the schedule ends, if it falls
     warmup: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0  # share of the epochs with a rising rate
     weight_decay: NonNegativeFloat = 0.01
     betas: tuple[Beta, Beta] = (0.9, 0.999)
@@ -45,7 +45,7 @@ class TrainSpec(Spec):
         if self.batch < 2 or self.micro_batch == 1:
             raise ValueError("contrast and batch-norm need at least 2 segments at a time")
         if self.final_rate > self.peak_rate:
-            raise ValueError(f"final_rate {self.final_rate} is above the rate {self.peak_rate}")
+            raise ValueError(f"final_rate {self.final_rate} exceeds the rate {self.peak_rate}")
         return self
 
     @property
@@ -65,7 +65,7 @@ class TrainSpec(Spec):
         return self.learning_rate * (self.batch / 256 if self.scale_with_batch else 1.0)
 
     def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch, counted from 0."""
+        """Learning rate of an epoch, counted from 0. A schedule that falls ends at `final_rate`."""
         rising = self.warmup * self.epochs
         if epoch < rising:
             return self.peak_rate * (epoch + 1) / (rising + 1)
@@ -75,8 +75,7 @@ class TrainSpec(Spec):
             "constant": 1.0,
             "polynomial": (1 - done) ** 0.9,
         }
-        last = self.final_rate if self.schedule == "cosine" else 0.0
-        return last + (self.peak_rate - last) * factors[self.schedule]
+        return self.final_rate + (self.peak_rate - self.final_rate) * factors[self.schedule]
 
     def lasting(self, steps: int) -> "TrainSpec":
         """This, with so many epochs of `steps` steps that `least_steps` are taken.

@@ -55,6 +55,7 @@ class Method(nn.Module):
     """
 
     comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
+    departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
     calibrated: ClassVar[bool] = False  # wants `calibrate` to be called before training
     departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
     contrasts: ClassVar[tuple[str, ...]] = ()  # loss terms that are NT-Xent contrasts of a batch

@@ -5,7 +5,9 @@ fusion follows a later work that joins a CBraMod for EEG with an alike encoder f
 only the abstract is known: its "dual masking" within and between leads is ours, and since every
 modality here is one lead, "between" becomes a contiguous span. All encoders are trained from
 scratch on the pretrain subset: this compares an architecture, not the published foundation model.
-The published input unit of 100 uV suits EEG only; a scaling per modality stands in its place.
+The published input unit of 100 uV suits EEG only; a scaling per modality stands in its place. Not
+reproduced: the published layers are copies of one, so that their queries, keys and values start
+equal; here every layer draws its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from physiome.config.systems.cbramod import CBraModSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Method, Signals
-from physiome.nn.crisscross import CrissCrossEncoder
+from physiome.nn.crisscross import CrissCross, CrissCrossEncoder
 from physiome.nn.losses import masked_mse
 from physiome.nn.resample import Upsample
 from physiome.nn.scaling import Scaling
@@ -117,7 +119,14 @@ def span_mask(batch: int, n: int, ratio: float, rng: torch.Generator) -> Tensor:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Linear weights as in the published code: He-normal by fan-out."""
+    """Linear weights as in the published code: He-normal by fan-out, but for attention's inputs.
+
+    Those are torch's own there, as one Xavier-uniform matrix of queries, keys and values, and
+    attention's biases are zero.
+    """
     for part in module.modules():
         if isinstance(part, nn.Linear):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+    for part in module.modules():
+        if isinstance(part, CrissCross):
+            part.initialise_inputs()

@@ -1,9 +1,15 @@
 """ContraWR: contrast with the "world", the batch's weighted average (Yang et al. 2021).
 
 A small convolutional network sees the spectrogram's real and imaginary parts of all channels; one
-model per subset of modalities. Sizes, loss and disturbances are those of the published code. Ours:
-signals are scaled by constants and bounded at 20 units about their centre (published: 250 uV), and
-the changes said in `nn/disturb.py`. Not reproduced: the plateau scheduler, which watches the loss
+model per subset of modalities. Sizes, loss, disturbances, the rectangular window and the order of
+the images are those of the published code. Ours: signals are scaled by constants and bounded at 20
+units about their centre (published: 250 uV), and the changes said in `nn/disturb.py`.
+
+Made for EEG, it cannot learn from a pressure: its band-pass takes the mean away, so that views of
+one window disagree about it, and the mean outweighs everything else in the image. For modalities
+that `slow` names, ours: the band-pass leaves the mean, and images are standardised per frequency.
+
+Not reproduced: the plateau scheduler, which watches the loss
 as if more were better.
 
 The momentum copy is published so: parameters average, batch-norm and dropout are in training mode
@@ -23,7 +29,7 @@ from physiome.config.window import Window
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.methods.dedicated import OnePerSubset
-from physiome.nn.disturb import disturb
+from physiome.nn.disturb import band_responses, disturb
 from physiome.nn.losses import world_contrast
 from physiome.nn.scaling import Scaling
 from physiome.nn.spectrogram import FLOOR, stft
@@ -93,6 +99,28 @@ class Network(nn.Module):
         return self.projection(self.encoder(images))
 
 
+class Standard(nn.Module):
+    """Images (B, 2, bins, frames) standardised per part and bin; as they are until `set`."""
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, bins: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2, bins, 1))
+        self.register_buffer("sd", torch.ones(2, bins, 1))
+
+    def set(self, images: Tensor) -> None:
+        """Take mean and standard deviation over images and time."""
+        values = images.permute(1, 2, 0, 3).flatten(2).double()  # (2, bins, B frames)
+        self.mean.copy_(values.mean(dim=2, keepdim=True))
+        self.sd.copy_(values.std(dim=2, keepdim=True).clamp_min(1e-3))  # the edges' imaginary is 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 2, bins, frames), of the same size."""
+        return (images - self.mean) / self.sd
+
+
 def _left(side: int) -> int:
     """What the blocks leave of an image's side."""
     for pool in POOLS:
@@ -104,7 +132,9 @@ def _left(side: int) -> int:
 class ContraWR(Method):
     """The model of one subset of modalities; it embeds this subset only."""
 
-    bands_hz: Tensor
+    calibrated = True  # only slow modalities are
+    departure = "slow signals: their mean passes the band-pass, their images are standardised"
+    responses: Tensor
 
     def __init__(self, spec: ContraWRSpec, modalities: tuple[str, ...], window: Window):
         super().__init__(modalities, {"contrast": 1.0})
@@ -116,8 +146,17 @@ class ContraWR(Method):
         self.momentum.requires_grad_(False)
         # The library's first update copies: done now, so that the first step already averages.
         self.momentum.update_parameters(self.network)
-        bands = [spec.bands_hz.get(m, (spec.low_hz, spec.high_hz)) for m in modalities]
-        self.register_buffer("bands_hz", torch.tensor(bands), persistent=False)  # (C, 2, 2)
+        self.standards = nn.ModuleDict({m: Standard(spec.n_fft // 2 + 1) for m in modalities})
+        bands_hz = [spec.bands_hz.get(m, (spec.low_hz, spec.high_hz)) for m in modalities]
+        top_hz = max(band[1] for pair in bands_hz for band in pair)
+        if top_hz >= window.rate_hz / 2:
+            raise ConfigError(
+                f"ContraWR's band-pass ends at {top_hz} Hz, signals at {window.rate_hz / 2} Hz",
+                do="set contrawr.high_hz, or bands_hz of the modality",
+            )
+        slow = [m in spec.slow for m in modalities]
+        responses = band_responses(bands_hz, slow, window.rate_hz, window.samples)
+        self.register_buffer("responses", responses, persistent=False)  # (C, 4, F)
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
@@ -130,6 +169,11 @@ class ContraWR(Method):
         for m, scaling in self._scalings():
             scaling.set(*constants[m])
 
+    def calibrate(self, sample: Signals) -> None:
+        """Mean and spread of every bin of the images of slow modalities; of others nothing."""
+        for m in (m for m in self.modalities if m in self.spec.slow):
+            self._standard(m).set(self.image(self.scaled(m, sample[m])[:, None])[:, 0])
+
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Terms contrast, and alignment (logged): mean cosine between the two views' vectors.
 
@@ -137,12 +181,12 @@ class ContraWR(Method):
         """
         x = torch.stack([self.scaled(m, batch[m]) for m in self.modalities], dim=1)  # (B, C, L)
         one, other = (
-            self.image(disturb(x, rng, self.rate_hz, self.bands_hz, self.spec.noise))
+            self.seen(self.image(disturb(x, rng, self.rate_hz, self.responses, self.spec.noise)))
             for _ in range(2)
         )
-        anchors = self.network(one.flatten(1, 2))
+        anchors = self.network(one)
         with torch.no_grad():
-            positives = self.momentum(other.flatten(1, 2))
+            positives = self.momentum(other)
             alignment = F.cosine_similarity(anchors.float(), positives.float()).mean()
         spec = self.spec
         return {
@@ -168,9 +212,17 @@ class ContraWR(Method):
     def image(self, x: Tensor) -> Tensor:
         """(B, C, L) -> (B, C, 2, bins, frames): logarithms of real and imaginary magnitude."""
         with torch.autocast(x.device.type, enabled=False):
-            spectrum = stft(x.float().flatten(0, 1), self.spec.n_fft, self.spec.hop)
+            spectrum = stft(x.float().flatten(0, 1), self.spec.n_fft, self.spec.hop, hann=False)
             parts = torch.stack([spectrum.real, spectrum.imag], dim=1)  # (B C, 2, bins, frames)
             return (parts.abs() + FLOOR).log().unflatten(0, x.shape[:2])
+
+    def seen(self, images: Tensor) -> Tensor:
+        """(B, C, 2, bins, frames) -> what the network sees: (B, 2 C, bins, frames).
+
+        Slow modalities standardised; all real parts, then all imaginary ones.
+        """
+        parts = [self._standard(m)(images[:, i]) for i, m in enumerate(self.modalities)]
+        return torch.stack(parts, dim=2).flatten(1, 2)
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> image (B, 2, bins, frames)."""
@@ -179,11 +231,16 @@ class ContraWR(Method):
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """The flattened convolutional features (B, features) of exactly this model's subset."""
         images = torch.stack([encoded[m] for m in self.modalities], dim=1)  # (B, C, 2, ...)
-        return self.network.encoder(images.flatten(1, 2))
+        return self.network.encoder(self.seen(images))
 
     def refuses(self, subset: Sequence[str]) -> str:
         """Any subset but its own."""
         return "" if set(subset) == set(self.modalities) else "the model of another subset"
+
+    def _standard(self, m: str) -> "Standard":
+        part = self.standards[m]
+        assert isinstance(part, Standard)
+        return part
 
     def _scalings(self) -> list[tuple[str, Scaling]]:
         return [(m, s) for m, s in self.scaling.items() if isinstance(s, Scaling)]
@@ -191,6 +248,9 @@ class ContraWR(Method):
 
 class DedicatedContraWR(OnePerSubset):
     """A `ContraWR` for each subset of the modalities."""
+
+    calibrated = ContraWR.calibrated
+    departure = ContraWR.departure
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:

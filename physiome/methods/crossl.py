@@ -1,9 +1,11 @@
 """CroSSL: masked latents of modality encoders, aggregated, under VICReg (Deldari et al. 2024).
 
 Sizes and coefficients are those of the published code, whose dropout is inactive in training and
-is left out here. Ours: large batches, because the covariance of 32 features is singular with the
-published 8; the unbiased variance in VICReg; and torch's starting weights and normalisation
-constants. Not reproduced: early stopping on the training loss.
+is left out here. It embeds by the aggregator or, its other downstream mode, by the latents side by
+side; both are reported. Ours: batches of 64, because the covariance of 32 features is singular with
+the published 8, and a rate that is larger in proportion; the unbiased variance in VICReg; and
+torch's starting weights and normalisation constants. Not reproduced: early stopping on the training
+loss.
 """
 
 from collections.abc import Mapping, Sequence

@@ -43,6 +43,11 @@ class OnePerSubset(Method):
         for name, model in self.each():
             model.set_scaling({m: constants[m] for m in name.split("+")})
 
+    def calibrate(self, sample: Signals) -> None:
+        """Of every model, from the sample's modalities that it has."""
+        for name, model in self.each():
+            model.calibrate({m: sample[m] for m in name.split("+")})
+
     def objectives(
         self, batch: Signals, rng: torch.Generator
     ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:

@@ -2,7 +2,8 @@
 
 From the abstract and the PhysioME paper's description: masking of whole modalities and of patches
 (M2IM), and one network that learns on complete input and, on incomplete input, rebuilds its own
-tokens of the complete. There is no published code. The weight of the token loss, the teacher's
+tokens of the complete. The embedding is MultiMAE's here: rows of frequency stay apart, ours. There
+is no published code. The weight of the token loss, the teacher's
 visible share and the token head are ours. The third modality of the original, a label map, is
 dropped: labels are not available to self-supervision.
 """

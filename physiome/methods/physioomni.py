@@ -3,9 +3,11 @@
 Stage 1 learns codebooks by reconstruction, stage 2 encoders that predict the codes of masked
 patches; stage 3 is in `physioomni_tuned`. Follows the published code with these changes: the anchor
 modality is the first one instead of EEG; all patches are one second, so that no patches are merged
-and the anchor's shared codes are used as they are instead of through cross-attention. Not
-reproduced are slips of that code: ECG decoded through EOG's output layer, and EMG missing from the
-reconstruction.
+and the anchor's shared codes are used as they are instead of through cross-attention. Changed so
+that the frozen stages can be judged: they embed by the observed encoders side by side, one block
+each, because only stage 3 makes features of different encoders alike (`embedding: mean` averages
+them nevertheless). Not reproduced are slips of that code: ECG decoded through EOG's output layer,
+and EMG missing from the reconstruction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +26,10 @@ from physiome.nn.patchformer import CodeDecoder, PatchEncoder, spectrum, tanh_he
 
 
 class PatchMethod(Method):
-    """A method with one `PatchEncoder` per modality; it embeds by their mean token."""
+    """A method with one `PatchEncoder` per modality; it embeds by their mean tokens."""
+
+    comparable = False  # before stage 3 a feature means something else in every encoder
+    departure = "embedding joins the encoders side by side; only its third stage makes them alike"
 
     def __init__(
         self, spec: PhysioOmniSpec, inputs: Inputs, weights: Mapping[str, float] | None = None
@@ -51,8 +56,11 @@ class PatchMethod(Method):
         return {m: self.encoders[m](x).mean(dim=1) for m, x in observed.items()}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
-        """Mean over the observed modalities (B, D)."""
-        return torch.stack([encoded[m] for m in self.modalities if m in encoded]).mean(dim=0)
+        """The observed ones side by side (B, M D) in the modalities' order, or their mean."""
+        observed = [encoded[m] for m in self.modalities if m in encoded]
+        if self.spec.embedding == "mean":
+            return torch.stack(observed).mean(dim=0)
+        return torch.cat(observed, dim=1)
 
 
 class Tokenizer(PatchMethod):

@@ -4,8 +4,19 @@ The original segments tumours in 3-D scans and learns from labels. What carries 
 one encoder per modality, a decoder that all share, three fusion decoders (a scenario of missing
 modalities, its complement, the full set), the coupled regularisation, and the schedule. Ours: the
 images are two-dimensional spectrograms, decoders rebuild them, and mean squared error takes the
-place of Dice and cross-entropy. Not reproduced: region probability maps (regions are label
-classes), and scenarios with an empty complement, which the original also draws.
+place of Dice and cross-entropy.
+
+Changed so that there is something to learn, ours: (1) decoders see the coarsest level alone. With
+the published skips, which suit segmentation, rebuilding an image is copying it: the error of a
+trained decoder stays as it is when the coarsest level, which is embedded, is exchanged between
+windows. So there is one fusion, of this level, instead of one per level. (2) Layer norms over the
+channels of each place stand for instance norms: those take the mean of every image away, and that
+is the window's loudness or pressure. Targets are standardised per frequency over the pretrain
+windows, not per window, for the same reason. (3) The embedding averages over time only, not over
+frequency.
+
+Not reproduced: region probability maps (regions are label classes), and scenarios with an empty
+complement, which the original also draws.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +31,7 @@ from physiome.methods.base import Inputs, Signals
 from physiome.methods.images import ImageMethod
 from physiome.nn.convolutions import initialise_convolutions
 from physiome.nn.losses import mse
-from physiome.nn.robust import FusionDecoder, ImageDecoder, ImageEncoder, Levels
+from physiome.nn.robust import FusionDecoder, ImageDecoder, ImageEncoder
 from physiome.subsets import Subset, all_subsets
 
 
@@ -34,6 +45,7 @@ class RobustSsF(ImageMethod):
     # The full decoder embeds the full set, the scenario decoder every other subset: their features
     # have one size, but not one meaning.
     comparable = False
+    departure = "decoders rebuild images from the coarsest level alone; norms keep a window's level"
 
     def __init__(self, spec: RobustSsFSpec, inputs: Inputs):
         weights = {"separate": 1.0, "fuse": 1.0, "coupling": spec.coupling}
@@ -43,10 +55,11 @@ class RobustSsF(ImageMethod):
         self.spec = spec
         names, count = inputs.modalities, len(inputs.modalities)
         self.encoders = nn.ModuleDict({m: ImageEncoder(spec.widths, spec.slope) for m in names})
-        self.separate = ImageDecoder(spec.widths, 1, spec.slope)
-        self.scenario = FusionDecoder(names, spec.widths, spec.slope)
-        self.couple = FusionDecoder(names, spec.widths, spec.slope)
-        self.full = FusionDecoder(names, spec.widths, spec.slope)
+        size = (spec.image.bins, spec.image.frames)
+        self.separate = ImageDecoder(spec.widths, 1, spec.slope, size)
+        self.scenario = FusionDecoder(names, spec.widths, spec.slope, size)
+        self.couple = FusionDecoder(names, spec.widths, spec.slope, size)
+        self.full = FusionDecoder(names, spec.widths, spec.slope, size)
         self.coupling = nn.Conv2d(2 * count, count, 3, padding=1)
         initialise_convolutions(self)  # as in the published code
 
@@ -63,22 +76,23 @@ class RobustSsF(ImageMethod):
         A modality that the batch lacks is no input and no target: "full" means all it has.
         """
         images = self.image(batch)  # (B, H, W) each
-        levels: dict[str, Levels] = {m: self.encoders[m](x) for m, x in images.items()}
-        separate = [mse(self.separate(levels[m])[:, 0], x) for m, x in images.items()]
+        encoded = {m: self.encoders[m](x) for m, x in images.items()}
+        separate = [mse(self.separate(encoded[m])[:, 0], x) for m, x in images.items()]
         terms = {"separate": torch.stack(separate).sum()}
         if self.moment.share < self.spec.separate_until:
             zero = terms["separate"].new_zeros(())
             return {**terms, "fuse": zero, "coupling": zero}
         present = tuple(images)
         scenario, couple = self._draw(present, rng)
-        by_scenario = self.scenario({m: levels[m] for m in scenario})  # (B, M, H, W)
-        by_couple = self.couple({m: levels[m] for m in couple})
-        by_full = self.full(levels)
+        by_scenario = self.scenario({m: encoded[m] for m in scenario})  # (B, M, H, W)
+        by_couple = self.couple({m: encoded[m] for m in couple})
+        by_full = self.full(encoded)
         target = torch.stack(list(images.values()), dim=1)
         known = [self.modalities.index(m) for m in present]
         fuse = [mse(y[:, known], target) for y in (by_scenario, by_couple, by_full)]
         terms["fuse"] = torch.stack(fuse).sum()
-        terms["coupling"] = self._coupling(by_scenario, by_couple, by_full)
+        complete = scenario == couple
+        terms["coupling"] = self._coupling(by_scenario, by_couple, by_full, complete)
         return terms
 
     def _draw(self, present: Subset, rng: torch.Generator) -> tuple[Subset, Subset]:
@@ -92,12 +106,13 @@ class RobustSsF(ImageMethod):
         scenario = proper[drawn]
         return scenario, tuple(m for m in present if m not in scenario)
 
-    def _coupling(self, scenario: Tensor, couple: Tensor, full: Tensor) -> Tensor:
+    def _coupling(self, scenario: Tensor, couple: Tensor, full: Tensor, complete: bool) -> Tensor:
         """What complements know together is what the full set knows; (B, M, H, W) each.
 
-        The full output is not detached, as in the published code.
+        Where both see everything, each is what the full set knows. The full output is not detached.
+        Both as in the published code.
         """
-        if self.moment.share < self.spec.full_until:
+        if complete:
             return mse(scenario, full) + mse(couple, full)
         return mse(self.coupling(torch.cat([scenario, couple], dim=1)), full)
 
@@ -105,13 +120,9 @@ class RobustSsF(ImageMethod):
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> coarsest level (B, C, H / 8, W / 8) of its encoder: all that `fuse` needs."""
-        return {m: self.encoders[m](x)[-1] for m, x in self.image(observed).items()}
+        return {m: self.encoders[m](x) for m, x in self.image(observed).items()}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
-        """Average over time (B, C H / 8) of the fused coarsest level.
-
-        Not over frequency as well: behind an instance norm the average over all of an image says
-        hardly anything, whatever the image shows.
-        """
+        """Average over time (B, C H / 8) of the fused coarsest level."""
         complete = all(m in encoded for m in self.modalities)
-        return (self.full if complete else self.scenario).deepest(encoded).mean(dim=3).flatten(1)
+        return (self.full if complete else self.scenario).fusion(encoded).mean(dim=3).flatten(1)

@@ -6,6 +6,8 @@ projections, and of the 19 x 7 positional kernel the row over this lead. The res
 gradient and is left out.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -73,6 +75,18 @@ class CrissCross(nn.Module):
         half = width // 2
         self.value, self.proj = nn.Linear(half, half), nn.Linear(half, half)
         self.over_time = TimeAttention(half, heads // 2, dropout)
+
+    def initialise_inputs(self) -> None:
+        """What torch's attention starts with: Xavier-uniform as one matrix, zero biases.
+
+        The value of the single lead has the range that it has as a third of such a matrix.
+        """
+        time = self.over_time
+        nn.init.xavier_uniform_(time.qkv.weight)
+        span = math.sqrt(6 / sum(time.qkv.weight.shape))
+        nn.init.uniform_(self.value.weight, -span, span)
+        for layer in (time.qkv, time.proj, self.value, self.proj):
+            nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""

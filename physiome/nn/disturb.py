@@ -1,15 +1,23 @@
 """ContraWR's random disturbances of multichannel signals (B, C, L): noise, bands, shift, order.
 
-Every row draws its own, as published. Ours: bands are cut out of the Fourier transform (published:
-Butterworth filters), the shift is a true rotation (the published swap overwrites its own source),
-and the slow noise has a knot every second (published: every 100 samples, the same at 100 Hz).
+Every row draws its own, as published. Bands are those of Butterworth band-passes of order 1, as
+published, applied to the Fourier transform, so that no filter has a transient at the start. Ours:
+the shift is a true rotation (the published swap overwrites its own source), and the slow noise has
+a knot every second (published: every 100 samples, the same at 100 Hz).
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from scipy.signal import butter, freqz_sos
 from torch import Tensor
 from torch.nn import functional as F
 
+Bands = tuple[tuple[float, float], tuple[float, float]]  # low and high, each from and to, in Hz
+
 LOW, HIGH = 0, 1
+ORDER = 1  # of the band-pass filters
 
 
 def _rand(rng: torch.Generator, *shape: int) -> Tensor:
@@ -39,17 +47,39 @@ def add_noise(x: Tensor, rng: torch.Generator, rate_hz: float, amplitude: float)
     return x + amplitude * extent * noise
 
 
-def keep_bands(x: Tensor, rng: torch.Generator, rate_hz: float, bands_hz: Tensor) -> Tensor:
+def band_responses(
+    bands_hz: Sequence[Bands], slow: Sequence[bool], rate_hz: float, length: int
+) -> Tensor:
+    """What each outcome of `keep_bands` does to a frequency: (C, 4, length / 2 + 1) complex.
+
+    Outcomes: all frequencies, the low band, the high band, the sum of both.
+
+    Args:
+        bands_hz: low and high band of each channel, from and to; between 0 and half the rate.
+        slow: whether a channel's mean passes every filter. A band-pass takes it away, and with it
+            the level of a pressure, which two views could then not agree about.
+        rate_hz, length: of the signals.
+    """
+    frequency_hz = np.fft.rfftfreq(length, 1 / rate_hz)
+    responses = np.ones((len(bands_hz), 4, len(frequency_hz)), dtype=np.complex64)
+    for channel, bands in enumerate(bands_hz):
+        for outcome, band_hz in enumerate(bands, start=1):
+            band_pass = butter(ORDER, band_hz, "bandpass", fs=rate_hz, output="sos")
+            responses[channel, outcome] = freqz_sos(band_pass, frequency_hz, fs=rate_hz)[1]
+    responses[:, 3] = responses[:, 1] + responses[:, 2]
+    responses[:, :, 0] = np.where(np.asarray(slow)[:, None], 1.0, responses[:, :, 0])
+    return torch.from_numpy(responses)
+
+
+def keep_bands(x: Tensor, rng: torch.Generator, responses: Tensor) -> Tensor:
     """Every channel keeps its low band, its high band, both, or all frequencies (1/4 each).
 
     Args:
-        bands_hz: (C, 2, 2): low and high band of each channel, from and to (excluded).
+        responses: (C, 4, F), see `band_responses`.
     """
     batch, channels, length = x.shape
-    frequency_hz = torch.fft.rfftfreq(length, 1 / rate_hz, device=x.device)
-    inside = (bands_hz[..., :1] <= frequency_hz) & (frequency_hz < bands_hz[..., 1:])  # (C, 2, F)
-    chosen = _low_high((batch, channels), rng)[..., None]  # (B, C, 2, 1)
-    kept = (chosen & inside).any(dim=2) | ~chosen.any(dim=2)  # (B, C, F)
+    drawn = torch.randint(4, (batch, channels), generator=rng, device=rng.device)
+    kept = responses[torch.arange(channels, device=drawn.device), drawn]  # (B, C, F)
     return torch.fft.irfft(torch.fft.rfft(x) * kept, n=length)
 
 
@@ -68,13 +98,13 @@ def permute_channels(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def disturb(
-    x: Tensor, rng: torch.Generator, rate_hz: float, bands_hz: Tensor, noise: float
+    x: Tensor, rng: torch.Generator, rate_hz: float, responses: Tensor, noise: float
 ) -> Tensor:
     """One of the four, drawn for each row with equal chance, on (B, C, L)."""
     which = torch.randint(0, 4, (len(x),), generator=rng, device=rng.device)
     changes = (
         lambda rows: add_noise(rows, rng, rate_hz, noise),
-        lambda rows: keep_bands(rows, rng, rate_hz, bands_hz),
+        lambda rows: keep_bands(rows, rng, responses),
         lambda rows: shift(rows, rng),
         lambda rows: permute_channels(rows, rng),
     )

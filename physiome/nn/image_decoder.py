@@ -66,7 +66,7 @@ class ImageDecoder(nn.Module):
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
         self.transformer = Transformer(width, depth, heads)
-        initialise(self)
+        initialise(self, apart=True)
 
     def forward(self, encoded: Tensor, visible: Tensor, present: Sequence[str]) -> Tensor:
         """Decode.

@@ -1,7 +1,9 @@
-"""Parts of RobustSsF in two dimensions: encoder, U-Net decoder, gated fusion at every level.
+"""Parts of RobustSsF in two dimensions: encoder, decoder, gated fusion of the coarsest level.
 
 As in the published code, with its region probability maps left out: regions are label classes, so
-without labels there is one region, the whole image.
+without labels there is one region, the whole image. Ours: decoders see the coarsest level alone,
+without skips from finer ones (and so without fusions of those), and norms are over the channels of
+each place instead of over each channel of an image; the reasons are in `methods/robustssf.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,26 +13,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-GATE_WIDTH = 128  # hidden features of a gate, at every level
+GATE_WIDTH = 128  # hidden features of a gate
 
-Levels = Sequence[Tensor]  # (B, widths[i], H / 2^i, W / 2^i), finest first
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each place of (B, C, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, H, W), of the same size."""
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
 class Conv(nn.Sequential):
-    """Reflecting convolution, instance norm, leaky ReLU: (B, C, H, W) -> (B, C', H', W').
+    """Reflecting convolution, norm, leaky ReLU: (B, C, H, W) -> (B, C', H', W').
 
-    Without bias: the norm would take it out again.
+    With bias: without it the norm would leave of a flat image no more than its sign.
     """
 
     def __init__(self, inputs: int, outputs: int, slope: float, kernel: int = 3, stride: int = 1):
         super().__init__(
-            nn.Conv2d(
-                inputs, outputs, kernel, stride, padding=kernel // 2, padding_mode="reflect",
-                bias=False,
-            ),
-            nn.InstanceNorm2d(outputs),
+            nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, padding_mode="reflect"),
+            ChannelNorm(outputs),
             nn.LeakyReLU(slope),
-        )  # fmt: skip
+        )
 
 
 class Stage(nn.Module):
@@ -52,49 +57,50 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, widths: Sequence[int], slope: float):
         super().__init__()
-        self.stages = nn.ModuleList(
-            Stage(inputs, outputs, slope, stride=1 if i == 0 else 2)
-            for i, (inputs, outputs) in enumerate(pairwise([1, *widths]))
+        self.stages = nn.Sequential(
+            *(
+                Stage(inputs, outputs, slope, stride=1 if i == 0 else 2)
+                for i, (inputs, outputs) in enumerate(pairwise([1, *widths]))
+            )
         )
 
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, H, W) -> the levels."""
-        x, levels = image[:, None], []
-        for stage in self.stages:
-            x = stage(x)
-            levels.append(x)
-        return levels
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, H, W) -> the coarsest level (B, widths[-1], H / 8, W / 8), sides rounded up."""
+        return self.stages(image[:, None])
 
 
 class Up(nn.Module):
-    """One step up: enlarge the coarser level, halve its channels, join the finer level."""
+    """One step up: enlarge the coarser level and halve its channels."""
 
     def __init__(self, coarse: int, fine: int, slope: float):
         super().__init__()
         self.enter = Conv(coarse, fine, slope)
-        self.join = nn.Sequential(Conv(2 * fine, fine, slope), Conv(fine, fine, slope, kernel=1))
+        self.pair = nn.Sequential(Conv(fine, fine, slope), Conv(fine, fine, slope, kernel=1))
 
-    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        """(B, C', H / 2, W / 2), (B, C, H, W) -> (B, C, H, W)."""
-        size = fine.shape[-2:]
+    def forward(self, coarse: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, C', H / 2, W / 2) -> (B, C, H, W) of the size (H, W)."""
         larger = F.interpolate(coarse, size=size, mode="bilinear", align_corners=True)
-        return self.join(torch.cat([self.enter(larger), fine], dim=1))
+        return self.pair(self.enter(larger))
 
 
 class ImageDecoder(nn.Module):
-    """From the coarsest level up to an image: levels -> (B, outputs, H, W)."""
+    """From the coarsest level up to images of (H, W)."""
 
-    def __init__(self, widths: Sequence[int], outputs: int, slope: float):
+    def __init__(self, widths: Sequence[int], outputs: int, slope: float, size: tuple[int, int]):
         super().__init__()
+        self.sizes = [size]  # of the levels, coarsest but one first
+        for _ in widths[2:]:
+            height, width = self.sizes[0]
+            self.sizes.insert(0, ((height + 1) // 2, (width + 1) // 2))
         steps = reversed(list(pairwise(widths)))
         self.ups = nn.ModuleList(Up(coarse, fine, slope) for fine, coarse in steps)
         self.leave = nn.Conv2d(widths[0], outputs, 1)
 
-    def forward(self, levels: Levels) -> Tensor:
-        """Levels -> (B, outputs, H, W)."""
-        *finer, x = levels
-        for up, fine in zip(self.ups, reversed(finer), strict=True):
-            x = up(x, fine)
+    def forward(self, coarsest: Tensor) -> Tensor:
+        """(B, widths[-1], H / 8, W / 8) -> (B, outputs, H, W)."""
+        x = coarsest
+        for up, size in zip(self.ups, self.sizes, strict=True):
+            x = up(x, size)
         return self.leave(x)
 
 
@@ -107,7 +113,7 @@ def _halving(inputs: int, width: int, slope: float) -> nn.Sequential:
 
 
 class Fusion(nn.Module):
-    """One level of whatever modalities are given -> one feature map of the same width.
+    """The coarsest level of whatever modalities are given -> one feature map of the same width.
 
     Half of its channels come from a sum in which a gate weighs each modality, half from a shortcut
     that sees all of them side by side. A missing modality is zero in both.
@@ -134,22 +140,15 @@ class Fusion(nn.Module):
 
 
 class FusionDecoder(nn.Module):
-    """Fuses the given modalities at every level and decodes the images of all modalities."""
+    """Fuses the given modalities and decodes the images of all modalities."""
 
-    def __init__(self, modalities: Sequence[str], widths: Sequence[int], slope: float):
+    def __init__(
+        self, modalities: Sequence[str], widths: Sequence[int], slope: float, size: tuple[int, int]
+    ):
         super().__init__()
-        self.fusions = nn.ModuleList(Fusion(modalities, width, slope) for width in widths)
-        self.decoder = ImageDecoder(widths, len(modalities), slope)
+        self.fusion = Fusion(modalities, widths[-1], slope)
+        self.decoder = ImageDecoder(widths, len(modalities), slope, size)
 
-    def deepest(self, given: Mapping[str, Tensor]) -> Tensor:
-        """The fused coarsest level: modality -> (B, C, h, w) gives (B, C, h, w)."""
-        return self.fusions[-1](given)
-
-    def forward(self, given: Mapping[str, Levels]) -> Tensor:
-        """Modality -> levels, at least one; gives (B, M, H, W) in the modalities' order."""
-        return self.decoder(
-            [
-                fusion({m: levels[i] for m, levels in given.items()})
-                for i, fusion in enumerate(self.fusions)
-            ]
-        )
+    def forward(self, given: Mapping[str, Tensor]) -> Tensor:
+        """Modality -> coarsest level, at least one; gives (B, M, H, W) in the modalities' order."""
+        return self.decoder(self.fusion(given))

@@ -9,9 +9,11 @@ from physiome.errors import ConfigError
 FLOOR = 1e-8  # added to the power before its logarithm
 
 
-def stft(x: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Complex spectrum (B, n_fft / 2 + 1, T) of (B, L): periodic Hann window, no padding."""
-    window = torch.hann_window(n_fft, periodic=True, dtype=x.dtype, device=x.device)
+def stft(x: Tensor, n_fft: int, hop: int, hann: bool = True) -> Tensor:
+    """Complex spectrum (B, n_fft / 2 + 1, T) of (B, L): Hann window or none, no padding."""
+    window = torch.ones(n_fft, dtype=x.dtype, device=x.device)
+    if hann:
+        window = torch.hann_window(n_fft, periodic=True, dtype=x.dtype, device=x.device)
     return torch.stft(x, n_fft, hop, window=window, center=False, return_complex=True)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 NORM_EPS = 1e-6
+JOINED = {"qkv": 3, "kv": 2}  # layers that make several at once
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -86,13 +87,19 @@ def sincos_positions(n: int, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1).float()
 
 
-def initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module, apart: bool = False) -> None:
     """Xavier-uniform linear weights, zero biases, unit norms: for freshly built transformers only.
 
     Call it on modules built here, never on a tree that contains pretrained parts.
+
+    Args:
+        apart: whether queries, keys and values that one layer makes are drawn as three layers are,
+            so that their range is that of a square matrix (published code of MAE and MultiMAE).
     """
-    for part in module.modules():
+    for name, part in module.named_modules():
         if isinstance(part, nn.Linear):
-            nn.init.xavier_uniform_(part.weight)
+            joined = JOINED.get(name.rpartition(".")[2], 1) if apart else 1
+            for weight in part.weight.detach().chunk(joined):
+                nn.init.xavier_uniform_(weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

@@ -82,9 +82,11 @@ TABLE = {
     "systems.synthsleepnet.train": (None, None),  # empty
     "systems.cbramod.*": (None, None),  # sizes that depend on each other
     "systems.*.bands_hz": (None, None),  # empty
+    "systems.contrawr.slow": (["eog"], SYSTEM),
     "systems.contrawr.*_hz": ([2.0, 9.0], SYSTEM),
     "systems.synthsleepnet.projection": ([64, 64], SYSTEM),
     "systems.crossl.embedding": ("latents", SYSTEM),
+    "systems.*.embedding": ("mean", SYSTEM),
     "systems.physioomni.spectral": (["eog"], SYSTEM),
     "systems.*": (ANOTHER, SYSTEM),
     "encoders.*.of": (None, None),
@@ -92,12 +94,14 @@ TABLE = {
     "variants.*.of": (None, None),
     "variants.as_published.title": ("Another", "table figures"),
     "variants.physiome_plus.title": ("Another", "table figures"),
+    "variants.crossl_latents.title": ("Another", "table figures"),
     "variants.*.title": ("Another", ""),  # its tables call it otherwise
     "variants.*.encoder": ("dp_neuronet", SYSTEM),
     "variants.*.method.embedding": ("mean", SYSTEM),
     "variants.*.method.restore_from": ("sampled", SYSTEM),
     "variants.*.method.defects": (["detach"], SYSTEM),
     "variants.*.method.restoration": ("decoder", SYSTEM),
+    "variants.crossl_latents.method.embedding": ("aggregated", SYSTEM),
     "variants.*.method.*": (ANOTHER, SYSTEM),
     "variants.*.train.epochs": (12, "train"),
     "ablations.*.dataset": (None, None),
@@ -135,6 +139,7 @@ TABLE = {
     "overrides.vitaldb.encoder.step_s": (2.0, MODEL),
     "overrides.vitaldb.encoder.*": (4.0, MODEL),
     "overrides.vitaldb.physiome.*": (5, "train embed"),
+    "overrides.vitaldb.systems.contrawr.slow": (["ppg"], SYSTEM),
     "overrides.vitaldb.systems.contrawr.*": ([[[1.0, 2.0], [3.0, 4.0]]] * 2, None),
     "overrides.vitaldb.systems.physioomni.spectral": (["abp"], SYSTEM),
     "overrides.vitaldb.systems.physioomni.mask_ratios": ({"abp": 0.5}, SYSTEM),
@@ -215,6 +220,10 @@ def slices(config):
 
 ALL = Config.load(shipped()).all_methods
 SHIPPED = slices(Config.load(shipped()))
+# Method -> what it is a variant of, or itself
+BASE = {m: Config.load(shipped()).resolve(m, "sleep_edf").base for m in ALL}
+# Variant -> what it sets itself
+OWN = {m: set(variant.method) for m, variant in Config.load(shipped()).variants.items()}
 # Method -> the section of its architecture
 SECTION = {
     m: r.entry.section or r.base
@@ -247,7 +256,9 @@ def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
         assert methods <= {m for m, part in SECTION.items() if part == "physiome"}
     if first == "systems":
         whole = "train." not in leaf
-        assert methods == {m for m, part in SECTION.items() if (part if whole else m) == name}
+        of = SECTION if whole else BASE
+        key = leaf.split(f"systems.{name}.")[1].split(".")[0]  # a variant may set it itself
+        assert methods == {m for m in ALL if of[m] == name and key not in OWN.get(m, ())}
     if first == "variants" and methods:
         assert methods == {name}
 

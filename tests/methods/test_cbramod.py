@@ -175,6 +175,21 @@ def test_rates_and_patches_that_do_not_fit_are_refused(changes, words):
         fusion(**changes)
 
 
+def test_attention_starts_as_torchs_own_and_the_rest_he_normal():
+    """The published layers are torch's attention, of which only the output is drawn anew."""
+    method = fusion(patch=200, channels=25, kernel=49, stride=25, heads=8)
+    torch.manual_seed(0)
+    theirs = torch.nn.MultiheadAttention(100, 4)
+    for block in list(method.encoders["a"].children())[1:]:
+        time, leads = block.attention.over_time, block.attention
+        for weight in (time.qkv.weight, leads.value.weight):
+            expected = float(theirs.in_proj_weight.detach().abs().max())
+            assert float(weight.detach().abs().max()) == pytest.approx(expected, rel=0.01)
+        for layer in (time.proj, leads.proj):
+            assert float(layer.weight.detach().std()) == pytest.approx((2 / 100) ** 0.5, rel=0.05)
+        assert not any(p.any() for n, p in leads.named_parameters() if n.endswith("bias"))
+
+
 def test_windows_of_both_tasks_give_the_published_patches():
     for length_s, n in ((30.0, 30), (60.0, 60)):
         window = {"length_s": length_s, "rate_hz": 100.0}

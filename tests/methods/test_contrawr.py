@@ -14,6 +14,7 @@ from physiome.errors import ConfigError, PhysioError
 from physiome.methods import contrawr
 from physiome.methods.base import Inputs
 from physiome.methods.contrawr import ContraWR, DedicatedContraWR
+from physiome.nn.disturb import band_responses
 from physiome.subsets import all_subsets, subset_name
 
 SMALL = SECTIONS["contrawr"]
@@ -63,11 +64,10 @@ def test_an_image_that_the_strides_would_use_up_is_refused():
 def test_an_image_holds_the_logarithms_of_real_and_imaginary_magnitude():
     method = small("a")
     x = waves(1, "a")["a"]
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64)
     image = method.encode({"a": x})["a"][0].double().numpy()  # (2, bins, frames)
     assert image.shape == (2, 33, (SAMPLES - 64) // 16 + 1)
     for frame in (0, 7, 52):
-        spectrum = np.fft.rfft(x[0, 16 * frame : 16 * frame + 64].double().numpy() * window)
+        spectrum = np.fft.rfft(x[0, 16 * frame : 16 * frame + 64].double().numpy())
         parts = np.stack([spectrum.real, spectrum.imag])
         np.testing.assert_allclose(np.exp(image[:, :, frame]), np.abs(parts) + 1e-8, atol=2e-5)
 
@@ -169,7 +169,8 @@ def test_training_and_embedding_show_the_channels_in_the_modalities_order(monkey
     method = small()
     method.set_scaling({m: (0.1 * i, 0.5 + i) for i, m in enumerate(NAMES)})
     encoded = method.encode(waves())
-    expected = torch.cat([encoded[m] for m in NAMES], dim=1)  # (B, 6, bins, frames)
+    # (B, 6, bins, frames): as published, all real parts in front of all imaginary ones.
+    expected = torch.stack([encoded[m][:, part] for part in (0, 1) for m in NAMES], dim=1)
     turned = {m: waves()[m] for m in reversed(NAMES)}
     for run in (lambda: method.loss(turned, draws()), lambda: method.embed(turned)):
         ((given, _),) = calls_of(method.network.encoder, run)
@@ -177,9 +178,62 @@ def test_training_and_embedding_show_the_channels_in_the_modalities_order(monkey
 
 
 def test_a_modality_can_have_bands_of_its_own():
-    method = small(bands_hz={"b": ((0.5, 5.0), (5.0, 15.0))})
-    other, own = [[1, 5], [30, 49]], [[0.5, 5], [5, 15]]
-    assert method.bands_hz.tolist() == [other, own, other]
+    other, own = ((1.0, 5.0), (30.0, 49.0)), ((0.5, 5.0), (5.0, 15.0))
+    method = small(bands_hz={"b": own}, slow=("c",))
+    expected = band_responses([other, own, other], (False, False, True), RATE_HZ, SAMPLES)
+    assert torch.equal(method.responses, expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"high_hz": (30.0, 50.0)}, "ends at 50"), ({"bands_hz": {"b": [[1, 2], [9, 60]]}}, "at 60")],
+)  # fmt: skip
+def test_a_band_beyond_the_signals_frequencies_is_refused(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        small(**changes)
+    assert small("a", bands_hz={"b": ((1.0, 2.0), (9.0, 60.0))}).modalities == ("a",)
+
+
+def test_an_empty_band_is_refused():
+    with pytest.raises(ConfigError, match="is empty"):
+        small(low_hz=(5.0, 1.0))
+
+
+def pressures(batch: int = 40) -> dict[str, torch.Tensor]:
+    """Waves about levels of their own, as a pressure has them."""
+    levels = torch.linspace(60.0, 120.0, batch)[:, None]
+    return {m: levels + 10.0 * x for m, x in waves(batch).items()}
+
+
+def test_images_of_slow_modalities_are_standardised_per_part_and_bin_and_others_are_not():
+    method = small(slow=("b",))
+    method.set_scaling({m: (90.0, 20.0) for m in NAMES})
+    before = method.encode(pressures())
+    images = torch.stack([before[m] for m in NAMES], dim=1)
+    raw = method.seen(images)
+    method.calibrate(pressures())
+    seen = method.seen(images)
+    for channel in (0, 2, 3, 5):  # real parts of a and c, imaginary ones
+        assert torch.equal(seen[:, channel], raw[:, channel])
+    for channel in (1, 4):
+        mean, sd = seen[:, channel].mean(dim=(0, 2)), seen[:, channel].std(dim=(0, 2))
+        torch.testing.assert_close(mean, torch.zeros(33), atol=1e-3, rtol=0)
+        inner = slice(0 if channel == 1 else 1, -1)  # of a real signal both ends have no phase
+        torch.testing.assert_close(sd[inner], torch.ones_like(sd[inner]), atol=1e-2, rtol=0)
+    assert torch.isfinite(seen).all()
+
+
+def test_every_model_of_a_slow_modality_is_standardised():
+    torch.manual_seed(0)
+    inputs = Inputs(NAMES, Window.parse(WINDOW, "window"))
+    method = DedicatedContraWR.build({"method": {**SMALL, "slow": ["b"]}}, inputs, [])
+    assert method.calibrated
+    method.set_scaling({m: (90.0, 20.0) for m in NAMES})
+    method.calibrate(pressures())
+    expected = method.models["b"].standards["b"].mean
+    for subset in all_subsets(NAMES):
+        for m, standard in method.models[subset_name(subset)].standards.items():
+            assert torch.equal(standard.mean, expected if m == "b" else torch.zeros_like(expected))
 
 
 def test_the_model_of_a_subset_ignores_other_modalities_and_refuses_to_lack_one():

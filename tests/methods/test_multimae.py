@@ -159,12 +159,61 @@ def test_one_modality_with_fewer_patches_than_the_budget_shows_them_all():
     assert method.draw_visible({"b": torch.zeros(4, N, 16)}, draws()).shape == (4, N)
 
 
-def test_the_embedding_is_the_mean_of_the_encoded_patches_of_the_observed():
-    method = multimae().eval()
+@pytest.mark.parametrize("embedding", ["rows", "mean"])
+def test_the_embedding_averages_encoded_patches_of_the_observed(embedding):
+    method = multimae(embedding=embedding).eval()
     signals = waves(2, "ac")
     ((_, encoded),) = calls_of(method.encoder, lambda: method.embed(signals))
     assert encoded.shape == (2, 1 + 2 * N, 64)
-    torch.testing.assert_close(method.embed(signals), encoded[:, 1:].mean(dim=1))
+    rows = [  # patches 4 r to 4 r + 3 of either modality are row r
+        torch.stack([encoded[:, 1 + m * N + 4 * r + c] for m in (0, 1) for c in range(4)]).mean(0)
+        for r in range(4)
+    ]
+    expected = torch.cat(rows, dim=1) if embedding == "rows" else torch.stack(rows).mean(dim=0)
+    torch.testing.assert_close(method.embed(signals), expected)
+
+
+class Flat(MultiMAE):
+    """Its encoder passes tokens on, so that an embedding shows what the read-out does to them."""
+
+    def encode_tokens(self, tokens):
+        return torch.cat([tokens[:, :1], tokens], dim=1)
+
+
+def embedding_of(tokens: torch.Tensor, **changes) -> torch.Tensor:
+    """Of a window whose encoded patches of a are the given ones, (N, 64)."""
+    settings = {"modalities": NAMES, "window": WINDOW, "method": {**SMALL, **changes}}
+    return Flat.build(settings, Inputs.of(settings), []).fuse({"a": tokens[None]})[0]
+
+
+def check_frequency_counts_and_time_does_not(**changes) -> None:
+    torch.manual_seed(0)
+    grid = torch.randn(4, 4, 64)  # rows of frequency, columns of time
+    before = embedding_of(grid.flatten(0, 1), **changes)
+    later = embedding_of(grid.roll(1, dims=1).flatten(0, 1), **changes)
+    higher = embedding_of(grid.roll(1, dims=0).flatten(0, 1), **changes)
+    torch.testing.assert_close(later, before)
+    assert (higher - before).abs().max() > 0.1
+
+
+def test_frequency_counts_in_the_embedding_and_time_does_not():
+    check_frequency_counts_and_time_does_not()
+
+
+def test_a_mean_over_all_patches_loses_frequency():
+    with pytest.raises(AssertionError):
+        check_frequency_counts_and_time_does_not(embedding="mean")
+
+
+def test_queries_keys_and_values_start_as_three_matrices_do():
+    method = multimae(width=128)
+    for block in method.encoder.blocks:
+        for part in block.attn.qkv.weight.detach().chunk(3):  # pyright: ignore
+            assert float(part.abs().max()) == pytest.approx((6 / 256) ** 0.5, rel=0.01)
+    decoder = method.decoders["a"]
+    assert isinstance(decoder, ImageDecoder)
+    for part in decoder.cross.kv.weight.detach().chunk(2):
+        assert float(part.abs().max()) == pytest.approx((6 / 64) ** 0.5, rel=0.01)
 
 
 def test_a_signal_goes_to_the_embedding_of_its_name():

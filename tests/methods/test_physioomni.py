@@ -243,13 +243,15 @@ def test_a_batch_that_lacks_modalities_is_averaged_over_the_others(monkeypatch):
 
 
 @pytest.mark.parametrize("build", [tokenizer, modelling])
-def test_the_embedding_is_the_mean_of_the_observed(build):
-    method, signals = build(), waves()
+def test_the_embedding_joins_the_observed_in_their_order_or_averages_them(build):
+    signals = waves()
+    method, averaging = build(), build(embedding="mean")
     alone = {m: method.embed({m: signals[m]}) for m in NAMES}
     assert alone["a"].shape == (6, 32)
-    torch.testing.assert_close(
-        method.embed({m: signals[m] for m in "ca"}), (alone["a"] + alone["c"]) / 2
-    )
+    given = {m: signals[m] for m in "ca"}
+    torch.testing.assert_close(method.embed(given), torch.cat([alone["a"], alone["c"]], dim=1))
+    torch.testing.assert_close(averaging.embed(given), (alone["a"] + alone["c"]) / 2)
+    assert not method.comparable
 
 
 def test_scaling_leaves_the_constants_that_the_tokenizer_was_trained_with():

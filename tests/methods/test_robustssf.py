@@ -13,10 +13,11 @@ from physiome.config.systems.robustssf import RobustSsFSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Moment
 from physiome.methods.robustssf import RobustSsF
-from physiome.nn.robust import Fusion, ImageEncoder
+from physiome.nn.robust import ChannelNorm, Conv, Fusion, ImageDecoder, ImageEncoder
 from physiome.subsets import all_subsets
 
 SMALL = SECTIONS["robustssf"]
+WIDTHS = (4, 8, 8, 16)
 SEPARATE, DIRECT = Moment(0, 100, 9, 10), Moment(10, 100, 9, 10)
 COMPLETE, DRAWN = Moment(50, 100, 0, 10), Moment(50, 100, 9, 10)
 
@@ -51,9 +52,7 @@ def test_each_term_trains_its_own_parts(term, trains, not_trains):
     found = reached(method, method.loss(waves(), draws())[term])
     names = {name for name, _ in method.named_parameters()}
     for pattern in trains:
-        # A gate that sees one modality only weighs what the norm behind it scales back.
-        alone = "couple.fusions.*.gate.*"
-        group = {n for n in names if fnmatch(n, pattern) and not fnmatch(n, alone)}
+        group = {n for n in names if fnmatch(n, pattern)}
         assert group
         assert group <= found, pattern
     assert not {n for n in found for pattern in not_trains if fnmatch(n, pattern)}
@@ -70,8 +69,8 @@ def test_at_first_only_encoders_and_the_separate_decoder_train():
     assert {name.split(".")[0] for name in found} == {"encoders", "separate"}
 
 
-@pytest.mark.parametrize(("moment", "direct"), [(DIRECT, True), (COMPLETE, False)])
-def test_in_early_epochs_outputs_are_coupled_without_the_convolution(moment, direct):
+@pytest.mark.parametrize(("moment", "direct"), [(DIRECT, True), (COMPLETE, True), (DRAWN, False)])
+def test_where_both_see_everything_outputs_are_coupled_without_the_convolution(moment, direct):
     method = build(moment)
     scenario, couple, full = (
         calls_of(part, lambda: method.loss(waves(), draws()))[0][1]
@@ -155,7 +154,7 @@ def test_the_full_set_is_embedded_by_the_full_decoder_and_the_rest_by_the_scenar
             name
             for name in ("scenario", "couple", "full")
             if calls_of(
-                getattr(method, name).fusions[-1],
+                getattr(method, name).fusion,
                 lambda given=subset: method.embed(waves(2, given)),
             )
         }
@@ -191,9 +190,76 @@ def test_a_gate_weighs_every_modality_once_per_window():
 
 
 def test_at_real_size_the_coarsest_level_is_128_x_12_x_16():
-    levels = ImageEncoder(RobustSsFSpec().widths, 0.2)(torch.randn(1, 96, 128))
-    shapes = [tuple(x.shape[1:]) for x in levels]
-    assert shapes == [(16, 96, 128), (32, 48, 64), (64, 24, 32), (128, 12, 16)]
+    found = ImageEncoder(RobustSsFSpec().widths, 0.2)(torch.randn(1, 96, 128))
+    assert found.shape == (1, 128, 12, 16)
+    decoder = ImageDecoder(RobustSsFSpec().widths, 3, 0.2, (96, 128))
+    assert decoder.sizes == [(24, 32), (48, 64), (96, 128)]
+    assert decoder(found).shape == (1, 3, 96, 128)
+
+
+def check_an_image_is_rebuilt_from_the_coarsest_level_alone(decode) -> None:
+    """What two windows exchange at the coarsest level, their images exchange.
+
+    Args:
+        decode: what a decoder makes of (image, coarsest level).
+    """
+    torch.manual_seed(0)
+    encoder, images = ImageEncoder(WIDTHS, 0.2), torch.randn(2, 16, 16)
+    with torch.no_grad():
+        coarsest = encoder(images)
+        before, after = decode(images, coarsest), decode(images, coarsest.flip(0))
+    torch.testing.assert_close(after, before.flip(0))
+    assert not torch.allclose(after, before)
+
+
+def test_an_image_is_rebuilt_from_the_coarsest_level_alone():
+    decoder = ImageDecoder(WIDTHS, 1, 0.2, (16, 16))
+    check_an_image_is_rebuilt_from_the_coarsest_level_alone(lambda _, coarsest: decoder(coarsest))
+
+
+def test_a_decoder_that_is_shown_the_image_is_found():
+    decoder = ImageDecoder(WIDTHS, 1, 0.2, (16, 16))
+    with pytest.raises(AssertionError):
+        check_an_image_is_rebuilt_from_the_coarsest_level_alone(
+            lambda images, coarsest: decoder(coarsest) + images[:, None]
+        )
+
+
+def check_the_level_of_a_window_is_kept(norm: torch.nn.Module) -> None:
+    """Two flat images of unlike level stay unlike behind a convolution and its norm."""
+    torch.manual_seed(0)
+    conv = Conv(1, 8, 0.2)
+    conv[1] = norm
+    levels = torch.tensor([0.5, 1.0])[:, None, None, None].expand(2, 1, 4, 4)
+    low, high = conv(levels)
+    assert (high - low).abs().max() > 1e-2
+
+
+def test_the_level_of_a_window_is_kept():
+    check_the_level_of_a_window_is_kept(ChannelNorm(8))
+
+
+def test_a_norm_that_takes_the_level_away_is_found():
+    with pytest.raises(AssertionError):
+        check_the_level_of_a_window_is_kept(torch.nn.InstanceNorm2d(8))
+
+
+def test_frequency_counts_in_the_embedding_and_time_does_not():
+    method = build()
+    method.full.fusion = First()
+    level = torch.randn(1, 16, 2, 2, generator=draws())
+    before, later, higher = (
+        method.fuse({m: x for m in NAMES}) for x in (level, level.flip(3), level.flip(2))
+    )
+    torch.testing.assert_close(later, before)
+    assert not torch.allclose(higher, before, atol=0.1)
+
+
+class First(torch.nn.Module):
+    """Fuses by ignoring all but the first."""
+
+    def forward(self, given):
+        return next(iter(given.values()))
 
 
 def test_odd_images_decode_to_their_own_size_and_small_ones_are_refused():

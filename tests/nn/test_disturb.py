@@ -4,13 +4,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from physiome.nn.disturb import add_noise, disturb, keep_bands, permute_channels, shift
+from physiome.nn.disturb import (
+    add_noise,
+    band_responses,
+    disturb,
+    keep_bands,
+    permute_channels,
+    shift,
+)
 
 RATE_HZ = 100.0
 LENGTH = 900
-BANDS = torch.tensor([[[1.0, 5.0], [30.0, 49.0]], [[0.5, 5.0], [5.0, 15.0]]])  # of two channels
-EVERYTHING = torch.tensor([[[0.0, 99.0], [0.0, 99.0]]] * 2)
-NOTHING = torch.tensor([[[98.0, 99.0], [98.0, 99.0]]] * 2)
+BANDS_HZ = [((1.0, 5.0), (30.0, 49.0)), ((0.5, 5.0), (5.0, 15.0))]  # of two channels
+RESPONSES = band_responses(BANDS_HZ, (False, False), RATE_HZ, LENGTH)
+EVERYTHING = torch.ones(2, 4, LENGTH // 2 + 1, dtype=torch.complex64)
+NOTHING = EVERYTHING * torch.tensor([1.0, 0.0, 0.0, 0.0])[:, None]  # but for the first outcome
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -55,28 +63,58 @@ def test_slow_noise_turns_once_a_second():
     assert int((slow.diff().diff().abs() > 1e-5).any(0).sum()) <= 2 * 7  # 9 knots, 7 inside
 
 
-def test_every_channel_keeps_its_own_bands():
+def test_every_channel_has_each_outcome_of_its_own_bands_in_a_quarter_of_the_rows():
     hz = (3.0, 8.0, 20.0, 40.0)
     x = sum(tone(f) for f in hz).expand(2000, 2, LENGTH)  # pyright: ignore[reportAttributeAccessIssue]
-    y = keep_bands(x, rng(), RATE_HZ, BANDS)
-    height = torch.stack([(y @ tone(f)) / (LENGTH / 2) for f in hz], dim=-1)  # (B, 2, tones)
-    found = height.round().long()
-    assert (height - found).abs().max() < 1e-3
-    outcomes = [
-        [(1, 0, 0, 0), (0, 0, 0, 1), (1, 0, 0, 1), (1, 1, 1, 1)],
-        [(1, 0, 0, 0), (0, 1, 0, 0), (1, 1, 0, 0), (1, 1, 1, 1)],
-    ]
-    for channel, kinds in enumerate(outcomes):
-        shares = [share((found[:, channel] == torch.tensor(kind)).all(-1)) for kind in kinds]
+    y = torch.fft.rfft(keep_bands(x, rng(), RESPONSES))
+    at = [round(f * LENGTH / RATE_HZ) for f in hz]
+    found = (y / torch.fft.rfft(x))[..., at]  # (B, 2, tones): what became of each
+    which = torch.zeros(2000, 2, dtype=torch.long)
+    for channel in (0, 1):
+        distance = (found[:, channel, None] - RESPONSES[channel, :, at]).abs().amax(-1)
+        assert distance.amin(dim=1).max() < 1e-2
+        which[:, channel] = distance.argmin(dim=1)
+        shares = [share(which[:, channel] == outcome) for outcome in range(4)]
         assert shares == pytest.approx([0.25] * 4, abs=0.04)
-        assert sum(shares) == pytest.approx(1.0)
-    same = (found[:, 0] == found[:, 1]).all(-1)
-    assert share(same) == pytest.approx(1 / 8, abs=0.03)  # both low, or both everything
+    assert share(which[:, 0] == which[:, 1]) == pytest.approx(1 / 4, abs=0.04)  # drawn alone
+
+
+def test_responses_are_butterworths_of_order_one():
+    """|H| = 1 at the centre of a band (geometric, nearly, far below half the rate), 1 / sqrt 2 at
+    its edges, and sums; a mean comes through those of slow channels only."""
+    hz = torch.fft.rfftfreq(60000, 1 / RATE_HZ)
+    low_high = ((1.0, 4.0), (10.0, 20.0))
+    fast, slow = band_responses([low_high] * 2, (False, True), RATE_HZ, 60000)
+    for outcome, (first, last) in enumerate(low_high, start=1):
+        for f, expected in ((first, 0.5**0.5), (last, 0.5**0.5), ((first * last) ** 0.5, 1.0)):
+            nearest = (hz - f).abs().argmin()
+            assert float(fast[outcome, nearest].abs()) == pytest.approx(expected, abs=0.01)
+    torch.testing.assert_close(fast[3, 1:], fast[1, 1:] + fast[2, 1:])
+    assert torch.equal(slow[:, 1:], fast[:, 1:])
+    assert fast[1:, 0].abs().max() < 1e-6
+    assert (slow[:, 0] == 1).all()
+    assert (fast[0] == 1).all()
+
+
+def check_the_mean_stays(slow: bool) -> None:
+    x = (90.0 + 10.0 * tone(1.3)).expand(64, 2, LENGTH)
+    y = keep_bands(x, rng(), band_responses(BANDS_HZ, (slow, slow), RATE_HZ, LENGTH))
+    torch.testing.assert_close(y.mean(dim=-1), x.mean(dim=-1))
+    assert (y - x).abs().amax() > 1.0
+
+
+def test_a_slow_channel_keeps_its_mean():
+    check_the_mean_stays(slow=True)
+
+
+def test_a_band_pass_that_takes_the_mean_away_is_found():
+    with pytest.raises(AssertionError):
+        check_the_mean_stays(slow=False)
 
 
 def test_an_untouched_band_and_odd_lengths_come_back():
     x = torch.randn(5, 2, LENGTH + 1, generator=rng())
-    y = keep_bands(x, rng(), RATE_HZ, EVERYTHING)
+    y = keep_bands(x, rng(), EVERYTHING)
     torch.testing.assert_close(x, y, atol=1e-5, rtol=1e-5)
 
 
@@ -100,7 +138,7 @@ def test_channels_are_put_in_every_order_and_one_alone_stays():
 
 
 @pytest.mark.parametrize(
-    ("bands", "noise", "changed"),
+    ("responses", "noise", "changed"),
     [
         # A shift always changes a row, an order of two channels half of the time, and ...
         (EVERYTHING, 0.0, 1 / 4 + 1 / 8),
@@ -108,9 +146,9 @@ def test_channels_are_put_in_every_order_and_one_alone_stays():
         (EVERYTHING, 0.5, 1 / 4 + 1 / 8 + 1 / 4 * (1 - (5 / 8) ** 2)),
     ],
 )
-def test_each_row_gets_one_of_the_four(bands, noise, changed):
+def test_each_row_gets_one_of_the_four(responses, noise, changed):
     x = ramps(4000)
-    y = disturb(x, rng(), RATE_HZ, bands, noise)
+    y = disturb(x, rng(), RATE_HZ, responses, noise)
     differs = (y - x).abs().amax(dim=(1, 2)) > 1.0
     assert share(differs) == pytest.approx(changed, abs=0.025)
 
@@ -118,7 +156,7 @@ def test_each_row_gets_one_of_the_four(bands, noise, changed):
 def test_a_row_without_change_is_left_alone_and_the_input_too():
     x = ramps(64).clone()
     before = x.clone()
-    one, again, other = (disturb(x, rng(s), RATE_HZ, BANDS, 0.05) for s in (0, 0, 1))
+    one, again, other = (disturb(x, rng(s), RATE_HZ, RESPONSES, 0.05) for s in (0, 0, 1))
     assert torch.equal(x, before)
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
@@ -127,4 +165,4 @@ def test_a_row_without_change_is_left_alone_and_the_input_too():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_one_row_of_one_channel_is_enough(seed):
-    assert disturb(ramps(1)[:, :1], rng(seed), RATE_HZ, BANDS[:1], 0.05).shape == (1, 1, LENGTH)
+    assert disturb(ramps(1)[:, :1], rng(seed), RATE_HZ, RESPONSES[:1], 0.05).shape == (1, 1, LENGTH)

@@ -12,6 +12,7 @@ from toys import Toy, Uncoupled, train
 
 from physiome.config.training import TrainSpec
 from physiome.data.batches import patterns
+from physiome.errors import ConfigError
 from physiome.methods.base import Moment
 from physiome.training.checkpoint import read_weights
 from physiome.training.job import SAMPLE, sample, train_to_file
@@ -28,14 +29,13 @@ def test_the_schedules_in_closed_form():
     assert rates(schedule="polynomial") == pytest.approx([(1 - e / 10) ** 0.9 for e in range(10)])
 
 
-def test_the_cosine_ends_at_the_final_rate():
-    found = rates(final_rate=0.25)
-    assert found == pytest.approx(
-        [0.25 + 0.75 * 0.5 * (1 + math.cos(math.pi * e / 10)) for e in range(10)]
-    )
-    assert rates(final_rate=0.25, schedule="constant") == [1.0] * 10
-    with pytest.raises(ValueError, match=r"final_rate 2.0 is above"):
-        rates(final_rate=2.0)
+def test_a_falling_schedule_ends_at_the_final_rate():
+    for schedule in ("cosine", "polynomial"):
+        to_zero, floored = rates(schedule=schedule), rates(schedule=schedule, final_rate=0.1)
+        assert floored == pytest.approx([0.1 + 0.9 * rate for rate in to_zero])
+    assert rates(schedule="constant", final_rate=0.1) == [1.0] * 10
+    with pytest.raises(ConfigError, match="final_rate"):
+        TrainSpec.parse({"epochs": 1, "batch": 4, "learning_rate": 0.1, "final_rate": 0.2}, "train")
 
 
 def test_epochs_are_added_until_the_least_steps_are_taken(store, tmp_path, caplog):

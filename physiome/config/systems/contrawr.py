@@ -1,11 +1,13 @@
 """Settings of ContraWR."""
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from typing import Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.model import Probability, Ratio
 from physiome.config.systems.base import SystemSpec
 
-Band = tuple[NonNegativeFloat, PositiveFloat]  # from, to in Hz
+Band = tuple[PositiveFloat, PositiveFloat]  # from, to in Hz
 
 
 class ContraWRSpec(SystemSpec):
@@ -23,4 +25,15 @@ class ContraWRSpec(SystemSpec):
     low_hz: Band = (1.0, 5.0)  # of the band-pass augmentation
     high_hz: Band = (30.0, 49.0)
     bands_hz: dict[str, tuple[Band, Band]] = Field(default_factory=dict)  # of single modalities
+    # Modalities whose level and slow change count, such as pressures: the band-pass leaves their
+    # mean, and their images are standardised per frequency.
+    slow: tuple[str, ...] = ()
     noise: NonNegativeFloat = 0.05  # amplitude, as a share of a channel's range
+
+    @model_validator(mode="after")
+    def _bands_rise(self) -> Self:
+        own = [band for pair in self.bands_hz.values() for band in pair]
+        for low, high in (self.low_hz, self.high_hz, *own):
+            if low >= high:
+                raise ValueError(f"a band from {low} Hz to {high} Hz is empty")
+        return self

@@ -1,6 +1,6 @@
 """Settings of MultiMAE."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
@@ -20,6 +20,7 @@ class MultiMAESpec(SystemSpec):
     decoder_width: PositiveInt = 256
     decoder_depth: PositiveInt = 2  # self-attention blocks behind the cross-attention
     decoder_heads: PositiveInt = 8
+    embedding: Literal["rows", "mean"] = "rows"  # mean over time alone, or over all patches
 
     @model_validator(mode="after")
     def _patches_tile(self) -> Self:

@@ -1,6 +1,6 @@
 """Settings of PhysioOmni."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -31,6 +31,7 @@ class PhysioOmniSpec(SystemSpec):
     smoothing: Probability = 0.1  # stage 3: of labels
     aligned_width: PositiveInt = 128  # stage 3: of the aligned features
     aligned_heads: PositiveInt = 8
+    embedding: Literal["concatenated", "mean"] = "concatenated"  # of stages 1 and 2
     aligned_dropout: Probability = 0.5  # in front of the assignment to positions
 
     @model_validator(mode="after")
