@@ -139,7 +139,7 @@ def closing(table: pd.DataFrame, spec: TableSpec) -> list[str]:
         parts = ["In brackets: the published figure.", *parts]
     if table["mean"].isna().any():
         parts.append("–: no score; the reason is in the CSV file.")
-    if table["note"].str.endswith("folds").any():
+    if table["note"].str.match(r"\d+ of \d+ folds").any():
         parts.append("Some means are over fewer folds; see the CSV file.")
     return parts
 

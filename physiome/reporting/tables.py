@@ -120,8 +120,11 @@ def _means(
                         row["note"] = "undefined in every fold"
                     elif len(of_folds) < expected:
                         row["note"] = f"{len(of_folds)} of {expected} folds"
-                if row["folds"] == 0:
-                    row["note"] = reasons.get((method, subset), row["note"])
+                reason = reasons.get((method, subset))
+                if reason and row["folds"] == 0:
+                    row["note"] = reason
+                elif reason and row["note"]:
+                    row["note"] += f" ({reason})"
                 found.append(row)
     columns = ["subset", "method", "metric", "mean", "sd", "folds", "note"]
     return pd.DataFrame(found, columns=columns).astype({"mean": float, "sd": float})

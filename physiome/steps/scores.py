@@ -31,8 +31,9 @@ def run(probes: list[Path], output: Path, by_subject: Path) -> None:
 
     Args:
         probes: `.parquet` files of the probe step; the `.json` lies beside each.
-        output: CSV of scores. Subsets that a method refuses, by the probe's `refused`, are empty
-            there, and `<output>.notes.json` (which shares its stem) says why.
+        output: CSV of scores. Subsets that a method refuses, by the probe's `refused`, and what no
+            head was fitted for, by its `empty`, are empty there; `<output>.notes.json` (which
+            shares its stem) says why, and which classes a fold's test windows lack.
         by_subject: CSV of each test subject's accuracy.
     """
     scores: list[pd.DataFrame] = []
@@ -44,7 +45,8 @@ def run(probes: list[Path], output: Path, by_subject: Path) -> None:
         raise DataError("no probe results to score", where=output)
     output = Path(output)
     write_scores(output, pd.concat(scores, ignore_index=True))
-    write_subjects(by_subject, pd.concat(subjects, ignore_index=True))
+    none = pd.DataFrame(columns=SUBJECT_COLUMNS)
+    write_subjects(by_subject, pd.concat(subjects, ignore_index=True) if subjects else none)
     write_json(output.with_suffix(NOTES), notes)
 
 
@@ -68,12 +70,27 @@ def _score_probe(
         by_subject, rows = _score(part, classes)
         scores.append(pd.DataFrame(rows).assign(**here)[COLUMNS])
         subjects.append(by_subject.reset_index().assign(**here)[SUBJECT_COLUMNS])
+        unseen = [name for c, name in enumerate(classes) if not (part["label"] == c).any()]
+        if unseen:
+            _note(notes, here, f"fold {here['fold']}: no test windows of {', '.join(unseen)}")
+    rows = pd.DataFrame(_rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0))
+    empty = facts.get("empty", [])
+    heads = dict.fromkeys([*table["head"], *(cell["head"] for cell in empty)])
     for subset, reason in facts.get("refused", {}).items():
-        notes[f"{facts['dataset']}/{facts['method']}/{subset}"] = reason
-        rows = _rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0)
-        for head in table["head"].unique():
-            here = {**named, "subset": subset, "head": head}
-            scores.append(pd.DataFrame(rows).assign(**here)[COLUMNS])
+        _note(notes, {**named, "subset": subset}, reason)
+        scores += [rows.assign(**named, subset=subset, head=head)[COLUMNS] for head in heads]
+    for cell in empty:
+        here = {**named, "subset": cell["subset"], "head": cell["head"]}
+        scores.append(rows.assign(**here)[COLUMNS])
+        _note(notes, here, f"fold {here['fold']}: {cell['reason']}")
+
+
+def _note(notes: dict[str, str], here: dict[str, Any], reason: str) -> None:
+    """Add why cells of a data set, method and subset are empty; each reason once."""
+    key = f"{here['dataset']}/{here['method']}/{here['subset']}"
+    known = notes.get(key, "")
+    if reason not in known:
+        notes[key] = f"{known}; {reason}" if known else reason
 
 
 def _score(part: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:

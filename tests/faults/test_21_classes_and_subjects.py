@@ -52,7 +52,7 @@ def test_fault_21_a_class_missing_in_test_has_no_score_and_a_note(tmp_path):
         table = pd.read_parquet(path)
         table.loc[table["subject"] == "s4", "label"] = 0
         table.to_parquet(path, index=False)
-    fold = {"pretrain": ["s0"], "train": ["s1", "s2"], "valid": ["s3"], "test": ["s4"]}
+    fold = {"pretrain": ["s0"], "train": ["s1", "s2", "s3"], "test": ["s4"]}
     write_json(tmp_path / "folds.json", {"folds": [{"fold": 1, **fold}]})
     plain = settings_of("handmade") | {"dataset": "d", "name": "handmade", "base": "handmade"}
     del plain["encoder"]

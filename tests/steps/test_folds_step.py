@@ -156,5 +156,5 @@ def test_the_roles_of_windows_are_those_of_their_subjects(shards, paths):
     folds.run(settings(), shards, *paths)
     store, roles = open_fold(shards, ["a"], paths[0], 2)
     content = json.loads(paths[0].read_text(encoding="utf-8"))["folds"][1]
-    for role in ("pretrain", "train", "valid", "test"):
+    for role in ("pretrain", "train", "test"):
         assert sorted(set(store.table["subject"][roles == role])) == content[role]
