@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from physiome.errors import DataError
@@ -24,7 +25,7 @@ class Shortfall:
     of_all: int  # of the data set, with the class
 
     def __str__(self) -> str:
-        held = f"{self.subjects or 'no'} subject{'' if self.subjects == 1 else 's'}"
+        held = "no subjects" if self.subjects == 0 else "1 subject"
         return (
             f"fold {self.fold}, {TITLES[self.role]}: {held} with class {self.name!r}"
             f" ({self.of_all} in all)"
@@ -36,9 +37,9 @@ def held_classes(counts: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     return counts.reindex(columns=range(len(classes)), fill_value=0).set_axis(classes, axis=1) > 0
 
 
-def lack(held: pd.DataFrame) -> tuple[int, int]:
-    """Classes that none of these subjects has, and subjects lacking to `WISHED` of every class."""
-    having = held.to_numpy().sum(axis=0)  # (classes,)
+def lack(held: np.ndarray) -> tuple[int, int]:
+    """Of (subjects, classes) bool: classes nobody has, and subjects lacking to `WISHED` of each."""
+    having = held.sum(axis=0)  # (classes,)
     return int((having == 0).sum()), int((WISHED - having).clip(min=0).sum())
 
 

@@ -1,6 +1,5 @@
 """Making folds by subject: balanced, seeded, and independent of the order of files."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,21 +77,23 @@ def _division(counts: pd.DataFrame, held: pd.DataFrame, parts: int, seed: int) -
     has = held.astype(int).assign(all=1)  # whoever has no class counts as a subject
     divisions = [by_windows, *(_split(has, parts, seed + i) for i in range(DIVISIONS))]
 
-    def order(division: list[list[str]]) -> tuple[int, int, float]:
-        absent, lacking = np.sum(_lacks(division, held), axis=0)
-        return absent, lacking, sum(_unlikeness(counts, part) for part in division)
+    places = [[counts.index.get_indexer(part) for part in division] for division in divisions]
 
-    return min(divisions, key=order)
+    def order(i: int) -> tuple[int, int, float]:
+        absent, lacking = np.sum(_lacks(divisions[i], held), axis=0)
+        return absent, lacking, sum(_unlikeness(counts.to_numpy(), part) for part in places[i])
+
+    return divisions[min(range(len(divisions)), key=order)]
 
 
 def _lacks(parts: list[list[str]], held: pd.DataFrame) -> list[tuple[int, int]]:
-    return [lack(held.loc[part]) for part in parts]
+    return [lack(held.loc[part].to_numpy()) for part in parts]
 
 
-def _unlikeness(counts: pd.DataFrame, part: Sequence[str]) -> float:
+def _unlikeness(counts: np.ndarray, places: np.ndarray) -> float:
     """Difference of class shares between windows of some subjects and of all, summed."""
-    mine = counts.loc[list(part)].sum()
-    return float((mine / mine.sum() - counts.sum() / counts.to_numpy().sum()).abs().sum())
+    mine = counts[places].sum(axis=0)  # (labels,)
+    return float(np.abs(mine / max(1, mine.sum()) - counts.sum(axis=0) / counts.sum()).sum())
 
 
 def _split(counts: pd.DataFrame, parts: int, seed: int) -> list[list[str]]:
@@ -115,13 +116,13 @@ def _take(counts: pd.DataFrame, held: pd.DataFrame, share: float, seed: int) -> 
     it orders them by their labels, and its seed only breaks ties.
     """
     size = min(max(LEAST, round(share * len(counts))), len(counts) - 1)
+    windows, has = counts.to_numpy(), held.to_numpy()
     rng = np.random.default_rng(seed)
-    names = counts.index.to_numpy()
-    draws = [names[rng.choice(len(counts), size, replace=False)] for _ in range(DRAWS)]
-    if all(any(lack(held.loc[draw])) for draw in draws):
-        draws += [names[_covering(held.to_numpy(), size, rng)] for _ in range(DRAWS)]
-    best = min(draws, key=lambda draw: (*lack(held.loc[draw]), _unlikeness(counts, draw)))
-    return sorted(best)
+    draws = [rng.choice(len(counts), size, replace=False) for _ in range(DRAWS)]
+    if all(any(lack(has[draw])) for draw in draws):
+        draws += [_covering(has, size, rng) for _ in range(DRAWS)]
+    best = min(draws, key=lambda draw: (*lack(has[draw]), _unlikeness(windows, draw)))
+    return sorted(counts.index[best])
 
 
 def _covering(held: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -22,7 +22,7 @@ from physiome.errors import DataError
 CHUNK = 8192  # rows predicted at a time, so that a memory map stays on disk
 FLOOR = 1e-15  # probability of the true class is at least this in the held-out log-loss
 TIE = 6  # decimals of the held-out log-loss; where it is equal to so many, the smallest C is taken
-PATH_TOLERANCE = 1e-3  # on the gradient; moves a held-out log-loss by less than a step of C does
+PATH_TOLERANCE = 3e-4  # of the gradient: moves a held-out log-loss less than a step of C does
 RISES = 2  # in a row, of the held-out log-loss along rising C, after which the path ends
 
 
