@@ -169,7 +169,7 @@ def empty_cells(
     full = lacking.get(subset_name(embeddings.modalities))
     if full and spec.one_head and embeddings.facts["comparable"]:
         why = f"no head of the full set: {full}"
-        cells += [(subset_name(f.subset), ONE_HEAD, why) for f in fitted]
+        cells += [(subset_name(f.subset), ONE_HEAD, f.reason or why) for f in fitted]
     test = embeddings.windows[embeddings.windows["role"] == "test"]
     has = test[[f"has_{m}" for m in embeddings.modalities]].to_numpy()
     carried = {_carried(embeddings.modalities, row) for row in np.unique(has, axis=0)}
@@ -179,7 +179,7 @@ def empty_cells(
     return [dict(zip(("subset", "head", "reason"), cell, strict=True)) for cell in cells]
 
 
-def notes(embeddings: Embeddings, fitted: list[SubsetHeads], predicted: pd.DataFrame) -> list[str]:
+def notes(embeddings: Embeddings, fitted: list[SubsetHeads]) -> list[str]:
     """What a reader of the scores should know: doubtful or absent heads, absent classes."""
     found = []
     for item in fitted:
@@ -204,9 +204,8 @@ def notes(embeddings: Embeddings, fitted: list[SubsetHeads], predicted: pd.DataF
     for index, label in enumerate(embeddings.classes):
         if counts.get(index, 0) == 0:
             found.append(f"class {label} absent in test; its scores are undefined")
-    scored = predicted[["record", "number"]].drop_duplicates()
-    if len(scored) < len(test):
-        found.append(
-            f"{len(test) - len(scored)} of {len(test)} test windows carry no used modality"
-        )
+    carried = [test[[f"has_{m}" for m in f.subset]].all(axis=1) for f in fitted]
+    lost = int((~np.any(carried, axis=0)).sum())
+    if lost:
+        found.append(f"{lost} of {len(test)} test windows carry no used modality")
     return found
