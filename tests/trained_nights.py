@@ -16,7 +16,7 @@ from physiome.steps import embed, probe, shard, train
 
 NIGHTS = 5
 HOURS = 0.2  # 24 windows
-ROLES = {"pretrain": ["s0"], "train": ["s1", "s2"], "valid": ["s3"], "test": ["s4"]}
+ROLES = {"pretrain": ["s0"], "train": ["s1", "s2", "s3"], "test": ["s4"]}
 CHANNELS = {"fpz": "EEG Fpz-Cz", "pz": "EEG Pz-Oz", "eog": "EOG horizontal"}
 CLASSES = ["W", "N1", "N2", "N3", "REM"]
 TEXTS = {"W": "W", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "R": "REM"}

@@ -16,10 +16,10 @@ class PaperHead(Spec):
 
 
 class ProbeSpec(Spec):
-    """Main head: multinomial logistic regression; its strength is chosen on validation subjects."""
+    """Main head: multinomial logistic regression; its strength is chosen on held-out subjects."""
 
     strengths: tuple[PositiveFloat, ...] = Field(
-        default=(1.0e-4, 1.0e-3, 1.0e-2, 1.0e-1, 1.0), min_length=1
+        default=(1.0e-5, 1.0e-4, 1.0e-3, 1.0e-2, 1.0e-1, 1.0, 10.0, 100.0), min_length=1
     )
     max_iterations: PositiveInt = 1000
     seed: int = 0

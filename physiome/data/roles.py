@@ -1,4 +1,4 @@
-"""Who does what in a fold: pretrain, train, valid and test subjects that never overlap.
+"""Who does what in a fold: pretrain, train and test subjects that never overlap.
 
 Folds are written once; every later step reads the file and checks it again.
 """
@@ -12,7 +12,8 @@ import pandas as pd
 from physiome.errors import DataError
 from physiome.files import read_json
 
-ROLES = ("pretrain", "train", "valid", "test")
+# Learned from without labels; with labels; tested.
+ROLES = ("pretrain", "train", "test")
 
 
 def check_folds(folds: list[dict[str, Any]], where: object) -> None:

@@ -54,7 +54,7 @@ def trainings(config: Config, dataset: str, rows: Iterable[tuple[int, str]]) -> 
     folds, found = config.section("folds", dataset), {}
     rest = 1 - 1 / folds.count
     unlabelled = rest * (1 - folds.train_share)
-    labelled = rest * folds.train_share * (1 - folds.valid_share)
+    labelled = rest * folds.train_share
     for fold, method in rows:
         step = config.resolve(method, dataset, fold)
         if not step.entry.trains:

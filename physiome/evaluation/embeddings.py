@@ -13,7 +13,7 @@ from physiome.errors import DataError
 from physiome.files import read_json
 from physiome.subsets import Subset, all_subsets, subset_name
 
-ROLES = ("train", "valid", "test")
+ROLES = ("train", "test")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """The main head on frozen embeddings: multinomial logistic regression.
 
-Convex, so the result does not depend on a learning rate or a seed. The strength C is chosen on
-validation subjects; the chosen head is then fitted again on training and validation rows together.
+Convex, so the result does not depend on a learning rate or a seed. The strength C is chosen by
+cross-validation over all labelled subjects: one subject alone, or a few, says little of others. The
+head is then fitted again on all labelled rows.
 """
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,17 +16,22 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from physiome.config.evaluation import ProbeSpec
+from physiome.data.splits import Split, subject_splits
 from physiome.errors import DataError
 
 CHUNK = 8192  # rows predicted at a time, so that a memory map stays on disk
-FLOOR = 1e-15  # probability of the true class is at least this in the validation log-loss
+FLOOR = 1e-15  # probability of the true class is at least this in the held-out log-loss
+TIE = 6  # decimals of the held-out log-loss; where it is equal to so many, the smallest C is taken
+PATH_TOLERANCE = 3e-4  # of the gradient: moves a held-out log-loss less than a step of C does
+RISES = 2  # in a row, of the held-out log-loss along rising C, after which the path ends
 
 
 class Labelled(NamedTuple):
-    """Embeddings (n, D) and their classes (n,) as indices."""
+    """Embeddings (n, D), their classes (n,) as indices, and their subjects (n,)."""
 
     x: np.ndarray
     y: np.ndarray
+    subjects: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,56 +59,75 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def fit_logistic(
-    train: Labelled, valid: Labelled, classes: tuple[str, ...], spec: ProbeSpec, where: str
+    data: Labelled, classes: tuple[str, ...], spec: ProbeSpec, where: str
 ) -> tuple[LinearHead, dict[str, Any]]:
-    """Choose C on `valid` by log-loss, then fit on both.
+    """Choose C by the log-loss on held-out subjects, pooled over their windows; fit on all rows.
 
     Args:
         where: names the fold, method and subset in errors.
 
     Returns:
-        The head, and what was chosen and why (strength, path, iterations, converged, absent).
+        The head, and what was chosen and why: strength, path (strength, cv_log_loss, iterations,
+        converged), splits, subjects, stopped_early (the path ended after two rises in a row, before
+        the last strength), edge ("lowest" or "highest" where the best strength is the last of the
+        grid on that side, else ""), iterations, converged, absent_classes.
 
     Raises:
-        DataError: fewer than two classes to learn from, or no validation rows to choose with.
+        DataError: fewer than two classes to learn from, or strengths to choose from and fewer than
+            two subjects to choose with.
     """
-    require_two_classes(train.y, classes, where)
-    path: list[dict[str, Any]] = []
-    strength = spec.strengths[0]
-    if len(spec.strengths) > 1:
-        if len(valid.y) == 0:
-            raise DataError(
-                "no validation windows to choose the strength with", where=where,
-                do="more subjects, another validation share, or a single entry in strengths",
-            )  # fmt: skip
-        path = _strength_path(train, valid, len(classes), spec)
-        strength = min(path, key=lambda step: (step["valid_log_loss"], step["strength"]))[
-            "strength"
-        ]
-    both = Labelled(np.concatenate([train.x, valid.x]), np.concatenate([train.y, valid.y]))
-    scaler, scaled = _standardised(both.x)
-    model = LogisticRegression(C=strength, max_iter=spec.max_iterations)
-    converged = _fit(model, scaled, both.y)
+    reason = why_unfit(data, classes, spec)
+    if reason:
+        raise _unfit(reason, where)
+    grid = sorted(set(spec.strengths))
+    splits = subject_splits(data.subjects, data.y) if len(grid) > 1 else []
+    path = _strength_path(data, splits, grid, len(classes), spec) if splits else []
+    chosen = min(range(len(path)), key=lambda i: (round(path[i]["cv_log_loss"], TIE), i), default=0)
+    scaler, scaled = _standardised(np.asarray(data.x, np.float64))
+    # float64 here: in float32 the line search stops early at small gradients
+    model = LogisticRegression(C=grid[chosen], max_iter=spec.max_iterations)
+    converged = _fit(model, scaled, data.y)
     choice = {
-        "strength": strength,
+        "strength": grid[chosen],
         "path": path,
+        "splits": len(splits),
+        "subjects": len(np.unique(data.subjects)),
+        "stopped_early": 0 < len(path) < len(grid),
+        "edge": _edge(path, chosen, len(grid)),
         "iterations": int(model.n_iter_.max()),
         "converged": converged,
-        "absent_classes": absent_classes(both.y, classes),
+        "absent_classes": absent_classes(data.y, classes),
     }
     return _as_head(model, scaler, len(classes)), choice
 
 
+def why_unfit(data: Labelled, classes: tuple[str, ...], spec: ProbeSpec) -> str:
+    """Why no head can be fitted on these rows; "" if one can."""
+    if len(spec.strengths) > 1 and len(np.unique(data.subjects)) == 1:
+        return "one labelled subject only: there is no other to choose the head's strength on"
+    return _one_class(data.y, classes)
+
+
 def require_two_classes(y: np.ndarray, classes: tuple[str, ...], where: str) -> None:
     """Raise DataError with the class counts unless at least two classes occur in `y`."""
+    reason = _one_class(y, classes)
+    if reason:
+        raise _unfit(reason, where)
+
+
+def _one_class(y: np.ndarray, classes: tuple[str, ...]) -> str:
     counts = np.bincount(y, minlength=len(classes))
-    if np.count_nonzero(counts) < 2:
-        shown = ", ".join(f"{name} {count}" for name, count in zip(classes, counts, strict=True))
-        raise DataError(
-            "a head needs at least two classes to learn from", where=where,
-            why=f"training windows: {shown}",
-            do="use more subjects or fewer folds, so that every fold's train subset has classes",
-        )  # fmt: skip
+    if np.count_nonzero(counts) > 1:
+        return ""
+    shown = ", ".join(f"{name} {count}" for name, count in zip(classes, counts, strict=True))
+    return f"a head needs at least two classes to learn from; labelled windows: {shown}"
+
+
+def _unfit(reason: str, where: str) -> DataError:
+    return DataError(
+        reason, where=where,
+        do="use more labelled subjects (folds.train_share), fewer folds or more recordings",
+    )  # fmt: skip
 
 
 def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:
@@ -110,31 +136,53 @@ def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:
 
 
 def _strength_path(
-    train: Labelled, valid: Labelled, n_classes: int, spec: ProbeSpec
+    data: Labelled, splits: list[Split], grid: list[float], n_classes: int, spec: ProbeSpec
 ) -> list[dict[str, Any]]:
-    """Validation log-loss along rising C, each fit started from the one before."""
-    scaler, scaled = _standardised(train.x)
-    model = LogisticRegression(max_iter=spec.max_iterations, warm_start=True)
-    path = []
-    for strength in sorted(spec.strengths):
-        converged = _fit(model.set_params(C=strength), scaled, train.y)
-        p = _as_head(model, scaler, n_classes).probabilities(valid.x)
-        true = p[np.arange(len(valid.y)), valid.y].astype(np.float64)
-        path.append(
-            {
-                "strength": strength,
-                "valid_log_loss": float(-np.log(np.maximum(true, FLOOR)).mean()),
-                "iterations": int(model.n_iter_.max()),
-                "converged": converged,
-            }
-        )
+    """Held-out log-loss along rising C, each fit started from the one before.
+
+    Costs grow with C, and the loss has one valley but for noise: two rises in a row end the path.
+    Only one split is standardised at a time, so that memory does not grow with their number.
+    """
+    # float32 halves time and memory; at this tolerance it gives the same losses
+    x = np.asarray(data.x, np.float32)
+    models = [
+        LogisticRegression(max_iter=spec.max_iterations, tol=PATH_TOLERANCE, warm_start=True)
+        for _ in splits
+    ]
+    path: list[dict[str, Any]] = []
+    for strength in grid:
+        true = np.empty(len(data.y))  # probability of the true class, of each row when held out
+        converged, iterations = True, 0
+        for model, (fitted, held) in zip(models, splits, strict=True):
+            y = data.y[fitted]
+            if np.all(y == y[0]):  # one class to learn from: it is certain
+                true[held] = data.y[held] == y[0]
+                continue
+            scaler, scaled = _standardised(x[fitted])
+            converged &= _fit(model.set_params(C=strength), scaled, y)
+            iterations = max(iterations, int(model.n_iter_.max()))
+            p = _as_head(model, scaler, n_classes).probabilities(x[held])
+            true[held] = p[np.arange(len(held)), data.y[held]]
+        loss = float(-np.log(np.maximum(true, FLOOR)).mean())
+        step = {"strength": strength, "cv_log_loss": loss}
+        path.append({**step, "iterations": iterations, "converged": converged})
+        last = [round(step["cv_log_loss"], TIE) for step in path[-1 - RISES :]]
+        if len(last) > RISES and all(a < b for a, b in pairwise(last)):
+            break
     return path
 
 
+def _edge(path: list[dict[str, Any]], chosen: int, grid: int) -> str:
+    """Which end of the grid the choice lies at; "" inside it, or where C makes no difference."""
+    losses = [round(step["cv_log_loss"], TIE) for step in path]
+    if len(set(losses)) < 2:
+        return ""
+    return {0: "lowest", grid - 1: "highest"}.get(chosen, "")
+
+
 def _standardised(x: np.ndarray) -> tuple[StandardScaler, np.ndarray]:
-    # float64: in float32 the optimiser's line search stops early at small gradients
     scaler = StandardScaler()
-    return scaler, np.asarray(scaler.fit_transform(np.asarray(x, np.float64)))
+    return scaler, np.asarray(scaler.fit_transform(x))
 
 
 def _fit(model: LogisticRegression, x: np.ndarray, y: np.ndarray) -> bool:

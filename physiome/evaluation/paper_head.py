@@ -46,7 +46,7 @@ def fit_paper_head(
     """Train for `spec.epochs` epochs; the last epoch is kept and nothing is selected.
 
     Args:
-        data: training and validation rows together.
+        data: all labelled rows.
         where: names the fold, method and subset in errors.
 
     Raises:

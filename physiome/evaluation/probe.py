@@ -4,7 +4,7 @@ Fitting (`fit_heads`) and testing (`predict`) are two functions, and only the se
 labels of test windows: no choice can depend on them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from physiome.config.evaluation import ProbeSpec
 from physiome.errors import DataError
 from physiome.evaluation.embeddings import Embeddings
-from physiome.evaluation.heads import Labelled, fit_logistic
+from physiome.evaluation.heads import Labelled, fit_logistic, why_unfit
 from physiome.subsets import AS_RECORDED, Subset, all_subsets, subset_name
 
 LOGISTIC, PAPER, ONE_HEAD = "logistic", "paper", "one_head"
@@ -37,18 +37,21 @@ class SubsetHeads:
     heads: dict[str, Head]
     choices: dict[str, dict[str, Any]]
     sizes: dict[str, int]
+    reason: str = ""  # why the subset has no head of its own
 
 
 def fit_heads(embeddings: Embeddings, spec: ProbeSpec, workers: int = 1) -> list[SubsetHeads]:
-    """Fit every head of every subset on the train and valid windows.
+    """Fit every head of every subset on the labelled (train) windows.
+
+    A subset whose labelled windows teach nothing gets no head, and the reason.
 
     Args:
         workers: subsets fitted at the same time, in processes; the result does not depend on it.
 
     Raises:
-        DataError: windows or classes are missing.
+        DataError: labels or embeddings that cannot be.
     """
-    labels = embeddings.labels(["train", "valid"])["label"]
+    labels = embeddings.labels(["train"])["label"]
     jobs = [delayed(_fit_subset)(embeddings, subset, labels, spec) for subset in embeddings.subsets]
     return list(Parallel(n_jobs=min(workers, len(jobs)))(jobs))
 
@@ -57,38 +60,38 @@ def _fit_subset(
     embeddings: Embeddings, subset: Subset, labels: pd.Series, spec: ProbeSpec
 ) -> SubsetHeads:
     where = f"{embeddings.title} {subset_name(subset)}"
-    train = _labelled(embeddings, subset, labels, "train")
-    valid = _labelled(embeddings, subset, labels, "valid")
-    sizes = {"train": len(train.y), "valid": len(valid.y), "width": train.x.shape[1]}
+    data = _labelled(embeddings, subset, labels)
+    sizes = {"train": len(data.y), "width": data.x.shape[1]}
+    reason = why_unfit(data, embeddings.classes, spec)
+    if reason:
+        return SubsetHeads(subset, {}, {}, sizes, reason)
     heads: dict[str, Head] = {}
     choices = {}
     with threadpool_limits(1):  # sums in one order, whatever the machine or `workers`
-        heads[LOGISTIC], choices[LOGISTIC] = fit_logistic(
-            train, valid, embeddings.classes, spec, where
-        )
+        heads[LOGISTIC], choices[LOGISTIC] = fit_logistic(data, embeddings.classes, spec, where)
     if spec.paper_head is not None:
         from physiome.evaluation.paper_head import fit_paper_head  # imports torch
 
-        both = Labelled(np.concatenate([train.x, valid.x]), np.concatenate([train.y, valid.y]))
         heads[PAPER], choices[PAPER] = fit_paper_head(
-            both, embeddings.classes, spec.paper_head, spec.seed, where
+            data, embeddings.classes, spec.paper_head, spec.seed, where
         )
     return SubsetHeads(subset, heads, choices, sizes)
 
 
-def _labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series, role: str) -> Labelled:
-    windows = embeddings.having(subset, role)
+def _labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series) -> Labelled:
+    windows = embeddings.having(subset, "train")
     keys = pd.MultiIndex.from_frame(windows[["record", "number"]])
-    return Labelled(embeddings.values(subset, windows), labels.reindex(keys).to_numpy(np.int64))
+    y = labels.reindex(keys).to_numpy(np.int64)
+    return Labelled(embeddings.values(subset, windows), y, windows["subject"].to_numpy(str))
 
 
 def with_one_head(fitted: list[SubsetHeads], embeddings: Embeddings) -> list[SubsetHeads]:
     """Add the logistic head of the full set to every subset, where embeddings are comparable."""
     full = next((f for f in fitted if len(f.subset) == len(embeddings.modalities)), None)
-    if full is None or not embeddings.facts["comparable"]:
+    if full is None or full.reason or not embeddings.facts["comparable"]:
         return fitted
     shared = {ONE_HEAD: full.heads[LOGISTIC]}
-    return [SubsetHeads(f.subset, {**f.heads, **shared}, f.choices, f.sizes) for f in fitted]
+    return [replace(f, heads={**f.heads, **shared}) for f in fitted]
 
 
 def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
@@ -97,7 +100,8 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
     Returns:
         record, subject, number, onset_s, label, event, complete (the window carries all
         modalities), subset, head, p0 ... p{C-1}. If some test window is incomplete, the subset
-        `as_recorded` holds every test window, scored by the head of the modalities it really has.
+        `as_recorded` holds every test window, scored by the head of the modalities it really has;
+        it is left out for a head that some of them lack. No row at all where there is no head.
     """
     test = embeddings.windows[embeddings.windows["role"] == "test"]
     if test.empty:
@@ -115,9 +119,19 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
             p = fit.probabilities(x)
             columns = {f"p{c}": p[:, c] for c in range(p.shape[1])}
             tables.append(described.assign(head=head, **columns))
+    if not tables:
+        return _no_predictions(test.iloc[:0], labels, own.iloc[:0], len(embeddings.classes))
     if not has.all() and len(fitted) == len(all_subsets(embeddings.modalities)):
-        tables += [_as_recorded(pd.concat(tables))]
+        tables += [_as_recorded(pd.concat(tables), int((own != "").sum()))]
     return pd.concat(tables, ignore_index=True).drop(columns="own")
+
+
+def _no_predictions(
+    none: pd.DataFrame, labels: pd.DataFrame, own: pd.Series, classes: int
+) -> pd.DataFrame:
+    """The columns of `predict` without a row."""
+    p = {f"p{c}": np.empty(0, np.float32) for c in range(classes)}
+    return _described(none, labels, (), own).assign(head="", **p).drop(columns="own")
 
 
 def _carried(modalities: tuple[str, ...], has: np.ndarray) -> str:
@@ -138,17 +152,41 @@ def _described(
     )
 
 
-def _as_recorded(predicted: pd.DataFrame) -> pd.DataFrame:
-    """Of all predictions, those under exactly the modalities the window has."""
+def _as_recorded(predicted: pd.DataFrame, expected: int) -> pd.DataFrame:
+    """Of all predictions, those under exactly the modalities the window has: `expected` a head."""
     kept = predicted[predicted["subset"] == predicted["own"]]
+    kept = kept[kept.groupby("head")["head"].transform("size") == expected]
     return kept.assign(subset=AS_RECORDED).sort_values(["head", "record", "number"])
 
 
-def notes(embeddings: Embeddings, fitted: list[SubsetHeads], predicted: pd.DataFrame) -> list[str]:
-    """What a reader of the scores should know: absent classes, fits that gave up, lost windows."""
+def empty_cells(
+    embeddings: Embeddings, fitted: list[SubsetHeads], spec: ProbeSpec
+) -> list[dict[str, str]]:
+    """subset, head and reason of every prediction that is lacking because no head was fitted."""
+    lacking = {subset_name(f.subset): f.reason for f in fitted if f.reason}
+    own_heads = [LOGISTIC] if spec.paper_head is None else [LOGISTIC, PAPER]
+    cells = [(name, head, lacking[name]) for name in lacking for head in own_heads]
+    full = lacking.get(subset_name(embeddings.modalities))
+    if full and spec.one_head and embeddings.facts["comparable"]:
+        why = f"no head of the full set: {full}"
+        cells += [(subset_name(f.subset), ONE_HEAD, f.reason or why) for f in fitted]
+    test = embeddings.windows[embeddings.windows["role"] == "test"]
+    has = test[[f"has_{m}" for m in embeddings.modalities]].to_numpy()
+    carried = {_carried(embeddings.modalities, row) for row in np.unique(has, axis=0)}
+    if not has.all():
+        why = "; ".join(f"{name}: {lacking[name]}" for name in sorted(carried & set(lacking)))
+        cells += [(AS_RECORDED, head, why) for head in own_heads if why]
+    return [dict(zip(("subset", "head", "reason"), cell, strict=True)) for cell in cells]
+
+
+def notes(embeddings: Embeddings, fitted: list[SubsetHeads]) -> list[str]:
+    """What a reader of the scores should know: doubtful or absent heads, absent classes."""
     found = []
     for item in fitted:
         name = subset_name(item.subset)
+        if item.reason:
+            found.append(f"{name}: {item.reason}")
+            continue
         for head, choice in item.choices.items():
             for absent in choice["absent_classes"]:
                 found.append(f"{name} {head}: class {absent} absent in train; its probability is 0")
@@ -156,6 +194,9 @@ def notes(embeddings: Embeddings, fitted: list[SubsetHeads], predicted: pd.DataF
         stopped = [step["strength"] for step in logistic["path"] if not step["converged"]]
         if stopped:
             found.append(f"{name} logistic: not converged on the path at C {stopped}")
+        if logistic["edge"]:
+            edge = f"C {logistic['strength']:g} is the {logistic['edge']} of probe.strengths"
+            found.append(f"{name} logistic: {edge}; a wider grid may give a better head")
         if not logistic["converged"]:
             found.append(f"{name} logistic: the final fit has not converged")
     test = embeddings.windows[embeddings.windows["role"] == "test"]
@@ -163,9 +204,8 @@ def notes(embeddings: Embeddings, fitted: list[SubsetHeads], predicted: pd.DataF
     for index, label in enumerate(embeddings.classes):
         if counts.get(index, 0) == 0:
             found.append(f"class {label} absent in test; its scores are undefined")
-    scored = predicted[["record", "number"]].drop_duplicates()
-    if len(scored) < len(test):
-        found.append(
-            f"{len(test) - len(scored)} of {len(test)} test windows carry no used modality"
-        )
+    carried = [test[[f"has_{m}" for m in f.subset]].all(axis=1) for f in fitted]
+    lost = int((~np.any(carried, axis=0)).sum())
+    if lost:
+        found.append(f"{lost} of {len(test)} test windows carry no used modality")
     return found

@@ -21,7 +21,7 @@ def run(
 ) -> None:  # fmt: skip
     """Write `<output>.npy` (windows, width of all subsets), and its `.json` and `.parquet`.
 
-    Rows: the labelled windows of the fold's train, valid and test subjects. A subset's columns are
+    Rows: the labelled windows of the fold's train and test subjects. A subset's columns are
     NaN where the window really lacks one of its modalities.
 
     Args:
@@ -37,7 +37,7 @@ def run(
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labelled = store.table["label"].to_numpy() >= 0
-        index = np.flatnonzero(labelled & np.isin(roles, ("train", "valid", "test")))
+        index = np.flatnonzero(labelled & np.isin(roles, ("train", "test")))
         method, manifest = _load(spec, weights)
         if weights is not None:
             require_owner(manifest, (spec.dataset, fold, spec.name), weights)

@@ -9,7 +9,8 @@ import pandas as pd
 
 from physiome.config.base import Spec
 from physiome.config.folds import FoldSpec
-from physiome.data.folds import make_folds
+from physiome.data.coverage import held_classes, shortfalls
+from physiome.data.folds import label_counts, make_folds
 from physiome.data.shards import read_manifest, read_windows, require_settings
 from physiome.errors import DataError
 from physiome.files import atomic_path, write_json
@@ -50,7 +51,10 @@ def run(
     folds = make_folds(windows, spec.folds, list(spec.classes))
     counts = Counter(windows["label"].map(lambda code: spec.classes[code] if code >= 0 else "none"))
     facts = {"classes": dict(sorted(counts.items())), "windows": len(windows)}
-    write_json(output, {"settings": spec.plain(), **facts, "folds": folds})
+    notes = list(map(str, shortfalls(folds, held_classes(label_counts(windows), spec.classes))))
+    for note in notes:
+        log.warning("%s; two were wished for", note)
+    write_json(output, {"settings": spec.plain(), **facts, "folds": folds, "notes": notes})
     log.info("folds=%d subjects=%d %s", len(folds), windows["subject"].nunique(), facts)
 
 

@@ -12,6 +12,7 @@ from physiome.evaluation.heads_file import save_heads
 from physiome.evaluation.probe import (
     LOGISTIC,
     SubsetHeads,
+    empty_cells,
     fit_heads,
     notes,
     predict,
@@ -31,11 +32,14 @@ LOG = logging.getLogger(__name__)
 def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None:
     """Write per-window probabilities, and beside them what was chosen and the fitted heads.
 
+    Where the labelled windows of a subset teach no head, nothing is predicted, and the JSON's
+    `empty` says so for the scores.
+
     Args:
         settings: a ProbeSpec as JSON.
         embeddings: the `.npy`; its `.json` and `.parquet` lie beside it.
         output: the `.parquet` of test windows; `<output>.json` (choices, sizes, class counts,
-            notes) and `<output>.heads.npz` (logistic heads by subset) share its stem.
+            notes, empty cells) and `<output>.heads.npz` (logistic heads by subset) share its stem.
         workers: subsets fitted at the same time.
     """
     spec = ProbeSpec.parse_text(settings, "probe")
@@ -43,12 +47,12 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
     opened = open_embeddings(embeddings)
     fitted = fit_heads(opened, spec, workers)
     predicted = predict(opened, with_one_head(fitted, opened) if spec.one_head else fitted)
-    found = notes(opened, fitted, predicted)
+    found = notes(opened, fitted)
     for note in found:
         LOG.warning("step=probe method=%s note=%s", opened.title, note)
     with atomic_path(output) as temporary:
         predicted.to_parquet(temporary, index=False)
-    heads = {subset_name(f.subset): f.heads[LOGISTIC] for f in fitted}
+    heads = {subset_name(f.subset): f.heads.get(LOGISTIC) for f in fitted}
     linear = {name: head for name, head in heads.items() if isinstance(head, LinearHead)}
     model = {key: opened.facts.get(key) for key in MODEL}
     save_heads(output.with_suffix(".heads.npz"), linear, model)
@@ -69,6 +73,7 @@ def _facts(
         "refused": opened.facts.get("refused", {}),
         "departure": opened.facts.get("departure", ""),
         "warnings": opened.facts.get("warnings", []),
+        "empty": empty_cells(opened, fitted, spec),
         "settings": spec.plain(),
         "settings_digest": digest(spec.plain()),
         "inputs": {path.name: file_digest(path) for path in inputs},

@@ -38,9 +38,10 @@ def run(probes: list[Path], output: Path, by_subject: Path) -> None:
 
     Args:
         probes: `.parquet` files of the probe step; the `.json` lies beside each.
-        output: CSV of scores. Subsets that a method refuses, by the probe's `refused`, are empty
-            there; `<output>.notes.json` (which shares its stem) says why this and any other score
-            is undefined, and holds the footnotes of each method (see `physiome.reporting.notes`).
+        output: CSV of scores. Subsets that a method refuses, by the probe's `refused`, and what no
+            head was fitted for, by its `empty`, are empty there; `<output>.notes.json` (which
+            shares its stem) says why these and any other score is undefined, and holds the
+            footnotes of each method (see `physiome.reporting.notes`).
         by_subject: CSV of each test subject's accuracy.
     """
     scores: list[pd.DataFrame] = []
@@ -52,7 +53,8 @@ def run(probes: list[Path], output: Path, by_subject: Path) -> None:
         raise DataError("no probe results to score", where=output)
     output = Path(output)
     write_scores(output, pd.concat(scores, ignore_index=True))
-    write_subjects(by_subject, pd.concat(subjects, ignore_index=True))
+    none = pd.DataFrame(columns=SUBJECT_COLUMNS)
+    write_subjects(by_subject, pd.concat(subjects, ignore_index=True) if subjects else none)
     write_json(output.with_suffix(NOTES), notes.plain())
 
 
@@ -79,12 +81,16 @@ def _score_probe(
         subjects.append(by_subject.reset_index().assign(**here)[SUBJECT_COLUMNS])
         for reason in _undefined(rows, classes):
             notes.add_reason(facts, str(subset), reason)
+    rows = pd.DataFrame(_rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0))
+    empty = facts.get("empty", [])
+    heads = dict.fromkeys([*table["head"], *(cell["head"] for cell in empty)])
     for subset, reason in facts.get("refused", {}).items():
         notes.add_reason(facts, subset, reason)
-        rows = _rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0)
-        for head in table["head"].unique():
-            here = {**named, "subset": subset, "head": head}
-            scores.append(pd.DataFrame(rows).assign(**here)[COLUMNS])
+        scores += [rows.assign(**named, subset=subset, head=head)[COLUMNS] for head in heads]
+    for cell in empty:
+        here = {**named, "subset": cell["subset"], "head": cell["head"]}
+        scores.append(rows.assign(**here)[COLUMNS])
+        notes.add_reason(facts, cell["subset"], cell["reason"])
 
 
 def _score(part: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:

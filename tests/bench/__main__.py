@@ -10,7 +10,17 @@ import time
 
 from tests.bench.common import Row
 
-NAMES = ("neuronet", "fusion", "systems", "night", "verification", "memory", "planning", "subsets")
+NAMES = (
+    "neuronet",
+    "fusion",
+    "systems",
+    "night",
+    "verification",
+    "memory",
+    "planning",
+    "subsets",
+    "heads",
+)
 
 
 def main() -> None:

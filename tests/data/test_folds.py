@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physiome.config.folds import FoldSpec
-from physiome.data.folds import make_folds
+from physiome.data.coverage import held_classes, shortfalls
+from physiome.data.folds import label_counts, make_folds
 from physiome.data.roles import ROLES, check_folds, read_fold, roles_of
 from physiome.errors import DataError
 from physiome.files import write_json
@@ -41,7 +43,6 @@ SPECS = st.builds(
     count=st.integers(2, 6),
     seed=st.integers(0, 2**16),
     train_share=st.floats(0.15, 0.6),
-    valid_share=st.floats(0.15, 0.5),
 )
 
 
@@ -114,11 +115,9 @@ def test_both_nights_of_a_subject_share_a_fold():
 
 
 def test_folds_and_shares_have_the_sizes_that_were_asked_for():
-    spec = FoldSpec(count=5, train_share=0.25, valid_share=0.25)
-    for fold in make_folds(windows(100), spec, CLASSES):
+    for fold in make_folds(windows(100), FoldSpec(count=5, train_share=0.25), CLASSES):
         assert len(fold["test"]) == 20
-        assert len(fold["train"]) + len(fold["valid"]) == 20
-        assert len(fold["valid"]) == 5
+        assert len(fold["train"]) == 20
         assert len(fold["pretrain"]) == 60
 
 
@@ -145,18 +144,90 @@ def test_subjects_without_a_label_do_not_count():
         make_folds(table, FoldSpec(count=5), CLASSES)
 
 
-def test_a_class_that_is_absent_is_named_with_the_counts_of_all():
-    table = windows(12, labels=(0, 2), each=3)
-    with pytest.raises(DataError, match=r"class 'b' is absent.*fold 1|fold 1.*class 'b' is absent"):
-        make_folds(table, FoldSpec(), ["a", "b", "c"])
-    with pytest.raises(DataError, match=r"'b': 0"):
-        make_folds(table, FoldSpec(), ["a", "b", "c"])
+# --- every class among the labelled and the test subjects
+
+
+def rare(positives, subjects=42, each=20, few=2):
+    """Subjects of class a; `positives` of them also have windows of class b, one more each."""
+    names = np.array([f"s{s:02d}" for s in range(subjects)])
+    more = np.repeat(names[positives], few + np.arange(len(positives)))
+    everyone = np.repeat(names, each)
+    label = np.repeat([0, 1], [len(everyone), len(more)])
+    return pd.DataFrame({"subject": np.concatenate([everyone, more]), "label": label})
+
+
+def subjects_with(table, fold, role, label):
+    mine = table[(roles_of(table, fold) == role) & (table["label"] == label)]
+    return mine["subject"].nunique()
+
+
+def test_a_rare_class_has_two_subjects_where_chance_would_leave_it_out():
+    """The twin: any draw at random, however balanced by windows, has folds without the class."""
+    for seed in range(5):
+        positives = np.random.default_rng(seed).choice(42, 8, replace=False)
+        table, spec = rare(positives), FoldSpec(count=4, train_share=0.1, seed=seed)
+        for fold in make_folds(table, spec, CLASSES):
+            assert len(fold["train"]) == round(0.1 * (42 - len(fold["test"])))
+            assert subjects_with(table, fold, "train", 1) >= 2
+            assert subjects_with(table, fold, "test", 1) >= 2
+
+
+@FEW
+@given(st.integers(2, 4), st.integers(0, 3), st.integers(0, 999))
+def test_two_subjects_a_fold_are_given_wherever_a_class_has_enough(count, more, seed):
+    rng = np.random.default_rng(seed)
+    subjects = int(rng.integers(4 * count, 40))
+    positives = rng.choice(subjects, min(subjects, 2 * count + more), replace=False)
+    table = rare(positives, subjects, each=int(rng.integers(1, 30)), few=int(rng.integers(1, 30)))
+    for fold in make_folds(table, FoldSpec(count=count, train_share=0.3, seed=seed), CLASSES):
+        for role in ("train", "test"):
+            assert subjects_with(table, fold, role, 1) >= 2
+
+
+def test_several_rare_classes_are_all_held():
+    subjects = 30
+    table = windows(subjects, labels=(0,))
+    for label in (1, 2, 3, 4):
+        names = [f"s{(label * 7 + 5 * i) % subjects:02d}" for i in range(6)]
+        some = windows(subjects, labels=(label,), each=3)
+        table = pd.concat([table, some[some["subject"].isin(names)]], ignore_index=True)
+    for fold in make_folds(table, FoldSpec(count=3, train_share=0.5), list("abcde")):
+        for role in ("train", "test"):
+            assert all(subjects_with(table, fold, role, label) >= 2 for label in range(5))
+
+
+def test_what_the_data_do_not_allow_is_refused_with_fold_role_class_and_counts():
+    with pytest.raises(DataError) as caught:
+        make_folds(rare([3, 17]), FoldSpec(count=4), CLASSES)
+    text = str(caught.value)
+    absent = re.findall(r"fold (\d), test: no subjects with class 'b' \(2 in all\)", text)
+    assert len(absent) == 2  # two of four folds have one each
+    for cure in ("folds.count", "folds.train_share", "recordings", "allow_missing_classes: true"):
+        assert cure in text
+
+
+def test_one_subject_of_a_class_is_enough_to_go_on():
+    table = rare([1, 11, 21, 31])
+    for fold in make_folds(table, FoldSpec(count=4, train_share=0.3), CLASSES):
+        assert subjects_with(table, fold, "test", 1) == 1
+        assert subjects_with(table, fold, "train", 1) >= 2
+
+
+def test_missing_classes_are_allowed_if_one_says_so():
+    table = rare([5])
+    folds = make_folds(table, FoldSpec(count=4, allow_missing_classes=True), CLASSES)
+    found = shortfalls(folds, held_classes(label_counts(table), CLASSES))
+    tested = [s.fold for s in found if (s.role, s.subjects) == ("test", 0)]
+    learned = [s.fold for s in found if (s.role, s.subjects) == ("train", 0)]
+    assert len(tested) == 3
+    assert learned == sorted({1, 2, 3, 4} - set(tested))  # nobody else can teach it
+    assert {s.name for s in found} == {"b"}
 
 
 def test_windows_of_subjects_outside_the_fold_have_no_role():
-    fold = {"pretrain": ["s00"], "train": ["s01"], "valid": ["s02"], "test": ["s03"]}
+    fold = {"pretrain": ["s00"], "train": ["s01", "s02"], "test": ["s03"]}
     assert roles_of(windows(5, labels=(0,), each=1), fold).tolist() == [
-        "pretrain", "train", "valid", "test", "",
+        "pretrain", "train", "train", "test", "",
     ]  # fmt: skip
 
 
@@ -181,7 +252,7 @@ def test_a_good_file_reads_back(folds_file):
         assert {"fold": number, **read_fold(path, number)} == made
 
 
-@pytest.mark.parametrize("role", ["pretrain", "train", "valid"])
+@pytest.mark.parametrize("role", ["pretrain", "train"])
 def test_a_subject_put_into_two_roles_by_hand_is_refused(folds_file, role):
     moved = []
 
@@ -208,7 +279,7 @@ def test_a_subject_tested_in_two_folds_is_refused(folds_file):
     def change(folds):
         subject = folds[0]["test"][0]
         folds[2]["test"].append(subject)
-        for role in ("pretrain", "train", "valid"):
+        for role in ("pretrain", "train"):
             folds[2][role] = [s for s in folds[2][role] if s != subject]
 
     with pytest.raises(DataError, match="is tested in folds 1 and 3"):

@@ -77,7 +77,7 @@ def write_embeddings(
             "number": np.arange(windows) % (windows // 12),
             "label": label,
             "event": False,
-            "role": np.array(["train"] * 5 + ["valid"] * 3 + ["test"] * 4)[subject],
+            "role": np.array(["train"] * 8 + ["test"] * 4)[subject],
             **{f"has_{m}": has[:, i] for i, m in enumerate(MODALITIES)},
         }
     ).assign(onset_s=lambda t: 30.0 * t["number"])

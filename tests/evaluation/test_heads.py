@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -18,16 +20,16 @@ def clusters(n: int, classes: int = 3, seed: int = 0, noise: float = 1.0) -> Lab
     y = rng.integers(classes, size=n)
     centres = 2 * np.eye(classes, 4) + 5
     x = (centres[y] + noise * rng.normal(size=(n, 4))) * [1, 10, 0.1, 3]
-    return Labelled(x.astype(np.float32), y)
+    return Labelled(x.astype(np.float32), y, np.arange(n) % 6)
 
 
-def fit(train, valid, classes=NAMES, **spec):
-    return fit_logistic(train, valid, classes, ProbeSpec(**spec), "toy")
+def fit(data, classes=NAMES, **spec):
+    return fit_logistic(data, classes, ProbeSpec(**spec), "toy")
 
 
 def test_head_is_the_minimum_of_the_penalised_log_loss():
     data, strength = clusters(150), 0.1
-    head, _ = fit(data, Labelled(data.x[:0], data.y[:0]), strengths=(strength,))
+    head, _ = fit(data, strengths=(strength,))
     z = (data.x - data.x.mean(axis=0)) / data.x.std(axis=0)
 
     def objective(theta):
@@ -40,35 +42,106 @@ def test_head_is_the_minimum_of_the_penalised_log_loss():
     np.testing.assert_allclose(head.probabilities(data.x), expected, atol=1e-3)
 
 
-def test_strength_is_the_one_with_least_validation_loss_found_by_separate_fits():
-    train, valid = clusters(60, noise=2.0), clusters(300, seed=1, noise=2.0)
-    strengths = (1e-4, 1e-2, 1.0, 100.0)
-    _, choice = fit(train, valid, strengths=strengths)
-    scaler = StandardScaler().fit(train.x.astype(float))
+def test_strength_is_the_one_with_least_held_out_loss_found_by_separate_fits():
+    data, strengths = clusters(120, noise=2.0), (1e-4, 1e-2, 1.0, 100.0)
+    _, choice = fit(data, strengths=strengths)
     losses = []
     for c in strengths:
-        model = LogisticRegression(C=c, max_iter=1000).fit(scaler.transform(train.x), train.y)
-        p = model.predict_proba(scaler.transform(valid.x))[np.arange(300), valid.y]
-        losses.append(-np.log(p).mean())
+        true = np.empty(120)
+        for subject in range(6):
+            held = data.subjects == subject
+            scaler = StandardScaler().fit(data.x[~held].astype(float))
+            model = LogisticRegression(C=c, max_iter=1000)
+            model.fit(scaler.transform(data.x[~held]), data.y[~held])
+            p = model.predict_proba(scaler.transform(data.x[held]))
+            true[held] = p[np.arange(held.sum()), data.y[held]]
+        losses.append(-np.log(true).mean())
     assert choice["strength"] == strengths[int(np.argmin(losses))]
-    found = [step["valid_log_loss"] for step in choice["path"]]
-    np.testing.assert_allclose(found, losses, atol=2e-3)
+    found = [step["cv_log_loss"] for step in choice["path"]]
+    np.testing.assert_allclose(found, losses[: len(found)], atol=5e-3)
     assert 1e-4 < choice["strength"] < 100.0
+    assert (choice["splits"], choice["subjects"], choice["edge"]) == (6, 6, "")
 
 
-def test_final_head_has_also_seen_the_validation_rows():
-    train, valid = clusters(40), clusters(400, seed=1)
-    head, choice = fit(train, valid)
-    both = Labelled(np.concatenate([train.x, valid.x]), np.concatenate([train.y, valid.y]))
-    alone, _ = fit(both, Labelled(train.x[:0], train.y[:0]), strengths=(choice["strength"],))
+def people(n=8, each=40, seed=0):
+    """Subjects whose embeddings are shifted by far more than what tells the classes apart.
+
+    Half the columns hold the class, small; the others only who it is. Each subject has nearly one
+    class, so that who it is tells the class of everyone who was seen, and of nobody else.
+    """
+    rng = np.random.default_rng(seed)
+    subjects = np.repeat(np.arange(n), each)
+    y = np.where(rng.random(n * each) < 0.9, subjects % 2, 1 - subjects % 2)
+    signal = (2 * y - 1)[:, None] + 1.5 * rng.normal(size=(n * each, 4))
+    person = 10 * rng.normal(size=(n, 12))[subjects] + 0.1 * rng.normal(size=(n * each, 12))
+    return Labelled(np.hstack([signal, person]).astype(np.float32), y, subjects)
+
+
+def test_a_strength_chosen_on_one_subject_is_the_twin_that_misleads():
+    """Left alone, one subject of one class asks for the largest C or for the least, by chance."""
+    data, strengths = people(), (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+    _, pooled = fit(data, strengths=strengths)
+    alone = []
+    for subject in range(8):
+        held = data.subjects == subject
+        scaler = StandardScaler().fit(data.x[~held].astype(float))
+        losses = []
+        for c in strengths:
+            model = LogisticRegression(C=c, max_iter=1000)
+            model.fit(scaler.transform(data.x[~held]), data.y[~held])
+            p = model.predict_proba(scaler.transform(data.x[held]))
+            true = p[np.arange(held.sum()), data.y[held]]
+            losses.append(-np.log(np.maximum(true, 1e-15)).mean())
+        alone.append(strengths[int(np.argmin(losses))])
+    spread = np.log10(max(alone)) - np.log10(min(alone))
+    assert spread >= 2  # the choice hangs on who was asked
+    assert min(alone) < pooled["strength"] < max(alone)
+    assert pooled["edge"] == ""
+
+
+def test_final_head_has_seen_all_labelled_rows():
+    data = clusters(240)
+    head, choice = fit(data)
+    alone, _ = fit(data, strengths=(choice["strength"],))
     np.testing.assert_array_equal(head.weight, alone.weight)
 
 
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 9999))
+def test_the_order_of_rows_changes_no_choice(seed):
+    data, grid = clusters(90, noise=2.0), (1e-3, 1e-1, 10.0)
+    order = np.random.default_rng(seed).permutation(90)
+    _, before = fit(data, strengths=grid)
+    _, after = fit(Labelled(*(part[order] for part in data)), strengths=grid)
+    assert after["strength"] == before["strength"]
+    for a, b in zip(after["path"], before["path"], strict=True):
+        assert a["cv_log_loss"] == pytest.approx(b["cv_log_loss"], abs=2e-3)
+
+
+def test_a_choice_at_an_edge_of_the_grid_says_which():
+    noise = clusters(120)
+    noise = noise._replace(x=np.random.default_rng(0).normal(size=(120, 20)).astype(np.float32))
+    assert fit(noise, strengths=(1e-3, 1.0, 1e3))[1]["edge"] == "lowest"
+    easy = clusters(240, noise=0.5)
+    assert fit(easy, strengths=(1e-5, 1e-4, 1e-3))[1]["edge"] == "highest"
+    assert fit(easy, strengths=(1e-8, 1e-8))[1]["edge"] == ""  # nothing was chosen
+
+
+def test_the_path_ends_after_two_rises_in_a_row():
+    noise = clusters(60)
+    noise = noise._replace(x=np.random.default_rng(0).normal(size=(60, 20)).astype(np.float32))
+    _, choice = fit(noise, strengths=(1e-3, 1e-2, 1e-1, 1.0, 10.0))
+    assert [step["strength"] for step in choice["path"]] == [1e-3, 1e-2, 1e-1]
+    assert choice["stopped_early"]
+    assert choice["strength"] == 1e-3
+    assert not fit(clusters(60), strengths=(1e-3,))[1]["stopped_early"]
+
+
 def test_units_of_the_embedding_do_not_matter():
-    train, valid, test = clusters(200), clusters(100, seed=1), clusters(50, seed=2)
+    train, test = clusters(240), clusters(50, seed=2)
     scale = np.array([1e4, 1e-4, 1, 7], dtype=np.float32)
-    plain, _ = fit(train, valid)
-    scaled, _ = fit(Labelled(train.x * scale, train.y), Labelled(valid.x * scale, valid.y))
+    plain, _ = fit(train)
+    scaled, _ = fit(train._replace(x=train.x * scale))
     np.testing.assert_allclose(
         plain.probabilities(test.x), scaled.probabilities(test.x * scale), atol=1e-4
     )
@@ -78,7 +151,7 @@ def test_units_of_the_embedding_do_not_matter():
 def test_probabilities_match_scikit_learn(classes):
     data = clusters(120, classes)
     names = NAMES[:classes]
-    head, _ = fit(data, Labelled(data.x[:0], data.y[:0]), names, strengths=(1.0,))
+    head, _ = fit(data, names, strengths=(1.0,))
     scaler = StandardScaler().fit(data.x.astype(float))
     model = LogisticRegression(max_iter=1000).fit(scaler.transform(data.x.astype(float)), data.y)
     expected = model.predict_proba(scaler.transform(data.x.astype(float)))
@@ -86,65 +159,75 @@ def test_probabilities_match_scikit_learn(classes):
 
 
 def test_class_absent_in_train_has_probability_zero_and_is_named():
-    train, valid = clusters(90, 2), clusters(60, 2, seed=1)
-    both = Labelled(np.concatenate([train.x, valid.x]), np.concatenate([train.y, valid.y]))
-    logistic, choice = fit(train, valid)
-    paper, told = fit_paper_head(both, NAMES, PaperHead(epochs=2), 0, "toy")
+    data = clusters(90, 2)
+    logistic, choice = fit(data)
+    paper, told = fit_paper_head(data, NAMES, PaperHead(epochs=2), 0, "toy")
     assert choice["absent_classes"] == told["absent_classes"] == ["r"]
     for head in (logistic, paper):
-        p = head.probabilities(valid.x)
+        p = head.probabilities(data.x)
         assert (p[:, 2] == 0).all()
         np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
 
 
-def test_class_that_only_validation_subjects_have_is_learnt_in_the_end():
-    train, valid = clusters(90, 2), clusters(90, 3, seed=1)
-    head, choice = fit(train, valid)
+def test_class_that_one_subject_has_is_learnt_in_the_end_and_spoils_no_choice():
+    data = clusters(180, 3, noise=2.0)
+    alone = data._replace(y=np.where((data.y == 2) & (data.subjects != 0), 1, data.y))
+    head, choice = fit(alone)
     assert choice["absent_classes"] == []
-    assert head.probabilities(valid.x)[valid.y == 2].argmax(axis=1).mean() > 1.5
-    assert all(np.isfinite(step["valid_log_loss"]) for step in choice["path"])
+    assert (head.probabilities(alone.x)[:, 2] > 0).all()
+    assert all(np.isfinite(step["cv_log_loss"]) for step in choice["path"])
+
+
+def test_a_split_with_one_class_to_learn_from_is_certain_of_it():
+    data = clusters(40, 2)
+    y = np.where(np.arange(40) % 2, data.y, 0)
+    data = Labelled(data.x, y, np.arange(40) % 2)  # without subject 1 all is class 0
+    _, choice = fit(data)
+    wrong = (y == 1).sum() / 40
+    assert all(step["cv_log_loss"] > -wrong * np.log(1e-15) for step in choice["path"])
 
 
 def test_single_class_is_refused_with_counts():
-    data = Labelled(np.zeros((5, 2), np.float32), np.ones(5, int))
+    data = Labelled(np.zeros((5, 2), np.float32), np.ones(5, int), np.arange(5))
     with pytest.raises(DataError, match=r"toy: .*two classes.* w 0, n 5, r 0 .*folds"):
-        fit(data, data)
+        fit(data)
     with pytest.raises(DataError, match="two classes"):
         fit_paper_head(data, NAMES, PaperHead(), 0, "toy")
 
 
-def test_no_validation_rows_is_refused_only_if_there_is_a_choice():
-    data = clusters(60)
-    none = Labelled(data.x[:0], data.y[:0])
-    with pytest.raises(DataError, match="no validation windows"):
-        fit(data, none)
-    _, choice = fit(data, none, strengths=(0.5,))
+def test_one_subject_is_refused_only_if_there_is_a_choice():
+    data = clusters(60)._replace(subjects=np.zeros(60, int))
+    with pytest.raises(DataError, match=r"toy: one labelled subject only.*folds\.train_share"):
+        fit(data)
+    _, choice = fit(data, strengths=(0.5,))
     assert choice["strength"] == 0.5
+    assert choice["path"] == []
 
 
 def test_constant_embedding_gives_the_class_shares_without_a_warning(recwarn):
     y = np.repeat([0, 1, 2], [60, 30, 10])
-    data = Labelled(np.zeros((100, 1), np.float32), y)
-    head, choice = fit(data, data)
+    data = Labelled(np.zeros((100, 1), np.float32), y, np.arange(100) % 4)
+    head, choice = fit(data)
     np.testing.assert_allclose(head.probabilities(data.x[:1])[0], [0.6, 0.3, 0.1], atol=1e-3)
     paper, _ = fit_paper_head(
         data, NAMES, PaperHead(epochs=60, learning_rate=0.02, batch=100), 0, "toy"
     )
     np.testing.assert_allclose(paper.probabilities(data.x[:1])[0], [0.6, 0.3, 0.1], atol=0.05)
     assert choice["converged"]
+    assert choice["edge"] == ""  # the strength makes no difference
     assert not recwarn.list
 
 
 def test_fit_that_gave_up_is_recorded_not_hidden(recwarn):
     data = clusters(200)
-    _, choice = fit(data, data, max_iterations=1)
+    _, choice = fit(data, max_iterations=1)
     assert not choice["converged"]
     assert not any(step["converged"] for step in choice["path"])
     assert not recwarn.list
 
 
 def test_linear_heads_survive_a_file(tmp_path):
-    head, _ = fit(clusters(90, 2), clusters(60, 2))
+    head, _ = fit(clusters(90, 2))
     save_heads(tmp_path / "h.npz", {"a+b": head, "a": head}, {"fold": 1})
     found = load_heads(tmp_path / "h.npz")
     assert list(found) == ["a+b", "a"]

@@ -10,10 +10,12 @@ from physiome.evaluation.embeddings import open_embeddings
 from physiome.evaluation.heads_file import load_heads
 from physiome.evaluation.probe import fit_heads, predict, with_one_head
 from physiome.files import read_json
+from physiome.reporting.scores import read_scores
+from physiome.steps import scores, table
 from physiome.steps.probe import run
 
 QUICK = ProbeSpec(
-    strengths=(1e-3, 1e-1), paper_head=PaperHead(epochs=2, hidden=8, learning_rate=0.01)
+    strengths=(1e-3, 1e-1, 10.0), paper_head=PaperHead(epochs=2, hidden=8, learning_rate=0.01)
 )
 SETTINGS = json.dumps(QUICK.plain())
 KEYS = ["record", "number", "subset", "head"]
@@ -39,7 +41,7 @@ def test_separable_classes_are_found_and_more_modalities_help(embed):
     assert set(table["head"]) == {"logistic", "paper", "one_head"}
     assert len(table) == 400 * 7 * 3
     assert facts["subsets"]["a"] | {"choices": 0} == {
-        "train": 500, "valid": 300, "test": 400, "width": 6, "choices": 0,
+        "train": 800, "test": 400, "width": 6, "choices": 0,
     }  # fmt: skip
     assert sum(facts["class_counts"]["test"].values()) == 400
 
@@ -144,7 +146,7 @@ def test_constant_embedding_predicts_the_majority_class(embed, recwarn):
     logistic = table[table["head"] == "logistic"]
     assert logistic[["p0", "p1", "p2"]].drop_duplicates().shape[0] == 1
     counts = facts["class_counts"]
-    shares = [counts["train"][k] + counts["valid"][k] for k in ("k0", "k1", "k2")]
+    shares = [counts["train"][k] for k in ("k0", "k1", "k2")]
     np.testing.assert_allclose(
         logistic[["p0", "p1", "p2"]].iloc[0], np.array(shares) / sum(shares), atol=2e-3
     )
@@ -165,19 +167,18 @@ def test_saved_heads_repeat_the_predictions(embed):
 def test_absent_classes_are_noted(embed, edit_windows, caplog):
     path = embed(windows=240)
 
-    def only_in_valid_and_train(t):
+    def only_in_train(t):
         return t.assign(label=t["label"].where((t["role"] != "test") | (t["label"] != 2), 1))
 
-    edit_windows(path, only_in_valid_and_train)
+    edit_windows(path, only_in_train)
     _, facts = probed(path)
-    assert facts["notes"] == ["class k2 absent in test; its scores are undefined"]
+    assert "class k2 absent in test; its scores are undefined" in facts["notes"]
     assert "class k2 absent" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.assign(label=t["label"].where(t["role"] == "test", 1)), "toy fold 0 m a"),
         (lambda t: t.assign(label=-1), "label -1"),
         (lambda t: t.assign(label=3), "label 3"),
         (lambda t: t.assign(role=t["role"].replace("test", "tests")), "unknown role"),
@@ -188,7 +189,7 @@ def test_absent_classes_are_noted(embed, edit_windows, caplog):
             lambda t: t.assign(subject=t["subject"].replace("s11", "s00")),
             "s00 is in test and train",
         ),
-        (lambda t: t.assign(role=t["role"].replace("valid", "train")), "no validation windows"),
+        (lambda t: t.assign(role=t["role"].replace("train", "valid")), "unknown role"),
     ],
 )
 def test_unusable_windows_are_refused_and_nothing_is_written(embed, edit_windows, change, message):
@@ -197,6 +198,94 @@ def test_unusable_windows_are_refused_and_nothing_is_written(embed, edit_windows
     with pytest.raises(DataError, match=message):
         run(SETTINGS, path, path.parent / "probe.parquet")
     assert not list(path.parent.glob("*probe*"))
+
+
+ONE_CLASS = "a head needs at least two classes to learn from; labelled windows: k0 0, k1 160, k2 0"
+
+
+def test_labelled_windows_of_one_class_predict_nothing_and_say_why(embed, edit_windows):
+    path = embed(windows=240)
+    edit_windows(path, lambda t: t.assign(label=t["label"].where(t["role"] == "test", 1)))
+    table, facts = probed(path)
+    assert len(table) == 0
+    assert load_heads(path.parent / "probe.heads.npz") == {}
+    assert f"a+b: {ONE_CLASS}" in facts["notes"]
+    cells = pd.DataFrame(facts["empty"])
+    assert len(cells) == len(cells.drop_duplicates(["subset", "head"])) == 7 * 3
+    assert set(cells["reason"]) == {ONE_CLASS}
+    assert not any("carry no used modality" in note for note in facts["notes"])
+
+
+def test_a_subset_that_only_one_subject_carries_is_empty_and_others_are_not(embed, edit_windows):
+    path = embed(windows=240)
+
+    def only_the_first_has_c(t):
+        return t.assign(has_c=t["has_c"] & ((t["role"] == "test") | (t["subject"] == "s00")))
+
+    edit_windows(path, only_the_first_has_c)
+    table, facts = probed(path)
+    logistic = table[table["head"] == "logistic"]
+    assert set(logistic["subset"]) == {"a", "b", "a+b"}
+    told = {(c["subset"], c["head"]): c["reason"] for c in facts["empty"]}
+    assert {s for s, head in told if head == "paper"} == {"c", "a+c", "b+c", "a+b+c"}
+    assert told["a", "one_head"].startswith("no head of the full set: one labelled subject")
+    assert all("one labelled subject only" in c["reason"] for c in facts["empty"])
+
+
+def test_as_recorded_is_empty_where_a_window_carries_what_no_head_was_fitted_for(
+    embed, edit_windows
+):
+    path = embed(windows=240, incomplete=True)
+
+    def only_one_class_has_c(t):
+        return t.assign(has_c=t["has_c"] & ((t["role"] == "test") | (t["label"] == 0)))
+
+    edit_windows(path, only_one_class_has_c)
+    table, facts = probed(path)
+    assert not ((table["subset"] == "as_recorded") & (table["head"] == "logistic")).any()
+    (told,) = [
+        c["reason"] for c in facts["empty"]
+        if (c["subset"], c["head"]) == ("as_recorded", "logistic")
+    ]  # fmt: skip
+    assert "a+c: a head needs" in told
+
+
+def test_scores_and_tables_show_the_empty_cells_of_a_fold_with_the_reason(
+    embed, edit_windows, tmp_path
+):
+    probes = []
+    for fold in (1, 2):
+        path = embed(windows=240, name=f"fold{fold}", fold=fold)
+        if fold == 2:
+            edit_windows(path, lambda t: t.assign(label=t["label"].where(t["role"] == "test", 1)))
+        probed(path, output=f"probe{fold}.parquet")
+        probes.append(tmp_path / f"probe{fold}.parquet")
+    spec = {"dataset": "toy", "title": "Toy", "modalities": {m: m.upper() for m in "abc"},
+            "methods": {"m": {"title": "M", "scope": "single"}}}  # fmt: skip
+    for some, shown in ((probes, f"1 of 2 folds (fold 2: {ONE_CLASS})"),
+                        (probes[1:], f"fold 2: {ONE_CLASS}")):  # fmt: skip
+        scores.run(some, tmp_path / "s.csv", tmp_path / "b.csv")
+        table.run(json.dumps(spec), tmp_path / "s.csv", tmp_path / "t.csv", tmp_path / "t.tex")
+        cells = pd.read_csv(tmp_path / "t.csv").query("head == 'logistic'").set_index("subset")
+        assert f"M ACC: {shown}" in cells.loc["a+b", "note"]
+    found = read_scores(tmp_path / "s.csv")
+    assert set(found["head"]) == {"logistic", "paper", "one_head"}
+    assert found["value"].isna().all()
+    assert (found["windows"] == 0).all()
+
+
+def test_an_area_under_the_curve_without_positives_says_so_in_the_table(
+    embed, edit_windows, tmp_path
+):
+    path = embed(windows=240, classes=2)
+    edit_windows(path, lambda t: t.assign(label=t["label"].where(t["role"] != "test", 0)))
+    probed(path)
+    scores.run([tmp_path / "probe.parquet"], tmp_path / "s.csv", tmp_path / "b.csv")
+    spec = {"dataset": "toy", "title": "Toy", "modalities": {m: m.upper() for m in "abc"},
+            "methods": {"m": {"title": "M", "scope": "single"}}}  # fmt: skip
+    table.run(json.dumps(spec), tmp_path / "s.csv", tmp_path / "t.csv", tmp_path / "t.tex")
+    notes = pd.read_csv(tmp_path / "t.csv").query("head == 'logistic'")["note"]
+    assert notes.iloc[0] == "M AUC: fold 0: no test windows of k1"
 
 
 def test_embedding_that_is_not_finite_is_refused_with_the_window(embed):

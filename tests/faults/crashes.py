@@ -18,7 +18,7 @@ from physiome.steps import pretrain
 from physiome.training import loop
 from physiome.training.checkpoint import read_weights
 
-FOLD = {"pretrain": ["s0", "s1", "s2"], "train": ["s3"], "valid": ["s4"], "test": ["s5"]}
+FOLD = {"pretrain": ["s0", "s1", "s2"], "train": ["s3", "s4"], "test": ["s5"]}
 EPOCHS = 3
 STEPS = 9  # three epochs of three batches
 

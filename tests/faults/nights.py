@@ -83,7 +83,7 @@ def to_shard(dataset: Dataset, raw: Path, out: Path) -> dict[str, dict[str, Any]
 
 def to_folds(dataset: Dataset, out: Path, **spec: Any) -> pd.DataFrame:
     """Run the step folds on what `to_shard` wrote; the table of records by record."""
-    fold_spec = {"count": 2, "use": None, "seed": 0, "train_share": 0.6, "valid_share": 0.25}
+    fold_spec = {"count": 2, "use": None, "seed": 0, "train_share": 0.6}
     settings = {
         "folds": {**fold_spec, **spec}, "classes": list(dataset.classes),
         "max_left_out": dataset.max_left_out,

@@ -77,7 +77,7 @@ def test_fault_19_a_dry_run_lists_exactly_what_a_change_concerns(finished, repos
 
 # Snakemake was told not to rerun: each step that reads them compares the manifests
 
-ROLES = {"pretrain": ["s0", "s1"], "train": ["s2"], "valid": ["s3"], "test": ["s4"]}
+ROLES = {"pretrain": ["s0", "s1"], "train": ["s2", "s3"], "test": ["s4"]}
 TRAINING = {"epochs": 1, "batch": 4, "learning_rate": 1.0e-3}
 WRITTEN = {"kind": "sleep_edf", "window": {"length_s": 9.0, "lowpass_hz": 40.0}}
 FILTERED = {"kind": "sleep_edf", "window": {"length_s": 9.0, "lowpass_hz": 30.0}}

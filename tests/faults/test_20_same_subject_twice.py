@@ -17,8 +17,8 @@ from physiome.steps import embed, pretrain, probe, train
 
 TRAINING = {"epochs": 1, "batch": 4, "learning_rate": 1.0e-3}
 FOLDS = [
-    {"fold": 1, "pretrain": ["s0", "s1"], "train": ["s2"], "valid": ["s3"], "test": ["s4"]},
-    {"fold": 2, "pretrain": ["s1", "s4"], "train": ["s2"], "valid": ["s3"], "test": ["s0"]},
+    {"fold": 1, "pretrain": ["s0", "s1"], "train": ["s2", "s3"], "test": ["s4"]},
+    {"fold": 2, "pretrain": ["s1", "s4"], "train": ["s2", "s3"], "test": ["s0"]},
 ]
 
 

@@ -16,7 +16,7 @@ from physiome.steps import pretrain
 def place(tmp_path):
     """Three subjects to pretrain on: twelve windows, three batches of four an epoch."""
     tiny_store(tmp_path, windows=24)
-    roles = {"pretrain": ["s0", "s1", "s2"], "train": ["s3"], "valid": ["s4"], "test": ["s5"]}
+    roles = {"pretrain": ["s0", "s1", "s2"], "train": ["s3", "s4"], "test": ["s5"]}
     write_json(tmp_path / "folds.json", {"folds": [{"fold": 1, **roles}]})
     return tmp_path
 

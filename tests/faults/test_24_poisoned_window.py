@@ -17,7 +17,7 @@ POISONED = 9  # window 1 of record r2
 
 def place(folder, poison):
     tiny_store(folder, windows=24, poison=poison)
-    roles = {"pretrain": ["s0", "s1", "s2"], "train": ["s3"], "valid": ["s4"], "test": ["s5"]}
+    roles = {"pretrain": ["s0", "s1", "s2"], "train": ["s3", "s4"], "test": ["s5"]}
     write_json(folder / "folds.json", {"folds": [{"fold": 1, **roles}]})
 
 

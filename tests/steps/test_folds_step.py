@@ -101,9 +101,23 @@ def test_too_few_subjects_leave_no_folds_file(shards, paths):
 
 
 def test_a_class_without_windows_leaves_no_folds_file(shards, paths):
-    with pytest.raises(DataError, match="'r' is absent"):
+    with pytest.raises(DataError, match=r"fold 1, labelled: no subjects with class 'r' \(0 in all"):
         folds.run(settings(classes=("p", "q", "r")), shards, *paths)
     assert not paths[0].exists()
+
+
+def test_what_is_short_is_noted_in_the_file_and_the_log(shards, paths, caplog):
+    classes = ("p", "q", "r")
+    folds.run(settings(classes=classes, allow_missing_classes=True), shards, *paths)
+    notes = json.loads(paths[0].read_text(encoding="utf-8"))["notes"]
+    assert notes == [
+        f"fold {fold}, {role}: no subjects with class 'r' (0 in all)"
+        for fold in (1, 2, 3)
+        for role in ("labelled", "test")
+    ]
+    assert all(note in caplog.text for note in notes)
+    folds.run(settings(), shards, *paths)
+    assert json.loads(paths[0].read_text(encoding="utf-8"))["notes"] == []
 
 
 def spoilt(shards, paths):
@@ -156,5 +170,5 @@ def test_the_roles_of_windows_are_those_of_their_subjects(shards, paths):
     folds.run(settings(), shards, *paths)
     store, roles = open_fold(shards, ["a"], paths[0], 2)
     content = json.loads(paths[0].read_text(encoding="utf-8"))["folds"][1]
-    for role in ("pretrain", "train", "valid", "test"):
+    for role in ("pretrain", "train", "test"):
         assert sorted(set(store.table["subject"][roles == role])) == content[role]

@@ -20,7 +20,7 @@ from physiome.training.checkpoint import read_weights
 
 TRAINING = {"epochs": 1, "batch": 8, "learning_rate": 1.0e-3}
 WINDOWS = 40  # ten subjects of four windows
-ROLES = {"pretrain": range(4), "train": range(4, 7), "valid": [7], "test": [8, 9]}
+ROLES = {"pretrain": range(4), "train": range(4, 8), "test": [8, 9]}
 
 
 @pytest.fixture(scope="module")
