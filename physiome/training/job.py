@@ -66,9 +66,7 @@ def train_to_file(
     torch.manual_seed(spec.seed)
     method = build()
     index = np.unique(np.concatenate([positions for _, positions in groups]))
-    method.set_scaling({m: store.scaling(index, m) for m in method.modalities})
-    if method.calibrated:
-        method.calibrate(sample(store, index, method.modalities))
+    set_constants(method, store, index)
     data = data_digest(store, groups)
     source = code(__name__, type(method).__module__)
     # Another version of torch may round otherwise: half a training by each would be neither's.
@@ -89,6 +87,13 @@ def train_to_file(
             shutil.copyfile(resume.metrics, temporary)  # a rerun after a crash here needs its own
     resume.clear()
     log.info("%s done %s", title, json.dumps(summary.final_loss))
+
+
+def set_constants(method: Method, store: WindowStore, index: np.ndarray) -> None:
+    """Give a method the constants of its inputs, measured on the windows at `index`."""
+    method.set_scaling({m: store.scaling(index, m) for m in method.modalities})
+    if method.calibrated:
+        method.calibrate(sample(store, index, method.modalities))
 
 
 def sample(
