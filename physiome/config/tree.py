@@ -17,8 +17,8 @@ from physiome.config.data import Dataset, Name
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
 from physiome.config.model import EncoderSpec, PhysioMESpec
-from physiome.config.resolve import Resolved, resolve, section
 from physiome.config.pairs import pairs
+from physiome.config.resolve import Resolved, resolve, section
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.training import TrainSpec
 from physiome.config.variants import Ablation, Variant, flattened
@@ -266,7 +266,9 @@ class Config(Spec):
                 "title": spec.title, "modalities": list(spec.modalities), "pressure": pressure,
                 "rows": pairs(self, dataset, self.learned_rows(dataset)),
             }  # fmt: skip
-        return json.dumps({"seed": self.seed, "datasets": found})
+        draws = self.tables.intervals
+        facts = {"seed": self.seed, "resamples": draws.resamples, "draws": draws.seed}
+        return json.dumps({**facts, "datasets": found})
 
     def learned_rows(self, dataset: str) -> list[str]:
         """Rows of a data set's table; of a control without weights one seed says it all."""

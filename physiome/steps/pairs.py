@@ -7,7 +7,7 @@ from physiome.files import write_json
 
 
 def run(settings: str, probes: list[Path], output: Path) -> None:
-    """Write the settings, and where the scores lie, relative to `output` (above which none may lie).
+    """Write the settings, and where the scores lie below the folder of `output`.
 
     Args:
         settings: of `Config.pair_settings`.
