@@ -1,0 +1,44 @@
+"""The ridge on a dense target: a closed form, and whose windows choose its strength."""
+
+import numpy as np
+import pytest
+
+from physiome.errors import DataError
+from physiome.evaluation import ridge
+from physiome.evaluation.ridge import fit_ridge
+
+RNG = np.random.default_rng(0)
+SUBJECTS = np.repeat([f"s{i}" for i in range(6)], 20)
+
+
+def test_it_solves_the_normal_equations_of_standardised_embeddings():
+    x = RNG.normal(size=(120, 3)) * [1.0, 10.0, 0.1] + 5
+    y = x @ [1.0, -0.2, 3.0] + RNG.normal(size=120) + 70
+    head = fit_ridge(x.astype(np.float32), y, SUBJECTS, "here")
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    gram = z.T @ z + head.strength * np.eye(3)
+    expected = z @ np.linalg.solve(gram, z.T @ (y - y.mean())) + y.mean()
+    assert head.predict(x.astype(np.float32)) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_linear_target_is_found_on_unseen_windows_and_a_constant_column_does_no_harm():
+    x = RNG.normal(size=(240, 4))
+    x[:, 3] = 7.0
+    y = 80 + 12 * x[:, 0] - 3 * x[:, 2]
+    head = fit_ridge(x[:120], y[:120], SUBJECTS, "here")
+    left = y[120:] - head.predict(x[120:])
+    assert 1 - (left**2).sum() / ((y[120:] - y[120:].mean()) ** 2).sum() > 0.999
+
+
+def test_strength_is_chosen_by_leaving_subjects_out():
+    """What tells subjects apart, and nothing else, is worth nothing for a new one."""
+    level = np.repeat(RNG.normal(size=6), 20)
+    x = np.repeat(np.eye(6), 20, axis=0) + 0.01 * RNG.normal(size=(120, 6))
+    assert fit_ridge(x, level, SUBJECTS, "here").strength >= ridge.STRENGTHS[-3]
+    windows = np.arange(120).astype(str)  # as if each window were another person's
+    assert fit_ridge(x, level, windows, "here").strength <= ridge.STRENGTHS[2]
+
+
+def test_one_subject_cannot_choose_a_strength():
+    with pytest.raises(DataError, match="two labelled subjects"):
+        fit_ridge(np.ones((4, 2)), np.ones(4), np.array(["s"] * 4), "here")
