@@ -61,7 +61,8 @@ def test_a_control_without_weights_is_scored_with_one_seed():
 def test_a_variant_of_a_variant_has_the_changes_of_both():
     plain = shipped()
     plain["variants"]["twice"] = {
-        "of": "masked_token", "title": "Twice", "method": {"mask_ratio": 0.3}, "train": {"batch": 64},
+        "of": "masked_token", "title": "Twice",
+        "method": {"mask_ratio": 0.3}, "train": {"batch": 64},
     }  # fmt: skip
     plain["methods"].append("twice")
     config = Config.load(plain)

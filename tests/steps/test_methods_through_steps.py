@@ -136,7 +136,7 @@ def test_an_untrained_twin_stands_on_nothing_and_embeds(place, name):
     train.run(text, shards, place / "folds.json", 1, [], output)
     tensors, manifest = read_weights(output)
     assert manifest["settings"]["stands"] == {}
-    images = [t for key, t in tensors.items() if key.startswith("encoders.") and key[-5:] == ".mean"]
+    images = [t for k, t in tensors.items() if k.startswith("encoders.") and k.endswith(".mean")]
     assert all(t.any() for t in images)
     assert bool(images) == (name == "physiome")
     text = canonical_json({**own, "batch": 7, "subsets": None})
