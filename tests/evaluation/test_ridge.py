@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from physiome.errors import DataError
-from physiome.evaluation.ridge import fit_ridge
+from physiome.evaluation.ridge import STRENGTHS, fit_ridge
 
 RNG = np.random.default_rng(0)
 SUBJECTS = np.repeat([f"s{i}" for i in range(6)], 20)
@@ -29,17 +33,25 @@ def test_a_linear_target_is_found_on_unseen_windows_and_a_constant_column_does_n
     assert 1 - (left**2).sum() / ((y[120:] - y[120:].mean()) ** 2).sum() > 0.999
 
 
-def test_strength_is_chosen_by_leaving_subjects_out():
-    """What tells subjects apart, and nothing else, is worth nothing for a new one."""
-    chosen: dict[str, list[float]] = {"subjects": [], "windows": []}
-    for seed in range(5):
-        rng = np.random.default_rng(seed)
-        level = np.repeat(rng.normal(size=6), 20) + 0.1 * rng.normal(size=120)
-        x = np.repeat(rng.normal(size=(6, 20)), 20, axis=0) + 0.1 * rng.normal(size=(120, 20))
-        chosen["subjects"].append(fit_ridge(x, level, SUBJECTS, "here").strength)
-        windows = np.arange(120).astype(str)  # as if each window were another person's
-        chosen["windows"].append(fit_ridge(x, level, windows, "here").strength)
-    assert np.median(chosen["subjects"]) >= 1e3 * np.median(chosen["windows"])
+def test_strength_is_that_of_the_smallest_error_on_subjects_left_out():
+    """Features that tell subjects apart look better if windows are left out instead."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(rng.normal(size=6), 20) + 0.1 * rng.normal(size=120)
+    x = np.repeat(rng.normal(size=(6, 20)), 20, axis=0) + 0.1 * rng.normal(size=(120, 20))
+    windows = np.arange(120).astype(str)  # as if each window were another person's
+    chosen = {}
+    for name, groups, split in (
+        ("subjects", SUBJECTS, LeaveOneGroupOut()),
+        ("windows", windows, GroupKFold(5)),
+    ):
+        chosen[name] = fit_ridge(x, y, groups, "here").strength
+        errors = {}
+        for strength in STRENGTHS:
+            model = make_pipeline(StandardScaler(), Ridge(alpha=strength))
+            said = cross_val_predict(model, x, y, groups=groups, cv=split)
+            errors[strength] = ((y - said) ** 2).sum()
+        assert chosen[name] == min(errors, key=errors.__getitem__)
+    assert chosen["subjects"] > 1e3 * chosen["windows"]
 
 
 def test_one_subject_cannot_choose_a_strength():
