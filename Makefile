@@ -18,6 +18,7 @@ DEMO := --configfile workflow/overlays/demo.yaml
 LEARN_DATA ?= ../shared/data
 DATA ?= eegmat icu nights
 SEEDS ?= $(if $(QUICK),0,0 1 2)
+PIECES := $(if $(wildcard $(LEARN_DATA)),$(DATA),$(filter nights,$(DATA)))
 LEARN := results/learn$(if $(QUICK),/quick)
 LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
 
@@ -39,19 +40,17 @@ demo: .venv/ready
 # Data set by data set and seed by seed; what is there already is not made again. A control has no
 # weights, so only seed 0 scores it.
 learn: .venv/ready
-	@for data in $(DATA); do \
-	  folder=$(LEARN_DATA)/$$(sed -n 's/.*folder: \([a-z0-9-]*\)}.*/\1/p' workflow/overlays/learn-$$data.yaml); \
-	  [ -d "$$folder" ] || { echo "make learn: no folder $$folder: $$data is left out"; continue; }; \
+	@for data in $(PIECES); do \
 	  for seed in $(SEEDS); do \
 	    run=$(LEARN)/$$data/seed$$seed; \
-	    snakemake $$run/pairs.json --quiet rules --scheduler greedy --configfile \
+	    snakemake $$run/pairs.json --quiet rules --scheduler greedy --keep-going --configfile \
 	      workflow/overlays/learn.yaml workflow/overlays/learn-$$data.yaml \
 	      $(LEARN_OVERLAYS:%=workflow/overlays/learn-%.yaml) \
 	      --config seed=$$seed results=$$run data_folder=$(LEARN_DATA) || exit; \
 	  done; \
 	done
 	@python -m physiome learn --output $(LEARN) \
-	  $(if $(wildcard $(LEARN_DATA)),,--note "No recordings: there is no folder $(LEARN_DATA). Name it with LEARN_DATA=...") \
+	  $(if $(wildcard $(LEARN_DATA)),,--note "Synthetic nights alone: there is no folder $(LEARN_DATA) (LEARN_DATA=...)") \
 	  $(LEARN)/*/seed*/pairs.json
 	@printf '\nTable:  $(LEARN)/summary.csv\nFigure: $(LEARN)/summary.svg\nPage:   $(LEARN)/summary.txt\n\n'
 
