@@ -14,7 +14,7 @@ from physiome.evaluation.gains import Gain, Key, fold_scores, gain
 from physiome.files import atomic_path, read_json
 from physiome.reporting.figures import save
 from physiome.reporting.gains import COLUMNS, MEAN, gains_figure, gains_page
-from physiome.subsets import all_subsets, subset_name
+from physiome.subsets import AS_RECORDED, all_subsets, subset_name
 
 Scores = dict[int, dict[int, dict[Key, np.ndarray]]]  # seed -> fold -> (subset, metric) -> values
 
@@ -89,8 +89,9 @@ def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], dic
 
 
 def _read(probe: Path, classes: list[str]) -> pd.DataFrame:
-    """The logistic head's rows of the windows that carry every modality."""
+    """The logistic head's rows of the windows that carry every modality, by chosen subsets."""
     table = read_parquet(probe, filters=[("head", "==", "logistic"), ("complete", "==", True)])
+    table = table[table["subset"] != AS_RECORDED]  # the full set again, without a target
     needed = ["record", "number", "subject", "label", "subset"]
     dense = [c for c in ("target", "predicted") if c in table]
     return table[[*needed, *(f"p{c}" for c in range(len(classes))), *dense]]
