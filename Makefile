@@ -1,4 +1,7 @@
 # make demo   set everything up and run the whole workflow on synthetic recordings
+# make learn  do the systems learn? trained against untrained on three data sets, three seeds: hours
+#             QUICK=1 (one seed, two folds, few systems), DATA=eegmat (or icu, nights: a piece of it),
+#             LEARN_DATA=folder of the recordings, BACKBONES=1 (also the encoders of Table 3)
 # make test   set everything up and run the tests
 # make bench  measure speed and memory
 # make fuzz   damage 24,000 files at random and read them
@@ -12,7 +15,14 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := --configfile workflow/overlays/demo.yaml
 
-.PHONY: demo test bench torture estimate check lock fuzz
+LEARN_DATA ?= ../shared/data
+DATA ?= eegmat icu nights
+SEEDS ?= $(if $(QUICK),0,0 1 2)
+PIECES := $(if $(wildcard $(LEARN_DATA)),$(DATA),$(filter nights,$(DATA)))
+LEARN := results/learn$(if $(QUICK),/quick)
+LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
+
+.PHONY: learn demo test bench torture estimate check lock fuzz
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,6 +36,23 @@ demo: .venv/ready
 	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}\n'
 	@printf 'Beside:  .intervals.csv (differences, with 95 %% intervals), .costs.csv (time, memory)\n'
 	@printf 'Scores:  results/demo/scores.csv\nReport:  results/demo/report.html\n\n'
+
+# Data set by data set and seed by seed; what is there already is not made again. A control has no
+# weights, so only seed 0 scores it.
+learn: .venv/ready
+	@for data in $(PIECES); do \
+	  for seed in $(SEEDS); do \
+	    run=$(LEARN)/$$data/seed$$seed; \
+	    snakemake $$run/pairs.json --quiet rules --scheduler greedy --keep-going --configfile \
+	      workflow/overlays/learn.yaml workflow/overlays/learn-$$data.yaml \
+	      $(LEARN_OVERLAYS:%=workflow/overlays/learn-%.yaml) \
+	      --config seed=$$seed results=$$run data_folder=$(LEARN_DATA) || exit; \
+	  done; \
+	done
+	@python -m physiome learn --output $(LEARN) \
+	  $(if $(wildcard $(LEARN_DATA)),,--note "Synthetic nights alone: there is no folder $(LEARN_DATA) (LEARN_DATA=...)") \
+	  $(LEARN)/*/seed*/pairs.json
+	@printf '\nTable:  $(LEARN)/summary.csv\nFigure: $(LEARN)/summary.svg\nPage:   $(LEARN)/summary.txt\n\n'
 
 test: .venv/ready
 	pytest -n auto --dist loadfile

@@ -214,6 +214,26 @@ def intervals(settings: Settings, probes: Probes, output: File) -> None:
 
 
 @app.command()
+def pairs(settings: Settings, probes: Probes, output: File) -> None:
+    """Note which scores of a run `learn` compares."""
+    from physiome.steps import pairs as step
+
+    step.run(settings, probes, output)
+
+
+@app.command()
+def learn(
+    runs: Annotated[list[Path], typer.Argument(help="pairs.json of every data set and seed")],
+    output: Annotated[Path, typer.Option(help="folder of summary.csv, summary.svg, summary.txt")],
+    note: Annotated[list[str], typer.Option(help="a line for the page; repeat it")] = [],  # noqa: B006
+) -> None:
+    """Compare every learned system with its own untrained weights, and print what was found."""
+    from physiome.steps import learn as step
+
+    step.run(runs, output, note)
+
+
+@app.command()
 def costs(
     settings: Settings, manifests: Manifests, output: File, benchmark: Benchmarks = []  # noqa: B006
 ) -> None:  # fmt: skip

@@ -64,6 +64,12 @@ METHODS: dict[str, Entry] = {
     "handmade": Entry(
         "physiome.methods.controls", "HandMade", "Hand-made", "control", trains=False
     ),
+    "image_row_means": Entry(
+        "physiome.methods.row_means", "ImageRowMeans", "Image row means", "control", trains=False
+    ),
+    "present_pressure": Entry(
+        "physiome.methods.controls", "PresentPressure", "Present pressure", "control", trains=False
+    ),
     "majority": Entry("physiome.methods.controls", "Majority", "Majority", "control", trains=False),
 }  # fmt: skip
 

@@ -43,6 +43,8 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "robustssf": ROBUSTSSF, "crossl": CROSSL, "maskmentor": MULTIMAE, "cbramod": CBRAMOD,
     "physioomni_tokenizer": PHYSIOOMNI, "physioomni": PHYSIOOMNI, "physioomni_tuned": PHYSIOOMNI,
     "physiome": FUSION, "random": FUSION, "handmade": {}, "majority": {},
+    "image_row_means": {"image": {"n_fft": 64, "bins": 16, "frames": 16}},
+    "present_pressure": {"modality": "a"},
 }  # fmt: skip
 
 

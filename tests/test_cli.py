@@ -28,6 +28,8 @@ VERBS = {
     "table": ["--settings", "--scores", "--csv", "--tex"],
     "figures": ["--settings", "--scores", "--confusion", "--timeline", "--subsets", "PROBES"],
     "curves": ["--output", "METRICS"],
+    "pairs": ["--settings", "--output", "PROBES"],
+    "learn": ["--output", "--note", "RUNS"],
     "check": ["CONFIG"],
     "doctor": ["CONFIG", "--json", "--verify"],
 }

@@ -119,6 +119,9 @@ class HypotensionLabels(Spec):
 
     Low: every moving average over `mean_s` is below `threshold_mmhg`, for a stretch of at least
     `sustained_s` inside the `span_s` label span.
+
+    `dense`: windows also carry the mean pressure of the label span, a target for every window
+    where events are rare.
     """
 
     rule: Literal["hypotension"]
@@ -128,6 +131,7 @@ class HypotensionLabels(Spec):
     gap_s: NonNegative = 0.0
     span_s: PositiveFloat = 300.0
     sustained_s: PositiveFloat = 60.0
+    dense: bool = False
 
     @model_validator(mode="after")
     def _stretch_fits_span(self) -> "HypotensionLabels":
@@ -211,6 +215,8 @@ class Dataset(Spec):
         )
         for modality in settings["modalities"].values():
             del modality["title"]
+        if not settings["labels"].get("dense"):
+            settings["labels"].pop("dense", None)  # what is not asked for changes no shard
         settings["kind"] = self.source.kind
         return settings
 

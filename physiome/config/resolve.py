@@ -1,7 +1,7 @@
 """What a section or a method's name stands for, for a fold of a data set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,20 @@ class Resolved:
     encoder: str | None  # the modality encoder it is made with, if any
     settings: dict[str, Any]  # its architecture
     train: TrainSpec
+    untrained: bool = False  # it stands on nothing, and epochs are 0
 
 
 def section(config: "Config", name: str, dataset: str, fold: int | None) -> Any:
-    """One section with the overrides of the data set and the fold applied."""
+    """One section with the overrides of the data set and the fold applied, and its seed shifted."""
+    found = _section(config, name, dataset, fold)
+    return _shifted(config, found) if isinstance(found, TrainSpec) else found
+
+
+def _shifted(config: "Config", train: TrainSpec) -> TrainSpec:
+    return train.model_copy(update={"seed": train.seed + config.seed})
+
+
+def _section(config: "Config", name: str, dataset: str, fold: int | None) -> Any:
     base = getattr(config, name)
     merged, where = base.plain(), name
     for scope in (dataset, f"{dataset}/{fold}"):
@@ -64,9 +74,14 @@ def resolve(config: "Config", name: str, dataset: str, fold: int | None) -> Reso
         kind = PhysioMESpec if part == "physiome" else SYSTEMS.get(part)
         own, where = _checked(kind, changed, f"variants.{name}.method"), f"variants.{name}.train"
     own.pop("train", None)
-    common = section(config, "train", dataset, fold).plain()
+    if variant is not None and variant.untrained:
+        entry, trained = replace(entry, on_encoders=False, after=None), {**trained, "epochs": 0}
+    common = _section(config, "train", dataset, fold).plain()
     train = _parsed(canonical_json(deep_merge(common, trained)), where, TrainSpec)
-    return Resolved(name, base, entry, title, encoder, own, train)
+    untrained = variant is not None and variant.untrained
+    return Resolved(
+        name, base, entry, title, encoder, own, _shifted(config, train), untrained
+    )  # fmt: skip
 
 
 def encoder_entry(config: "Config", name: str) -> Entry:

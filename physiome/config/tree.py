@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from physiome.config import checks
 from physiome.config.base import Spec, deep_merge
@@ -19,6 +19,7 @@ from physiome.config.folds import FoldSpec
 from physiome.config.metrics import Shown
 from physiome.config.model import EncoderSpec, PhysioMESpec
 from physiome.config.monitor import MonitorSpec
+from physiome.config.pairs import pairs
 from physiome.config.resolve import (
     Resolved,
     encoder_entry,
@@ -29,7 +30,7 @@ from physiome.config.resolve import (
 )
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.training import TrainSpec
-from physiome.config.variants import Ablation, EncoderVariant, Variant
+from physiome.config.variants import Ablation, EncoderVariant, Variant, flattened
 from physiome.errors import ConfigError
 from physiome.files import canonical_json
 from physiome.registry import METHODS, Entry
@@ -72,6 +73,8 @@ class Config(Spec):
     """The root of `config.yaml`."""
 
     results: str = "results"
+    seed: NonNegativeInt = 0  # added to the seeds of pretrain and train
+    data_folder: str | None = None  # where relative folders of `recordings` begin; null: here
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Threads = Threads()
     datasets: dict[Name, Dataset]
@@ -93,6 +96,11 @@ class Config(Spec):
     probe: ProbeSpec = ProbeSpec()
     tables: Tables = Tables()
     overrides: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+
+    @field_validator("variants")
+    @classmethod
+    def _of_methods(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
+        return flattened(variants)
 
     @classmethod
     def load(cls, plain: Mapping[str, Any]) -> "Config":
@@ -166,7 +174,13 @@ class Config(Spec):
         """Method or variant -> title, of a table."""
         if table in self.ablations:
             return self.ablations[table].rows
-        return {m: self.resolve(m, self.tables_of[table]).title for m in self.methods}
+        dataset = self.tables_of[table]
+        found = {m: self.resolve(m, dataset) for m in self.methods}
+        return {m: r.title for m, r in found.items() if self._applies(r, dataset)}
+
+    def _applies(self, found: Resolved, dataset: str) -> bool:
+        """A method of one modality is no row where a data set does not have it."""
+        return found.settings.get("modality") in (None, *self.datasets[dataset].modalities)
 
     def folds_of(self, table: str) -> list[int]:
         """The folds a table is made of."""
@@ -259,6 +273,28 @@ class Config(Spec):
         facts |= {"methods": rows, "reference": reference, "head": self.tables.head}
         return json.dumps({**facts, **self.tables.intervals.plain()})
 
+    def pair_settings(self) -> str:
+        """For `pairs`: rows of the data sets' own tables, and with what each is compared.
+
+        A row's `twin` is its system untrained; its `reference` the method it is a variant of.
+        """
+        found = {}
+        for dataset in self.used:
+            spec = self.datasets[dataset]
+            pressure = spec.labels.pressure if spec.labels.rule == "hypotension" else None
+            found[dataset] = {
+                "title": spec.title, "modalities": list(spec.modalities), "pressure": pressure,
+                "rows": pairs(self, dataset, self.learned_rows(dataset)),
+            }  # fmt: skip
+        draws = self.tables.intervals
+        facts = {"seed": self.seed, "resamples": draws.resamples, "draws": draws.seed}
+        return json.dumps({**facts, "datasets": found})
+
+    def learned_rows(self, dataset: str) -> list[str]:
+        """Rows of a data set's table; of a control without weights one seed says it all."""
+        rows = self.rows_of(self.table_name(dataset))
+        return [m for m in rows if self.resolve(m, dataset).entry.trains or self.seed == 0]
+
     def cost_settings(self, table: str, below: Mapping[str, Sequence[str]]) -> str:
         """For `costs`; `below`: manifests of the models each method stands on."""
         rows = {"dataset": self.tables_of[table], "methods": self.rows_of(table)}
@@ -295,6 +331,8 @@ class Config(Spec):
         own = {"name": found.name, "base": found.base, "method": found.settings}
         if found.encoder is not None:
             own["encoder"] = self._encoder(dataset, fold, found.encoder)
+        if found.untrained:
+            own["untrained"] = True
         if found.entry.labels:
             own["classes"] = list(self.datasets[dataset].classes)
         return {**self._shape(dataset), **own}
@@ -304,7 +342,9 @@ class Config(Spec):
         source = self.datasets[dataset].source.plain()
         if "raw" in source:
             return source["raw"]["folder"] or f"{self.results}/raw/{dataset}"
-        return source["folder"]
+        if self.data_folder is None:
+            return source["folder"]
+        return str(Path(self.data_folder, source["folder"]))
 
 
 def load_files(paths: Sequence[Path]) -> Config:

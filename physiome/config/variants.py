@@ -1,23 +1,54 @@
 """Variants of methods, and tables made of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field, PositiveInt
 
-from physiome.config.base import Spec
+from physiome.config.base import Spec, deep_merge
 from physiome.config.data import Name
 from physiome.subsets import Subset, parse_subset
 
 
 class Variant(Spec):
-    """A registered method with some settings changed, under a name of its own."""
+    """A method with some settings changed, under a name of its own.
 
-    of: str
+    `untrained`: its weights as they are before any training, those of what it stands on included.
+    """
+
+    of: str  # a registered method, or another variant
     title: str
     encoder: str | None = None  # another modality encoder
     method: dict[str, Any] = Field(default_factory=dict)  # changes to the method's section
     train: dict[str, Any] = Field(default_factory=dict)  # changes to its training
+    untrained: bool = False
+
+    def on(self, below: "Variant | None") -> "Variant":
+        """This variant as changes to a registered method; `below`: the variant it is made of."""
+        if below is None:
+            return self
+        return self.model_copy(
+            update={
+                "of": below.of,
+                "encoder": self.encoder or below.encoder,
+                "method": deep_merge(below.method, self.method),
+                "train": deep_merge(below.train, self.train),
+                "untrained": self.untrained or below.untrained,
+            }
+        )
+
+
+def flattened(variants: Mapping[str, Variant]) -> dict[str, Variant]:
+    """Variants of variants as variants of methods; one level deep.
+
+    Raises:
+        ValueError: for a variant of a variant of a variant.
+    """
+    for name, variant in variants.items():
+        below = variants.get(variant.of)
+        if below is not None and below.of in variants:
+            raise ValueError(f"{name} is of {variant.of}, which is of the variant {below.of}")
+    return {name: v.on(variants.get(v.of)) for name, v in variants.items()}
 
 
 class EncoderVariant(Spec):

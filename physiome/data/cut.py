@@ -10,7 +10,7 @@ from physiome.config.data import ColumnLabels, HypotensionLabels, Modality, Shar
 from physiome.data import signals
 from physiome.data.channels import Prepared, pick_channels, prepare_channel
 from physiome.data.formats import open_reader
-from physiome.data.labels import UNLABELLED, annotation_labels, hypotension_labels
+from physiome.data.labels import UNLABELLED, annotation_labels, hypotension_labels, mean_pressure
 from physiome.data.plan import Plan, plan_windows
 from physiome.data.quality import Judgement, judge
 from physiome.data.recording import Channel, RawRecord, Reader
@@ -59,10 +59,13 @@ def cut_windows(
     plan = plan_windows(raw, reader, settings)
     entry = _begin_entry(raw, reader, plan, found, absent)
     rows: dict[str, np.ndarray] = {}
+    dense = isinstance(settings.labels, HypotensionLabels) and settings.labels.dense
     table: dict[str, Any] = {
         "record": raw.record, "subject": raw.subject, "number": plan.numbers,
         "onset_s": plan.onsets_s, "label": _given_labels(raw, plan, settings), "event": False,
     }  # fmt: skip
+    if dense:
+        table["target"] = np.nan
     for name, modality in settings.modalities.items():
         if name not in found:
             rows[name], verdict = _absent(plan, settings)
@@ -74,6 +77,11 @@ def cut_windows(
             if isinstance(settings.labels, HypotensionLabels) and name == settings.labels.pressure:
                 labels = _pressure_labels(prepared, verdict, modality, settings, settings.labels)
                 table["label"], table["event"] = labels
+                if settings.labels.dense:
+                    table["target"] = mean_pressure(
+                        prepared.samples, prepared.starts, settings.window.samples,
+                        settings.window.rate_hz, settings.labels, labels[0],
+                    )  # fmt: skip
         table |= {f"has_{name}": verdict.good, f"mean_{name}": verdict.mean}
         table |= {f"var_{name}": verdict.variance, f"lost_{name}": verdict.reason}
     _refuse_wrong_unit(entry, table, settings)

@@ -172,6 +172,23 @@ def hypotension_labels(
     return label, all_low(starts + samples - tail, tail)
 
 
+def mean_pressure(
+    pressure: np.ndarray, starts: np.ndarray, samples: int, rate_hz: float, rule: HypotensionLabels,
+    label: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Target (W,) float64: the mean over each window's label span, in mmHg; NaN without a label.
+
+    Args:
+        pressure, starts, samples: as of `hypotension_labels`, which gave `label`.
+    """
+    begin = starts + samples + round(rule.gap_s * rate_hz)
+    span = round(rule.span_s * rate_hz)
+    target = np.full(len(starts), np.nan)
+    for i in np.flatnonzero(label != UNLABELLED):
+        target[i] = pressure[begin[i] : begin[i] + span].mean(dtype=np.float64)
+    return target
+
+
 def _sums(x: np.ndarray) -> np.ndarray:
     """Cumulative sums (n + 1,) beginning with 0."""
     total = np.zeros(len(x) + 1, dtype=np.float64 if x.dtype.kind == "f" else np.int64)

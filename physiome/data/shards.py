@@ -5,7 +5,8 @@ A shard is a folder:
 - `<modality>.npy`: (windows, samples) float32, in the modality's unit; a row of NaN where the
   window does not carry the modality.
 - `windows.parquet`: one row per window: record, subject, number (within the record), onset_s,
-  label (index into classes, -1: none), event (the window already is in the predicted state), and
+  label (index into classes, -1: none), event (the window already is in the predicted state), with
+  `labels.dense` target (mean pressure of the label span in mmHg, NaN without a label), and
   for each modality has_<m>, mean_<m>, var_<m>.
 - `manifest.json`: settings, units, classes, and one entry per record with what was left out
   and why. It is written last: a shard without it is not a shard.
@@ -29,12 +30,14 @@ MANIFEST = "manifest.json"
 WINDOWS = "windows.parquet"
 
 
-def window_columns(modalities: Iterable[str]) -> dict[str, str]:
+def window_columns(modalities: Iterable[str], dense: bool = False) -> dict[str, str]:
     """Column name -> pandas dtype of `windows.parquet`."""
     columns = {
         "record": "str", "subject": "str", "number": "int32", "onset_s": "float64",
         "label": "int8", "event": "bool",
     }  # fmt: skip
+    if dense:
+        columns |= {"target": "float64"}
     for modality in modalities:
         columns |= {f"has_{modality}": "bool"}
         columns |= {f"mean_{modality}": "float64", f"var_{modality}": "float64"}
@@ -49,6 +52,7 @@ class ShardWriter:
         self._files = files
         self._samples = samples
         self._bytes = 0
+        self._dense = False
         self._tables: list[pd.DataFrame] = []
         self._records: list[dict[str, Any]] = []
         for file in files.values():
@@ -68,7 +72,8 @@ class ShardWriter:
                 raise ValueError(f"{modality}: {rows.shape} for {len(windows)} windows")
             with write_errors(self._folder, self._bytes):  # as far as is known by now
                 _write_all(file, rows.tobytes())
-        self._tables.append(windows.astype(window_columns(self._files)))
+        self._dense = "target" in windows
+        self._tables.append(windows.astype(window_columns(self._files, self._dense)))
 
     def note(self, entry: dict[str, Any]) -> None:
         """Add a record's manifest entry (record, subject, status, reason, windows, counts, ...)."""
@@ -76,7 +81,7 @@ class ShardWriter:
 
     def finish(self) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         """Write the final headers; return the windows table and the records' entries."""
-        columns = window_columns(self._files)
+        columns = window_columns(self._files, self._dense)
         empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
         windows = pd.concat(self._tables, ignore_index=True) if self._tables else empty
         for file in self._files.values():

@@ -92,6 +92,14 @@ class Embeddings:
         return table.set_index(["record", "number"])
 
 
+def read_targets(embeddings: Embeddings, roles: Iterable[str]) -> pd.Series | None:
+    """Dense targets of the windows with these roles, by (record, number); None: it has none."""
+    path = embeddings.path.with_suffix(".parquet")
+    filters = [("role", "in", list(roles))]
+    table = read_parquet(path, filters=filters)
+    return table.set_index(["record", "number"])["target"] if "target" in table else None
+
+
 def open_embeddings(path: str | Path) -> Embeddings:
     """Open `<name>.npy` with its `.json` and `.parquet`.
 

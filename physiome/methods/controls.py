@@ -1,4 +1,4 @@
-"""Trivial controls that stand in every table: hand-made features, and the majority class.
+"""Trivial controls: hand-made features, the majority class, the pressure of the moment.
 
 Hypotension minutes ahead is largely persistence of the present pressure, and class shares alone
 give an accuracy; a learned row can only be read against these.
@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from physiome.config.systems.controls import PresentPressureSpec
 from physiome.methods.base import Inputs, Method, Signals
 
 BANDS_HZ = ((0.5, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 12.0), (12.0, 16.0), (16.0, 30.0))
@@ -45,6 +46,30 @@ class Majority(Method):
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Zeros (B, 1)."""
         return next(iter(encoded.values())).new_zeros(len(next(iter(encoded.values()))), 1)
+
+
+class PresentPressure(Method):
+    """The mean of the window's pressure: what persistence alone says of the pressure to come."""
+
+    comparable = False  # there is nothing to say without the pressure
+
+    def __init__(self, modalities: tuple[str, ...], pressure: str):
+        super().__init__(modalities)
+        self.pressure = pressure
+
+    @classmethod
+    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+        """It needs the name of the modality."""
+        spec = PresentPressureSpec.parse(settings["method"], "present_pressure")
+        return cls(inputs.modalities, spec.modality)
+
+    def refuses(self, subset: Sequence[str]) -> str:
+        """Subsets without the pressure."""
+        return "" if self.pressure in subset else f"no {self.pressure}"
+
+    def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
+        """Mean pressure in its unit (B, 1)."""
+        return encoded[self.pressure].mean(dim=1, keepdim=True)
 
 
 def features(x: Tensor, rate_hz: float) -> Tensor:

@@ -18,6 +18,7 @@ from physiome.evaluation.probe import (
     predict,
     with_one_head,
 )
+from physiome.evaluation.ridge import with_dense
 from physiome.files import atomic_path, digest, file_digest, write_json
 from physiome.subsets import subset_name
 
@@ -47,6 +48,7 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
     opened = open_embeddings(embeddings)
     fitted = fit_heads(opened, spec, workers)
     predicted = predict(opened, with_one_head(fitted, opened) if spec.one_head else fitted)
+    predicted = with_dense(opened, predicted)
     found = notes(opened, fitted)
     for note in found:
         LOG.warning("step=probe method=%s note=%s", opened.title, note)

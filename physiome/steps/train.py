@@ -26,6 +26,7 @@ class Settings(Spec):
     window: Window
     encoder: EncoderSpec | None = None
     method: dict[str, Any]
+    untrained: bool = False  # freshly initialised, what it stands on included
     classes: tuple[str, ...] = ()
     train: TrainSpec
 
@@ -49,8 +50,8 @@ def run(
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.data.batches import patterns
-        from physiome.methods.build import build_method
-        from physiome.training.job import open_fold, train_to_file, watch
+        from physiome.methods.build import build_method, fresh_stands
+        from physiome.training.job import open_fold, set_constants, train_to_file, watch
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labels = store.table["label"].to_numpy(np.int64) if METHODS[spec.base].labels else None
@@ -58,8 +59,17 @@ def run(
         index = np.flatnonzero((roles == role) & (True if labels is None else labels >= 0))
         pretrained = _load_stands(spec, stands, fold, stand_settings)
         inputs = {name: manifest["identity"] for name, (_, manifest) in pretrained.items()}
+
+        def build() -> Any:
+            if not spec.untrained:
+                return build_method(spec.base, spec.plain(), [e for e, _ in pretrained.values()])
+            fresh = fresh_stands(spec.base, spec.plain())
+            for stand in fresh:  # nobody has trained it, so it lacks the constants of this fold
+                set_constants(stand, store, index)
+            return build_method(spec.base, spec.plain(), fresh)
+
         train_to_file(
-            lambda: build_method(spec.base, spec.plain(), [e for e, _ in pretrained.values()]),
+            build,
             store, patterns(store, index), spec.plain() | {"stands": inputs}, spec.train, chosen,
             output, {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": role},
             save_every_s, labels, watch(monitor, store, roles),
@@ -75,13 +85,15 @@ def _load_stands(
 
     entry = METHODS[spec.base]
     names = spec.modalities if entry.on_encoders else (entry.after,) if entry.after else ()
+    if spec.untrained:
+        names = ()
     if len(paths) != len(names):
         raise DataError(
             f"{spec.base} stands on {len(names)} trained models, {len(paths)} are given",
             do=f"give the weights of {', '.join(names) or 'none'}, in this order",
         )  # fmt: skip
     loaded = {}
-    fresh = fresh_stands(spec.base, spec.plain())
+    fresh = fresh_stands(spec.base, spec.plain()) if names else []
     for name, path, stand in zip(names, paths, fresh, strict=True):
         manifest = load_weights(stand, path)
         require_owner(manifest, (spec.dataset, fold, name), path)

@@ -70,9 +70,7 @@ def train_to_file(
     torch.manual_seed(spec.seed)
     method = build()
     index = np.unique(np.concatenate([positions for _, positions in groups]))
-    method.set_scaling({m: store.scaling(index, m) for m in method.modalities})
-    if method.calibrated:
-        method.calibrate(sample(store, index, method.modalities))
+    set_constants(method, store, index)
     data = data_digest(store, groups)
     source = code(__name__, type(method).__module__)
     # Another version of torch may round otherwise: half a training by each would be neither's.
@@ -109,8 +107,15 @@ def watch(settings: str | None, store: WindowStore, roles: np.ndarray) -> Monito
     """
     on = settings is not None and settings != "null"
     spec = MonitorSpec.parse_text(settings, "monitor") if on else None
-    labelled = np.isin(roles, ("train", "valid")) & (store.table["label"].to_numpy() >= 0)
+    labelled = (roles == "train") & (store.table["label"].to_numpy() >= 0)
     return Monitor(spec, store, np.flatnonzero(labelled))
+
+
+def set_constants(method: Method, store: WindowStore, index: np.ndarray) -> None:
+    """Give a method the constants of its inputs, measured on the windows at `index`."""
+    method.set_scaling({m: store.scaling(index, m) for m in method.modalities})
+    if method.calibrated:
+        method.calibrate(sample(store, index, method.modalities))
 
 
 def sample(

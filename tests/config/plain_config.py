@@ -14,6 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = sorted((ROOT / "workflow" / "overlays").glob("*.yaml"))
 
 
+def stacked(overlay: Path) -> list[Path]:
+    """An overlay with what it is given after: the parts of `make learn` share learn.yaml."""
+    shared = overlay.with_name("learn.yaml")
+    return [shared, overlay] if overlay.stem.startswith("learn-") else [overlay]
+
+
 @cache
 def _shipped() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from plain_config import OVERLAYS, ROOT, overlaid, shipped
+from plain_config import OVERLAYS, ROOT, overlaid, shipped, stacked
 
 from physiome.config.base import deep_merge
 from physiome.config.tree import Config, load_files
@@ -55,14 +55,14 @@ def test_config_yaml_is_the_papers_experiment():
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_loads_on_top_of_config_yaml(path):
-    config = overlaid(path)
+    config = overlaid(*stacked(path))
     assert config.plain() != Config.load(shipped()).plain()
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
 def test_files_merge_from_left_to_right(path):
-    merged = load_files([ROOT / "config.yaml", path])
-    assert merged == overlaid(path)
+    merged = load_files([ROOT / "config.yaml", *stacked(path)])
+    assert merged == overlaid(*stacked(path))
 
 
 def test_the_demo_downloads_nothing():

@@ -21,6 +21,8 @@ SYSTEM = "train embed"  # what a system's own section changes
 # pattern of the leaf's path -> (another value, steps whose slices change); the first match counts
 TABLE = {
     "results": ("elsewhere", "records"),  # the raw folder lies below it
+    "seed": (1, "pretrain train"),
+    "data_folder": ("/data", ""),  # of `recordings` alone, see below
     "device": ("cpu", ""),
     "threads.*": (1, ""),
     "use_datasets": (["vitaldb", "sleep_edf"], ""),
@@ -88,6 +90,8 @@ TABLE = {
     "systems.crossl.embedding": ("latents", SYSTEM),
     "systems.*.embedding": ("mean", SYSTEM),
     "systems.physioomni.spectral": (["eog"], SYSTEM),
+    "systems.present_pressure.modality": (None, None),  # a row appears or goes
+    "systems.image_row_means.*": (None, None),  # in no table of config.yaml
     "systems.*": (ANOTHER, SYSTEM),
     "encoders.*.of": (None, None),
     "encoders.*.settings.augment.crop": ("stretch", MODEL),

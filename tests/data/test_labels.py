@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physiome.config.data import AnnotationLabels, HypotensionLabels
-from physiome.data.labels import annotation_labels, hypotension_labels, read_scoring
+from physiome.data.labels import annotation_labels, hypotension_labels, mean_pressure, read_scoring
 from physiome.data.recording import Annotation
 from physiome.errors import DataError
 
@@ -187,3 +187,17 @@ def test_a_record_shorter_than_the_average_has_no_label():
     label, event, _ = hypotension(np.full(15, 50.0), rule(span_s=60.0), length_s=1)
     assert label.tolist() == [-1]
     assert event.tolist() == [False]
+
+
+def test_the_dense_target_is_the_mean_over_the_label_span():
+    rate_hz, samples = 10.0, 50
+    rising = np.linspace(60.0, 80.0, 100)
+    pressure = np.concatenate([np.full(100, 90.0), rising, np.full(100, 50.0)])
+    rule = HypotensionLabels(
+        rule="hypotension", gap_s=5.0, span_s=10.0, sustained_s=5.0, mean_s=1.0, dense=True
+    )
+    starts, label = np.array([0, 50, 100, 250]), np.array([0, 1, 1, -1], dtype=np.int8)
+    target = mean_pressure(pressure, starts, samples, rate_hz, rule, label)
+    # Spans begin 5 s after the end of the window: at samples 100, 150, 200; the last has no label.
+    assert target[:3] == pytest.approx([70.0, (pressure[150:200].sum() + 2500) / 100, 50.0])
+    assert np.isnan(target[3])

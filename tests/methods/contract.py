@@ -28,6 +28,11 @@ def some(method: Method, batch: int, seed: int = 0) -> dict[str, Tensor]:
     return waves(batch, method.modalities, seed)
 
 
+def taken(method: Method) -> list[tuple[str, ...]]:
+    """The subsets that a method does not refuse."""
+    return [s for s in all_subsets(method.modalities) if not method.refuses(s)]
+
+
 def objectives(method: Method, batch: int, step: int, labelled: bool) -> list[tuple[Tensor, dict]]:
     """(total, terms) of a step, as the loop asks for them, in the middle of a training."""
     method.moment = Moment(1, 2, step % STEPS, STEPS)
@@ -116,7 +121,7 @@ def check_the_probe_beats_chance(build: Build, labelled: bool) -> None:
         take_step(method, optimizer, step, labelled)
     fitted, tested = some(method, 320, seed=101), some(method, 320, seed=102)
     gains = []
-    for subset in all_subsets(method.modalities):
+    for subset in taken(method):
         x, y = method.embed({m: fitted[m] for m in subset}), _fast(fitted[subset[0]])
         head = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500)).fit(x, y)
         truth = _fast(tested[subset[0]])
@@ -154,7 +159,7 @@ def check_one_seed_gives_one_training(build: Build, labelled: bool) -> None:
 def check_every_subset_embeds_one_window_or_seven(build: Build) -> None:
     """An embedding does not depend on what else is in the batch."""
     method = build(0)
-    for subset in all_subsets(method.modalities):
+    for subset in taken(method):
         signals = waves(7, subset)
         seven = method.embed(signals)
         one = method.embed({m: x[3:4] for m, x in signals.items()})
@@ -168,14 +173,14 @@ def check_every_subset_embeds_one_window_or_seven(build: Build) -> None:
 def check_comparable_embeddings_have_one_width(build: Build) -> None:
     """So that one head can be applied to every subset."""
     method = build(0)
-    widths = {method.embed(waves(2, s)).shape[1] for s in all_subsets(method.modalities)}
+    widths = {method.embed(waves(2, s)).shape[1] for s in taken(method)}
     assert len(widths) == 1 or not method.comparable
 
 
 def check_the_order_of_the_dictionary_does_not_matter(build: Build) -> None:
     """Names decide, not places."""
     method = build(0)
-    for subset in all_subsets(method.modalities):
+    for subset in taken(method):
         signals = waves(2, subset)
         turned = {m: signals[m] for m in reversed(subset)}
         assert torch.equal(method.embed(signals), method.embed(turned))
@@ -185,7 +190,7 @@ def check_an_absent_modality_cannot_influence(build: Build) -> None:
     """Fusing a part of what was encoded is embedding that part, whatever the others held."""
     method = build(0).eval()
     signals = some(method, 3)
-    for subset in all_subsets(method.modalities):
+    for subset in taken(method):
         alone = method.embed({m: signals[m] for m in subset})
         for other in (1, 2):
             disturbed = {**some(method, 3, seed=other), **{m: signals[m] for m in subset}}

@@ -4,7 +4,12 @@ import pytest
 import torch
 from tiny import NAMES, RATE_HZ, SAMPLES, waves
 
-from physiome.methods.controls import HandMade, Majority, features
+from physiome.config.image import Image
+from physiome.config.systems.controls import ImageRowMeansSpec
+from physiome.config.window import Window
+from physiome.methods.base import Inputs
+from physiome.methods.controls import HandMade, Majority, PresentPressure, features
+from physiome.methods.row_means import ImageRowMeans
 
 
 def test_hand_made_features_of_a_known_wave():
@@ -44,3 +49,27 @@ def test_hand_made_features_stand_in_the_modalities_order():
 
 def test_the_majority_control_says_the_same_of_every_window():
     assert Majority(NAMES).embed(waves(4, ("b",))).unique().tolist() == [0.0]
+
+
+def test_the_present_pressure_is_the_windows_mean_and_nothing_without_it():
+    method = PresentPressure(("abp", "ecg"), "abp")
+    level = torch.tensor([60.0, 90.0])
+    said = method.embed({"abp": level[:, None].expand(2, 8), "ecg": level[:, None]})
+    assert said.flatten().tolist() == [60.0, 90.0]
+    assert method.refuses(("abp", "ecg")) == method.refuses(("abp",)) == ""
+    assert method.refuses(("ecg",)) == "no abp"
+
+
+def test_image_row_means_forget_when_but_not_how_fast():
+    window = Window(length_s=SAMPLES / RATE_HZ, rate_hz=RATE_HZ, lowpass_hz=None)
+    spec = ImageRowMeansSpec(image=Image(n_fft=64, bins=16, frames=16))
+    method = ImageRowMeans(spec, Inputs(("a", "b"), window))
+    t = torch.arange(SAMPLES) / RATE_HZ
+    slow, fast = (torch.sin(2 * torch.pi * hz * t)[None] for hz in (5.0, 15.0))
+    assert method.embed({"a": slow}).shape == (1, 16)
+    assert method.embed({"a": slow, "b": fast}).shape == (1, 32)
+    peaks = [int(method.embed({"a": x}).argmax()) for x in (slow, fast)]
+    assert peaks == [round(5.0 * 64 / RATE_HZ), round(15.0 * 64 / RATE_HZ)]
+    torch.testing.assert_close(
+        method.embed({"a": slow.flip(1)}), method.embed({"a": slow}), atol=0.05, rtol=0.05
+    )

@@ -81,7 +81,8 @@ def test_a_method_is_trained_and_embeds_every_labelled_window(place, name):
     rows, facts = np.load(output), json.loads(output.with_suffix(".json").read_text())
     assert len(rows) == 24  # six subjects are labelled in this fold
     assert np.isfinite(rows).all()
-    assert len(facts["columns"]) == 7
+    assert len(facts["columns"]) + len(facts["refused"]) == 7
+    assert bool(facts["refused"]) == (name == "present_pressure")
     assert bool(facts["restoration"]) == (name in ("physiome", "random"))
     if path is not None:
         _, manifest = read_weights(path)
@@ -126,6 +127,27 @@ def run_with(place, name, given, output="x.safetensors", **changes):
     text = canonical_json({**settings(name, **changes), "train": TRAINING})
     shards = [place / "shard0", place / "shard1"]
     train.run(text, shards, place / "folds.json", 1, given, place / output)
+
+
+@pytest.mark.parametrize("name", ["physiome", "synthsleepnet", "physioomni", "crossl"])
+def test_an_untrained_twin_stands_on_nothing_and_embeds(place, name):
+    """Encoders that nobody trained have the constants of their inputs all the same."""
+    encoder = settings_of("physiome")["encoder"] | {"name": "resnet18"}
+    changes = {"encoder": encoder} if METHODS[name].on_encoders else {}
+    if name == "synthsleepnet":  # on NeuroNet, whatever is configured; it sees no image
+        changes = {}
+    own = settings(name, base=name, untrained=True, **changes) | {"name": f"{name}_untrained"}
+    text = canonical_json({**own, "train": TRAINING | {"epochs": 0}})
+    shards, output = [place / "shard0", place / "shard1"], place / f"{name}_untrained.safetensors"
+    train.run(text, shards, place / "folds.json", 1, [], output)
+    tensors, manifest = read_weights(output)
+    assert manifest["settings"]["stands"] == {}
+    images = [t for k, t in tensors.items() if k.startswith("encoders.") and k.endswith(".mean")]
+    assert all(t.any() for t in images)
+    assert bool(images) == (name == "physiome")
+    text = canonical_json({**own, "batch": 7, "subsets": None})
+    embed.run(text, shards, place / "folds.json", 1, place / f"{name}_fresh.npy", output)
+    assert np.isfinite(np.load(place / f"{name}_fresh.npy")).all()
 
 
 def test_weights_that_a_method_does_not_stand_on_are_refused(place):

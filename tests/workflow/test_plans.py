@@ -185,3 +185,33 @@ def test_the_workflow_is_formatted(fresh):
     command = [snakefmt, "--check", "Snakefile", "workflow"]
     done = subprocess.run(command, cwd=fresh.root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+LEARN = {"records": 1, "fetch": 2, "shard": 2, "folds": 1, "pairs": 1}
+EEGMAT = {"pretrain": 24, "train": 76, "embed": 84, "probe": 84}  # 9 systems, twins, a tokenizer
+
+
+@pytest.mark.parametrize(
+    ("seed", "overlays", "jobs"),
+    [
+        (0, ["learn-eegmat"], EEGMAT),
+        (1, ["learn-eegmat"], EEGMAT | {"embed": 72, "probe": 72}),  # controls have no seed
+        (
+            0,
+            ["learn-eegmat", "learn-quick"],
+            {"pretrain": 6, "train": 12, "embed": 18, "probe": 18},
+        ),
+        (0, ["learn-icu"], {"pretrain": 18, "train": 57, "embed": 66, "probe": 66}),
+        (0, ["learn-nights"], {"pretrain": 12, "train": 38, "embed": 42, "probe": 42}),
+    ],
+)
+def test_a_piece_of_the_standing_experiment_is_planned(fresh, tmp_path, seed, overlays, jobs):
+    for name in ("eegmat", "challenge-2015"):
+        (tmp_path / name).mkdir()
+    files = [f"workflow/overlays/{name}.yaml" for name in ("learn", *overlays)]
+    run = f"results/learn/piece/seed{seed}"
+    plan = fresh.plan(
+        f"{run}/pairs.json", "--configfile", *files,
+        "--config", f"seed={seed}", f"results={run}", f"data_folder={tmp_path}",
+    )  # fmt: skip
+    assert plan == LEARN | jobs

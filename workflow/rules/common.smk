@@ -209,7 +209,7 @@ def method_code(step):
 
     def of(wildcards):
         found = resolved(wildcards)
-        modules, after = [found.entry.module], found.entry.after
+        modules, after = [found.entry.module], METHODS[found.base].after
         if found.encoder:
             modules.append(CONFIG.encoder_entry(found.encoder).module)
         while after:

@@ -6,6 +6,7 @@ Each also has a `train` part: what differs from the common `train` section.
 from physiome.config.systems.base import SystemSpec
 from physiome.config.systems.cbramod import CBraModSpec
 from physiome.config.systems.contrawr import ContraWRSpec
+from physiome.config.systems.controls import ImageRowMeansSpec, PresentPressureSpec
 from physiome.config.systems.crossl import CroSSLSpec
 from physiome.config.systems.maskmentor import MaskMentorSpec
 from physiome.config.systems.multimae import MultiMAESpec
@@ -27,4 +28,6 @@ SYSTEMS: dict[str, type[SystemSpec]] = {
     "physioomni": PhysioOmniSpec,
     "physioomni_tuned": SystemSpec,
     "random": RandomSpec,
+    "image_row_means": ImageRowMeansSpec,
+    "present_pressure": PresentPressureSpec,
 }

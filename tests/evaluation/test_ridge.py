@@ -1,0 +1,59 @@
+"""The ridge on a dense target: a closed form, and whose windows choose its strength."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from physiome.errors import DataError
+from physiome.evaluation.ridge import STRENGTHS, fit_ridge
+
+RNG = np.random.default_rng(0)
+SUBJECTS = np.repeat([f"s{i}" for i in range(6)], 20)
+
+
+def test_it_solves_the_normal_equations_of_standardised_embeddings():
+    x = RNG.normal(size=(120, 3)) * [1.0, 10.0, 0.1] + 5
+    y = x @ [1.0, -0.2, 3.0] + RNG.normal(size=120) + 70
+    head = fit_ridge(x.astype(np.float32), y, SUBJECTS, "here")
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    gram = z.T @ z + head.strength * np.eye(3)
+    expected = z @ np.linalg.solve(gram, z.T @ (y - y.mean())) + y.mean()
+    assert head.predict(x.astype(np.float32)) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_linear_target_is_found_on_unseen_windows_and_a_constant_column_does_no_harm():
+    x = RNG.normal(size=(240, 4))
+    x[:, 3] = 7.0
+    y = 80 + 12 * x[:, 0] - 3 * x[:, 2]
+    head = fit_ridge(x[:120], y[:120], SUBJECTS, "here")
+    left = y[120:] - head.predict(x[120:])
+    assert 1 - (left**2).sum() / ((y[120:] - y[120:].mean()) ** 2).sum() > 0.999
+
+
+def test_strength_is_that_of_the_smallest_error_on_subjects_left_out():
+    """Features that tell subjects apart look better if windows are left out instead."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(rng.normal(size=6), 20) + 0.1 * rng.normal(size=120)
+    x = np.repeat(rng.normal(size=(6, 20)), 20, axis=0) + 0.1 * rng.normal(size=(120, 20))
+    windows = np.arange(120).astype(str)  # as if each window were another person's
+    chosen = {}
+    for name, groups, split in (
+        ("subjects", SUBJECTS, LeaveOneGroupOut()),
+        ("windows", windows, GroupKFold(5)),
+    ):
+        chosen[name] = fit_ridge(x, y, groups, "here").strength
+        errors = {}
+        for strength in STRENGTHS:
+            model = make_pipeline(StandardScaler(), Ridge(alpha=strength))
+            said = cross_val_predict(model, x, y, groups=groups, cv=split)
+            errors[strength] = ((y - said) ** 2).sum()
+        assert chosen[name] == min(errors, key=errors.__getitem__)
+    assert chosen["subjects"] > 1e3 * chosen["windows"]
+
+
+def test_one_subject_cannot_choose_a_strength():
+    with pytest.raises(DataError, match="two labelled subjects"):
+        fit_ridge(np.ones((4, 2)), np.ones(4), np.array(["s"] * 4), "here")

@@ -1,0 +1,152 @@
+"""What `physiome learn` makes of score files whose answers are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from physiome.errors import DataError
+from physiome.files import write_json
+from physiome.reporting.gains import COLUMNS
+from physiome.steps import learn
+
+SUBSETS = ("abp+ecg", "abp", "ecg")
+SUBJECTS, WINDOWS = 12, 30
+# method -> how far the classes' scores lie apart (in sd), and the noise of the predicted target
+PLANTED = {
+    "good": (2.0, 2.0),
+    "good_fresh": (0.5, 8.0),
+    "same": (1.0, 4.0),
+    "same_fresh": (1.0, 4.0),
+    "control": (1.5, 5.0),
+}
+ROWS = {
+    "good": {"title": "Good", "twin": "good_fresh", "reference": None},
+    "same": {"title": "Same", "twin": "same_fresh", "reference": "good"},
+    "control": {"title": "Control", "twin": None, "reference": None},
+}
+
+
+def scores(method, seed, fold, positives=True):
+    """Per-window scores; the labels are those of the fold whatever the method and the seed."""
+    of_fold = np.random.default_rng(fold)
+    n = SUBJECTS * WINDOWS
+    label = (of_fold.random(n) < 0.3).astype(int) * positives
+    target = 80.0 - 15.0 * label + of_fold.normal(size=n) * 10
+    gap, noise = PLANTED[method]
+    who = np.repeat(np.arange(SUBJECTS), WINDOWS)
+    tables = []
+    for i, subset in enumerate(SUBSETS):
+        rng = np.random.default_rng([*map(ord, method), seed, fold, i])
+        z = gap * label + rng.normal(size=n)
+        p1 = 1 / (1 + np.exp(-z))
+        tables.append(
+            pd.DataFrame(
+                {"record": [f"r{w}" for w in who], "subject": [f"f{fold}s{w}" for w in who],
+                 "number": np.arange(n), "label": label, "complete": True, "subset": subset,
+                 "head": "logistic", "p0": 1 - p1, "p1": p1, "target": target,
+                 "predicted": target + noise * rng.normal(size=n)}
+            )
+        )  # fmt: skip
+    again = tables[0].assign(subset="as_recorded", predicted=np.nan)
+    return pd.concat([*tables, again], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """`pairs.json` of three seeds of two folds, of which one lacks positives."""
+    place, found = tmp_path_factory.mktemp("learn"), []
+    for seed in range(3):
+        names = []
+        for fold in (1, 2):
+            for method in PLANTED if seed == 0 else [m for m in PLANTED if m != "control"]:
+                path = place / f"seed{seed}" / f"{method}-{fold}.parquet"
+                path.parent.mkdir(exist_ok=True)
+                scores(method, seed, fold, positives=fold == 1).to_parquet(path)
+                facts = {"dataset": "toy", "fold": fold, "method": method, "classes": ["no", "yes"]}
+                write_json(path.with_suffix(".json"), facts)
+                names.append(path.name)
+        toy = {"title": "Toy", "modalities": ["abp", "ecg"], "pressure": "abp", "rows": ROWS}
+        told = {"seed": seed, "resamples": 200, "draws": 0, "datasets": {"toy": toy}}
+        found.append(place / f"seed{seed}" / "pairs.json")
+        write_json(found[-1], {**told, "scores": names})
+    return found
+
+
+@pytest.fixture(scope="module")
+def summary(runs, tmp_path_factory):
+    place = tmp_path_factory.mktemp("out")
+    table = learn.run(runs, place, ["a line of the caller's"])
+    return table.set_index(["method", "subset", "metric"]), place
+
+
+@pytest.mark.parametrize("metric", ["auc", "bacc", "r2"])
+@pytest.mark.parametrize("subset", [*SUBSETS, "mean_of_proper_subsets"])
+def test_a_system_that_learned_lies_above_its_twin_and_one_that_did_not_does_not(
+    summary, subset, metric
+):
+    table, _ = summary
+    assert table.loc[("good", subset, metric), "low"] > 0
+    same = table.loc[("same", subset, metric)]
+    assert same["low"] < 0 < same["high"]
+
+
+def test_scores_are_those_that_were_planted(summary):
+    table, _ = summary
+    for method in ("good", "same"):
+        row = table.loc[(method, "abp", "auc")]
+        gap = PLANTED[method][0]
+        assert row["trained"] == pytest.approx(100 * norm.cdf(gap / 2**0.5), abs=4.0)
+        assert row["difference"] == pytest.approx(row["trained"] - row["untrained"], abs=0.02)
+    assert (table["subjects"] == 2 * SUBJECTS).all()
+    assert table.loc[("good", "abp", "auc"), "seeds"] == 3
+
+
+def test_a_control_has_a_score_and_no_difference(summary):
+    table, _ = summary
+    row = table.loc[("control", "abp", "auc")]
+    assert row["trained"] > 70
+    assert row["seeds"] == 1
+    assert row[["untrained", "difference", "low", "high"]].isna().all()
+
+
+def test_a_variant_is_also_compared_with_what_it_is_a_variant_of(summary):
+    table, _ = summary
+    row = table.loc[("same - good", "mean_of_proper_subsets", "auc")]
+    assert row["high"] < 0
+    assert np.isnan(row["untrained"])
+
+
+def test_means_with_and_without_the_pressure_are_those_of_their_subsets(summary):
+    table, _ = summary
+    r2 = table.xs("r2", level="metric")["trained"]["good"]
+    assert r2["mean_with_abp"] == pytest.approx(r2[["abp+ecg", "abp"]].mean(), abs=2e-4)
+    assert r2["mean_without_abp"] == pytest.approx(r2["ecg"], abs=2e-4)
+
+
+def test_a_fold_without_positives_has_no_auc_and_the_page_says_so(summary):
+    _, place = summary
+    page = (place / "summary.txt").read_text(encoding="utf-8")
+    assert "fold 2 has no AUC" in page
+    assert "fold 2 has no R2" not in page
+    assert "a line of the caller's" in page
+    assert max(map(len, page.splitlines())) <= 100
+    assert (place / "summary.svg").read_bytes().startswith(b"<?xml")
+    header = (place / "summary.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == ",".join(COLUMNS)
+
+
+def test_twins_that_were_tested_on_other_windows_are_refused(runs, tmp_path):
+    for path in runs[:1]:
+        told = path.read_text(encoding="utf-8")
+        (tmp_path / "pairs.json").write_text(told, encoding="utf-8")
+        for method in PLANTED:
+            for fold in (1, 2):
+                table = scores(method, 0, fold, positives=fold == 1)
+                kept = table["number"] > 0 if (method, fold) == ("good_fresh", 1) else slice(None)
+                stem = tmp_path / f"{method}-{fold}.parquet"
+                table[kept].to_parquet(stem)
+                facts = path.parent / f"{method}-{fold}.json"
+                stem.with_suffix(".json").write_text(facts.read_text(encoding="utf-8"))
+    with pytest.raises(DataError, match="other test windows"):
+        learn.run([tmp_path / "pairs.json"], tmp_path / "out", [])

@@ -1,0 +1,24 @@
+# What `make learn` runs of each data set and seed: all scores, and a note of which are compared.
+
+
+rule pairs:
+    input:
+        [
+            f"{RESULTS}/scores/{dataset}/fold{fold}/{method}.parquet"
+            for dataset in CONFIG.used
+            for fold in CONFIG.numbers(dataset)
+            for method in CONFIG.learned_rows(dataset)
+        ],
+    output:
+        "<results>/pairs.json",
+    log:
+        "<results>/logs/pairs.log",
+    localrule: True
+    conda:
+        "../../envs/physiome.yaml"
+    params:
+        settings=CONFIG.pair_settings(),
+        code=code("physiome.steps.pairs"),
+    shell:
+        "python -m physiome pairs --settings {params.settings:q} --output {output:q}"
+        " {input:q} > {log:q} 2>&1"
