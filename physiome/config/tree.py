@@ -16,10 +16,10 @@ from physiome.config.base import Spec, deep_merge
 from physiome.config.data import Dataset, Name
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
-from physiome.config.metrics import Shown
 from physiome.config.model import EncoderSpec, PhysioMESpec
 from physiome.config.monitor import MonitorSpec
-from physiome.config.pairs import pairs
+from physiome.config.output import Tables, Threads
+from physiome.config.pairs import pair_settings
 from physiome.config.resolve import (
     Resolved,
     encoder_entry,
@@ -43,30 +43,6 @@ TRANSFER = {
     "urls", "connect_timeout_s", "timeout_s", "attempts", "connections", "heartbeat_s",
     "accept_terms",
 }  # fmt: skip
-
-
-class Threads(Spec):
-    """CPU threads of one job; they change no result."""
-
-    shard: PositiveInt = 4
-    train: PositiveInt = 4
-    probe: PositiveInt = 4
-
-
-class Intervals(Spec):
-    """The bootstrap over test subjects behind the intervals of differences."""
-
-    resamples: PositiveInt = 2000
-    seed: int = 0
-
-
-class Tables(Spec):
-    """How tables look."""
-
-    metrics: Shown = ("acc", "auc")  # of the LaTeX tables; the CSV files have all
-    intervals: Intervals = Intervals()
-    head: Literal["logistic", "paper", "one_head"] = "logistic"
-    decimals: int = 2
 
 
 class Config(Spec):
@@ -274,26 +250,8 @@ class Config(Spec):
         return json.dumps({**facts, **self.tables.intervals.plain()})
 
     def pair_settings(self) -> str:
-        """For `pairs`: rows of the data sets' own tables, and with what each is compared.
-
-        A row's `twin` is its system untrained; its `reference` the method it is a variant of.
-        """
-        found = {}
-        for dataset in self.used:
-            spec = self.datasets[dataset]
-            pressure = spec.labels.pressure if spec.labels.rule == "hypotension" else None
-            found[dataset] = {
-                "title": spec.title, "modalities": list(spec.modalities), "pressure": pressure,
-                "rows": pairs(self, dataset, self.learned_rows(dataset)),
-            }  # fmt: skip
-        draws = self.tables.intervals
-        facts = {"seed": self.seed, "resamples": draws.resamples, "draws": draws.seed}
-        return json.dumps({**facts, "datasets": found})
-
-    def learned_rows(self, dataset: str) -> list[str]:
-        """Rows of a data set's table; of a control without weights one seed says it all."""
-        rows = self.rows_of(self.table_name(dataset))
-        return [m for m in rows if self.resolve(m, dataset).entry.trains or self.seed == 0]
+        """For `pairs`: see `physiome.config.pairs`."""
+        return pair_settings(self)
 
     def cost_settings(self, table: str, below: Mapping[str, Sequence[str]]) -> str:
         """For `costs`; `below`: manifests of the models each method stands on."""

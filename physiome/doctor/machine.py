@@ -8,7 +8,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from physiome.config.tree import Threads
+from physiome.config.output import Threads
 from physiome.doctor.line import Line, size
 
 ENOUGH_BYTES = 4e9  # a training step of PhysioME at batch 32 on a CPU was measured with 3.5 GB

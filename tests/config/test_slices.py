@@ -65,6 +65,7 @@ TABLE = {
     "folds.use": (2, ""),
     "folds.count": (6, "folds"),
     "folds.seed": (1, "folds"),
+    "folds.allow_missing_classes": (True, "folds"),
     "folds.*": (0.5, "folds"),
     "encoder.name": ("neuronet", SYSTEM),  # pretraining has a slice per encoder
     "encoder.backbone.*": (ANOTHER, MODEL),

@@ -13,7 +13,8 @@ from tinyshards import tiny_store
 from typer.testing import CliRunner
 
 from physiome.cli import app
-from physiome.config.tree import Threads, load_files
+from physiome.config.output import Threads
+from physiome.config.tree import load_files
 from physiome.doctor import amounts, gpus, leftovers, machine, processes, space, stored, work
 from physiome.files import write_json
 

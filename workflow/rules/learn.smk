@@ -7,7 +7,7 @@ rule pairs:
             f"{RESULTS}/scores/{dataset}/fold{fold}/{method}.parquet"
             for dataset in CONFIG.used
             for fold in CONFIG.numbers(dataset)
-            for method in CONFIG.learned_rows(dataset)
+            for method in learned_rows(CONFIG, dataset)
         ],
     output:
         "<results>/pairs.json",
