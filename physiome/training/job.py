@@ -105,8 +105,9 @@ def watch(settings: str | None, store: WindowStore, roles: np.ndarray) -> Monito
         settings: of the section `monitor`, as JSON; None or null: nothing is looked at.
         roles: of each window; only those of labelled train subjects are ever looked at.
     """
-    on = settings is not None and settings != "null"
-    spec = MonitorSpec.parse_text(settings, "monitor") if on else None
+    spec = None
+    if settings is not None and settings != "null":
+        spec = MonitorSpec.parse_text(settings, "monitor")
     labelled = (roles == "train") & (store.table["label"].to_numpy() >= 0)
     return Monitor(spec, store, np.flatnonzero(labelled))
 

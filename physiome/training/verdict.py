@@ -28,9 +28,10 @@ def verdict(
     """
     levels = contrast_levels(recent)
     difference = {
-        name: after[name] - before[name]
+        name: last - first
         for name in ("auc", "balanced_accuracy")
-        if before and after and before.get(name) is not None and after.get(name) is not None
+        if (last := (after or {}).get(name)) is not None
+        and (first := (before or {}).get(name)) is not None
     }
     texts = [] if before is None or after is None else _of_looks(before, after)
     texts += [
