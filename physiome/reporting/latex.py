@@ -7,7 +7,7 @@ from physiome.subsets import AS_RECORDED
 
 PANEL = 4  # methods side by side that stay readable; more go below
 HEADS = {
-    "logistic": "multinomial logistic regression, strength chosen on validation subjects",
+    "logistic": "multinomial logistic regression, strength chosen on held-out labelled subjects",
     "paper": "the published two-layer head",
     "one_head": "one logistic head, fitted on the full set and applied to every subset",
 }
