@@ -74,7 +74,8 @@ def _division(counts: pd.DataFrame, held: pd.DataFrame, parts: int, seed: int) -
     by_windows = _split(counts, parts, seed)
     if not any(map(any, _lacks(by_windows, held))):
         return by_windows
-    has = held.astype(int).assign(all=1)  # whoever has no class counts as a subject
+    # One row a part: a class needs as many. Whoever has no class counts as a subject all the same.
+    has = parts * held.astype(int).assign(all=1)
     divisions = [by_windows, *(_split(has, parts, seed + i) for i in range(DIVISIONS))]
 
     places = [[counts.index.get_indexer(part) for part in division] for division in divisions]

@@ -15,7 +15,7 @@ NAMES = {
     "ece": "expected calibration error (less is better)",
 }  # fmt: skip
 HEADS = {
-    "logistic": "multinomial logistic regression, strength chosen on validation subjects",
+    "logistic": "multinomial logistic regression, strength chosen on held-out labelled subjects",
     "paper": "the published two-layer head",
     "one_head": "one logistic head, fitted on the full set and applied to every subset",
 }

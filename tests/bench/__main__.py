@@ -11,16 +11,9 @@ import time
 from tests.bench.common import Row
 
 NAMES = (
-    "neuronet",
-    "fusion",
-    "systems",
-    "night",
-    "verification",
-    "memory",
-    "planning",
-    "subsets",
+    "neuronet", "fusion", "systems", "night", "verification", "memory", "planning", "subsets",
     "heads",
-)
+)  # fmt: skip
 
 
 def main() -> None:
