@@ -1,5 +1,6 @@
 """Which rows `physiome learn` compares with which."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,27 @@ from physiome.config.resolve import Resolved
 
 if TYPE_CHECKING:
     from physiome.config.tree import Config
+
+
+def pair_settings(config: "Config") -> str:
+    """For `pairs`: rows of the used data sets' own tables, and with what each is compared."""
+    found = {}
+    for dataset in config.used:
+        spec = config.datasets[dataset]
+        pressure = spec.labels.pressure if spec.labels.rule == "hypotension" else None
+        found[dataset] = {
+            "title": spec.title, "modalities": list(spec.modalities), "pressure": pressure,
+            "rows": pairs(config, dataset, learned_rows(config, dataset)),
+        }  # fmt: skip
+    draws = config.tables.intervals
+    facts = {"seed": config.seed, "resamples": draws.resamples, "draws": draws.seed}
+    return json.dumps({**facts, "datasets": found})
+
+
+def learned_rows(config: "Config", dataset: str) -> list[str]:
+    """Rows of a data set's table; of a control without weights one seed says it all."""
+    rows = config.rows_of(config.table_name(dataset))
+    return [m for m in rows if config.resolve(m, dataset).entry.trains or config.seed == 0]
 
 
 def pairs(config: "Config", dataset: str, rows: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,6 @@ from physiome.config.data import Dataset, Name
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
 from physiome.config.model import EncoderSpec, PhysioMESpec
-from physiome.config.pairs import pairs
 from physiome.config.resolve import Resolved, resolve, section
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.training import TrainSpec
@@ -252,28 +251,6 @@ class Config(Spec):
         facts = {"dataset": shown["dataset"], "modalities": list(shown["modalities"])}
         facts |= {"methods": rows, "reference": reference, "head": self.tables.head}
         return json.dumps({**facts, **self.tables.intervals.plain()})
-
-    def pair_settings(self) -> str:
-        """For `pairs`: rows of the data sets' own tables, and with what each is compared.
-
-        A row's `twin` is its system untrained; its `reference` the method it is a variant of.
-        """
-        found = {}
-        for dataset in self.used:
-            spec = self.datasets[dataset]
-            pressure = spec.labels.pressure if spec.labels.rule == "hypotension" else None
-            found[dataset] = {
-                "title": spec.title, "modalities": list(spec.modalities), "pressure": pressure,
-                "rows": pairs(self, dataset, self.learned_rows(dataset)),
-            }  # fmt: skip
-        draws = self.tables.intervals
-        facts = {"seed": self.seed, "resamples": draws.resamples, "draws": draws.seed}
-        return json.dumps({**facts, "datasets": found})
-
-    def learned_rows(self, dataset: str) -> list[str]:
-        """Rows of a data set's table; of a control without weights one seed says it all."""
-        rows = self.rows_of(self.table_name(dataset))
-        return [m for m in rows if self.resolve(m, dataset).entry.trains or self.seed == 0]
 
     def cost_settings(self, table: str, below: Mapping[str, Sequence[str]]) -> str:
         """For `costs`; `below`: manifests of the models each method stands on."""

@@ -6,6 +6,7 @@ import pytest
 from plain_config import ROOT, changed, overlaid, shipped
 
 from physiome.config.data import Dataset
+from physiome.config.pairs import learned_rows, pair_settings
 from physiome.config.tree import Config
 from physiome.errors import ConfigError
 
@@ -22,7 +23,7 @@ def experiment(*names):
 def test_every_trained_row_has_its_twin(data, more):
     config = experiment(data, *more)
     (dataset,) = config.used
-    rows = json.loads(config.pair_settings())["datasets"][dataset]["rows"]
+    rows = json.loads(pair_settings(config))["datasets"][dataset]["rows"]
     for method, row in rows.items():
         found = config.resolve(method, dataset)
         assert (row["twin"] == f"{method}_untrained") == found.entry.trains
@@ -54,7 +55,7 @@ def test_a_seed_is_added_to_the_seeds_of_training_and_to_nothing_else():
 
 def test_a_control_without_weights_is_scored_with_one_seed():
     plain = shipped()
-    rows = [Config.load({**plain, "seed": s}).learned_rows("sleep_edf") for s in (0, 1)]
+    rows = [learned_rows(Config.load({**plain, "seed": s}), "sleep_edf") for s in (0, 1)]
     assert set(rows[0]) - set(rows[1]) == {"handmade", "majority"}
 
 

@@ -7,7 +7,7 @@ rule pairs:
             f"{RESULTS}/scores/{dataset}/fold{fold}/{method}.parquet"
             for dataset in CONFIG.used
             for fold in CONFIG.numbers(dataset)
-            for method in CONFIG.learned_rows(dataset)
+            for method in learned_rows(CONFIG, dataset)
         ],
     output:
         "<results>/pairs.json",
@@ -17,7 +17,7 @@ rule pairs:
     conda:
         "../../envs/physiome.yaml"
     params:
-        settings=CONFIG.pair_settings(),
+        settings=pair_settings(CONFIG),
         code=code("physiome.steps.pairs"),
     shell:
         "python -m physiome pairs --settings {params.settings:q} --output {output:q}"
