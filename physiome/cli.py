@@ -283,8 +283,7 @@ def check(config: Annotated[list[Path], typer.Argument(help="YAML files, later o
 
     spec = load_files(config)
     for table, name in spec.tables_of.items():
-        ablation = spec.ablations.get(table)
-        every = 2 ** len(spec.datasets[name].modalities) - 1
+        ablation, every = spec.ablations.get(table), 2 ** len(spec.datasets[name].modalities) - 1
         subsets = len(ablation.subsets) if ablation else every
         print(
             f"{spec.results}/tables/{table}.csv: {name}, {subsets} subsets, "
