@@ -224,13 +224,12 @@ def pairs(settings: Settings, probes: Probes, output: File) -> None:
 @app.command()
 def learn(
     runs: Annotated[list[Path], typer.Argument(help="pairs.json of every data set and seed")],
-    output: Annotated[Path, typer.Option(help="folder of summary.csv, summary.svg, summary.txt")],
-    note: Annotated[list[str], typer.Option(help="a line for the page; repeat it")] = [],  # noqa: B006
-) -> None:
-    """Compare every learned system with its own untrained weights, and print what was found."""
+    output: File, note: Annotated[list[str], typer.Option(help="a line for the page")] = [],  # noqa: B006
+) -> None:  # fmt: skip
+    """Compare every learned system with its own untrained weights: summary.csv, .svg and .txt."""
     from physiome.steps import learn as step
 
-    step.run(runs, output, note)
+    print(step.run(runs, output, note), end="")
 
 
 @app.command()
@@ -293,10 +292,8 @@ def check(config: Annotated[list[Path], typer.Argument(help="YAML files, later o
 
     spec = load_files(config)
     for table, name in spec.tables_of.items():
-        ablation = spec.ablations.get(table)
-        subsets = (
-            len(ablation.subsets) if ablation else 2 ** len(spec.datasets[name].modalities) - 1
-        )
+        ablation, every = spec.ablations.get(table), 2 ** len(spec.datasets[name].modalities) - 1
+        subsets = len(ablation.subsets) if ablation else every
         print(
             f"{spec.results}/tables/{table}.csv: {name}, {subsets} subsets, "
             f"{len(spec.folds_of(table))} folds, rows {', '.join(spec.rows_of(table))}"

@@ -241,7 +241,7 @@ def tracked():
 
 
 # Written in pieces, so that this file does not find itself.
-PRINTING = ("cli.py", "show.py", "inspect.py", "score.py")  # what they say is their result
+PRINTING = ("cli.py", "show.py", "inspect.py", "score.py", "gains.py")  # their result
 MACHINE = re.compile(
     "|".join(["/" + "work/", "/" + r"home/\w", "/" + "root/", "/" + r"Users/\w", "/tmp/" + "bash"])
     + "|artifact" + "ory|[\\w-]+[.]inter" + "nal\\b"

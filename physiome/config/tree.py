@@ -19,7 +19,6 @@ from physiome.config.folds import FoldSpec
 from physiome.config.model import EncoderSpec, PhysioMESpec
 from physiome.config.monitor import MonitorSpec
 from physiome.config.output import Tables, Threads
-from physiome.config.pairs import pair_settings
 from physiome.config.resolve import (
     Resolved,
     encoder_entry,
@@ -248,10 +247,6 @@ class Config(Spec):
         facts = {"dataset": shown["dataset"], "modalities": list(shown["modalities"])}
         facts |= {"methods": rows, "reference": reference, "head": self.tables.head}
         return json.dumps({**facts, **self.tables.intervals.plain()})
-
-    def pair_settings(self) -> str:
-        """For `pairs`: see `physiome.config.pairs`."""
-        return pair_settings(self)
 
     def cost_settings(self, table: str, below: Mapping[str, Sequence[str]]) -> str:
         """For `costs`; `below`: manifests of the models each method stands on."""

@@ -19,8 +19,8 @@ from physiome.subsets import AS_RECORDED, all_subsets, subset_name
 Scores = dict[int, dict[int, dict[Key, np.ndarray]]]  # seed -> fold -> (subset, metric) -> values
 
 
-def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> pd.DataFrame:
-    """Write `summary.csv`, `summary.svg` and `summary.txt` below `output`, and print the last.
+def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> str:
+    """Write `summary.csv`, `summary.svg` and `summary.txt` below `output`; return the last.
 
     Args:
         runs: `pairs.json` of every data set and seed.
@@ -52,8 +52,7 @@ def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> p
     save(gains_figure(table, titles, named), output / "summary.svg")
     with atomic_path(output / "summary.txt") as temporary:
         temporary.write_text(page, encoding="utf-8")
-    print(page, end="")
-    return table
+    return page
 
 
 def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], dict[str, int]]:

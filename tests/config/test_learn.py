@@ -6,7 +6,7 @@ import pytest
 from plain_config import ROOT, changed, overlaid, shipped
 
 from physiome.config.data import Dataset
-from physiome.config.pairs import learned_rows
+from physiome.config.pairs import learned_rows, pair_settings
 from physiome.config.tree import Config
 from physiome.errors import ConfigError
 
@@ -23,7 +23,7 @@ def experiment(*names):
 def test_every_trained_row_has_its_twin(data, more):
     config = experiment(data, *more)
     (dataset,) = config.used
-    rows = json.loads(config.pair_settings())["datasets"][dataset]["rows"]
+    rows = json.loads(pair_settings(config))["datasets"][dataset]["rows"]
     for method, row in rows.items():
         found = config.resolve(method, dataset)
         assert (row["twin"] == f"{method}_untrained") == found.entry.trains

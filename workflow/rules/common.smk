@@ -5,7 +5,7 @@ import sys
 from functools import cache
 from shlex import quote
 
-from physiome.config.pairs import learned_rows
+from physiome.config.pairs import learned_rows, pair_settings
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.tree import Config
 from physiome.data.sources import SOURCES

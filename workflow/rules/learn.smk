@@ -17,7 +17,7 @@ rule pairs:
     conda:
         "../../envs/physiome.yaml"
     params:
-        settings=CONFIG.pair_settings(),
+        settings=pair_settings(CONFIG),
         code=code("physiome.steps.pairs"),
     shell:
         "python -m physiome pairs --settings {params.settings:q} --output {output:q}"
