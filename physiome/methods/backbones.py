@@ -22,7 +22,7 @@ from physiome.nn.backbones import (
     SwinBackbone,
     ViTBackbone,
 )
-from physiome.nn.losses import nt_xent
+from physiome.nn.losses import contrast_accuracy, nt_xent
 from physiome.nn.tokens import Projection
 
 
@@ -53,11 +53,17 @@ class BackboneEncoder(Method):
         self.encoder.image.calibrate(sample[self.modalities[0]])
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
-        """Term across: contrast between the views. Each passes alone, for its batch-norms' sake."""
+        """Term across: contrast between the views. Each passes alone, for its batch-norms' sake.
+
+        Logged: the contrast's accuracy.
+        """
         x, augment = batch[self.modalities[0]], self.spec.augment
         views = two_views(x, rng, augment.probability, augment.crop, augment.segments)
         first, second = (self.projection(self.encoder(view)[:, 0]) for view in views)  # (B, D)
-        return {"across": nt_xent(first, second, self.spec.temperature)}
+        accuracy = contrast_accuracy(first, second)
+        return {
+            "across": nt_xent(first, second, self.spec.temperature), "across_accuracy": accuracy
+        }  # fmt: skip
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> tokens e (B, N + 1, D)."""

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from physiome.config.model import PhysioMESpec
 from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
 from physiome.methods.base import Method
-from physiome.nn.losses import masked_mse, nt_xent
+from physiome.nn.losses import contrast_accuracy, masked_mse, nt_xent
 from physiome.nn.masking import masked_positions, n_kept, random_kept
 from physiome.nn.tokens import Projection, TokenDecoder, TokenMLP
 from physiome.nn.transformer import Transformer, initialise, sincos_positions
@@ -95,14 +95,19 @@ class TokenFusion(Method):
         ]
         return torch.stack(losses).mean()
 
-    def contrast(self, pooled: Tensor, encoded: Mapping[str, Tensor]) -> Tensor:
-        """The pooled fused tokens (B, width) against each modality's own mean (eq. 5-7)."""
+    def contrast(self, pooled: Tensor, encoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Term contrast: the pooled fused tokens (B, width) against each modality's own mean.
+
+        Averaged over modalities (eq. 5-7). Logged: its accuracy.
+        """
         whole = self.project_fused(self._normalised(pooled))
-        losses = [
-            nt_xent(self.project[m](self._normalised(e.mean(dim=1))), whole, self.temperature)
-            for m, e in encoded.items()
-        ]
-        return torch.stack(losses).mean()
+        each = [self.project[m](self._normalised(e.mean(dim=1))) for m, e in encoded.items()]
+        losses = [nt_xent(one, whole, self.temperature) for one in each]
+        found = [contrast_accuracy(one, whole) for one in each]
+        return {
+            "contrast": torch.stack(losses).mean(),
+            "contrast_accuracy": torch.stack(found).mean(),
+        }
 
     def _normalised(self, pooled: Tensor) -> Tensor:
         return F.normalize(pooled, dim=1) if self.normalise_pooled else pooled

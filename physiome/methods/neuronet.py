@@ -18,7 +18,7 @@ from physiome.config.model import EncoderSpec
 from physiome.methods.base import Method, Signals
 from physiome.nn.augment import two_views
 from physiome.nn.encoder import ModalityEncoder
-from physiome.nn.losses import masked_mse, nt_xent
+from physiome.nn.losses import contrast_accuracy, masked_mse, nt_xent
 from physiome.nn.masking import masked_positions, n_kept, random_kept
 from physiome.nn.tokens import Projection, TokenDecoder
 
@@ -41,11 +41,14 @@ class NeuroNet(Method):
         self.projection = Projection(spec.width, *spec.projection)
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
-        """Terms masked, within, and feature_variance (logged: a collapse shows there first)."""
+        """Terms masked and within; logged: accuracy of the contrast, and feature_variance, where a
+        collapse shows first.
+        """
         masked, (first, second), features = self.masked_passes([batch[self.modalities[0]]], rng)
         return {
             "masked": masked,
             "within": nt_xent(first, second, self.spec.temperature),
+            "within_accuracy": contrast_accuracy(first, second),
             "feature_variance": _variance(features),
         }
 
@@ -100,6 +103,8 @@ class DPNeuroNet(NeuroNet):
             "masked": 2.0 * masked,
             "within": 0.5 * within,
             "across": nt_xent(one_first, two_first, tau),
+            "within_accuracy": contrast_accuracy(one_first, one_second),
+            "across_accuracy": contrast_accuracy(one_first, two_first),
             "feature_variance": _variance(features),
         }
 

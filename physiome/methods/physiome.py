@@ -106,8 +106,7 @@ class PhysioME(TokenFusion):
                 fused if self.spec.restore_from == "sampled" else self._fuse_whole(entered, parts)
             )
             terms["missing"] = self._cut(self._missing(whole, encoded, parts))
-        terms["contrast"] = self.contrast(torch.cat([pool(f) for f in fused]), encoded)
-        return terms
+        return terms | self.contrast(torch.cat([pool(f) for f in fused]), encoded)
 
     def _draw_parts(self, present: tuple[str, ...], size: int, rng: torch.Generator) -> list[Part]:
         if "detach" in self.spec.defects:

@@ -34,10 +34,8 @@ class SynthSleepNet(TokenFusion):
         fused = self.fuse_tokens(
             {m: take_tokens(self.enter_tokens(m, batch[m]), sampled[m]) for m in self.modalities}
         )
-        return {
-            "intra": self.intra(fused, batch, sampled),
-            "contrast": self.contrast(pool(fused), batch),
-        }
+        terms = {"intra": self.intra(fused, batch, sampled)}
+        return terms | self.contrast(pool(fused), batch)
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Mean of the fused tokens (B, width)."""
