@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from physiome.config.base import Spec, deep_merge
 from physiome.config.data import Name
@@ -65,9 +65,17 @@ class Ablation(Spec):
     dataset: Name
     title: str
     paper_table: PositiveInt | None = None
-    rows: dict[str, str]  # method or variant -> title in this table
+    rows: dict[str, str]  # method or variant -> title in this table; null takes a row out
     subsets: tuple[str, ...]
     folds: PositiveInt | None = None  # the first n of the data set's folds; null: all
+
+    @field_validator("rows", mode="before")
+    @classmethod
+    def _without_null(cls, rows: Any) -> Any:
+        """A file of changes is merged over another, so it cannot leave a row out otherwise."""
+        if isinstance(rows, Mapping):
+            return {name: title for name, title in rows.items() if title is not None}
+        return rows
 
     def parsed(self, modalities: Iterable[str]) -> list[Subset]:
         """The subsets as tuples of modalities in their order."""
