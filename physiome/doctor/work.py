@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean
 
 from physiome.config.resolve import resolve_pretrain
+from physiome.config.training import TrainSpec
 from physiome.config.tree import Config
 from physiome.doctor.amounts import shown, windows
 from physiome.doctor.line import Line
@@ -25,7 +26,9 @@ def hours(config: Config) -> Iterator[Line]:
         count = windows(config, dataset)
         todo = {
             model: passes
-            for model, passes in trainings(config, dataset, shown(config, dataset)).items()
+            for model, passes in trainings(
+                config, dataset, shown(config, dataset), count.value
+            ).items()
             if not _weights(config, model).exists()
         }  # fmt: skip
         speeds = measured(config, dataset)
@@ -45,11 +48,14 @@ def hours(config: Config) -> Iterator[Line]:
             yield Line("ok", "hours", text)
 
 
-def trainings(config: Config, dataset: str, rows: Iterable[tuple[int, str]]) -> dict[Model, float]:
+def trainings(
+    config: Config, dataset: str, rows: Iterable[tuple[int, str]], count: float | None = None
+) -> dict[Model, float]:
     """Model -> passes over all windows of the data set, of every training behind table rows.
 
     Args:
         rows: fold and method, each.
+        count: windows of the data set, on which `least_steps` depend; None: these are left out.
     """
     folds, found = config.section("folds", dataset), {}
     rest = 1 - 1 / folds.count
@@ -61,16 +67,23 @@ def trainings(config: Config, dataset: str, rows: Iterable[tuple[int, str]]) -> 
             continue
         if step.entry.on_encoders:
             assert step.encoder is not None
-            epochs = resolve_pretrain(config, step.encoder, dataset, fold).epochs
+            spec = resolve_pretrain(config, step.encoder, dataset, fold)
             for m in config.datasets[dataset].modalities:
-                found[dataset, fold, f"encoders/{step.encoder}/{m}"] = epochs * unlabelled
+                model = (dataset, fold, f"encoders/{step.encoder}/{m}")
+                found[model] = _passes(spec, unlabelled, count)
         while True:
             share = labelled if step.entry.labels else unlabelled
-            found[dataset, fold, step.name] = step.train.epochs * share
+            found[dataset, fold, step.name] = _passes(step.train, share, count)
             if step.entry.after is None:
                 break
             step = config.resolve(step.entry.after, dataset, fold)
     return found
+
+
+def _passes(spec: TrainSpec, share: float, count: float | None) -> float:
+    """Passes over the data set of a training on a share of it."""
+    least = spec.least_steps * spec.batch / count if count and spec.epochs else 0.0
+    return max(spec.epochs * share, least)
 
 
 def measured(config: Config, dataset: str) -> dict[str, float]:
