@@ -80,7 +80,7 @@ def test_the_loss_falls_along_its_gradient(name):
 
 @trained
 def test_the_probe_beats_chance(name):
-    contract.check_the_probe_beats_chance(builder(name), labelled(name))
+    contract.check_the_probe_beats_chance(builder(name))
 
 
 @trained
@@ -159,6 +159,13 @@ class DetachesItsDecoder(MultiMAE):
             decoder.register_forward_hook(lambda _, __, output: output.detach())
 
 
+class Forgets(MultiMAE):
+    """What it embeds is the same whatever the window."""
+
+    def fuse(self, encoded):
+        return torch.ones_like(super().fuse(encoded))
+
+
 class DetachesItsLoss(MultiMAE):
     """Nothing learns from the loss."""
 
@@ -213,3 +220,8 @@ def test_a_method_whose_loss_cannot_fall_is_found(cls, said):
     contract.check_the_loss_falls(faulty(MultiMAE), labelled=False)
     with pytest.raises(AssertionError, match=said):
         contract.check_the_loss_falls(faulty(cls), labelled=False)
+
+
+def test_a_method_that_embeds_nothing_of_the_window_is_found():
+    with pytest.raises(AssertionError, match="above chance"):
+        contract.check_the_probe_beats_chance(faulty(Forgets))
