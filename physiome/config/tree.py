@@ -311,12 +311,24 @@ def load_files(paths: Sequence[Path]) -> Config:
     for path in paths:
         plain = deep_merge(plain, read_yaml(path))
     required = {key for key, field in Config.model_fields.items() if field.is_required()}
-    if absent := sorted(required - plain.keys()):
+    absent = sorted(required - plain.keys())
+    # Changes to a data set say less than a whole one does.
+    absent += [f"datasets.{name}.{key}" for name, key in _absent_of_datasets(plain)][:3]
+    if absent:
         raise ConfigError(
             f"no {', '.join(absent)}", where=" ".join(map(str, paths)) or "config",
             why="not a whole configuration", do="name config.yaml before changes to it",
         )  # fmt: skip
     return Config.load(plain)
+
+
+def _absent_of_datasets(plain: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found, datasets = [], plain.get("datasets")
+    needed = [key for key, field in Dataset.model_fields.items() if field.is_required()]
+    for name, part in datasets.items() if isinstance(datasets, Mapping) else ():
+        if isinstance(part, Mapping):
+            found += [(str(name), key) for key in needed if key not in part]
+    return found
 
 
 def _without_transfer(source: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -34,8 +34,9 @@ def test_every_trained_row_has_its_twin(data, more):
             assert not twin.entry.on_encoders
             assert twin.entry.after is None
     assert ("present_pressure" in rows) == (data == "icu")
-    backbones = {m for m, row in rows.items() if row["reference"] == "physiome"}
-    assert len(backbones) == (4 if more == ["backbones"] else 0)
+    variants = {m for m, row in rows.items() if row["reference"] == "physiome"}
+    assert len(variants) == (5 if more == ["backbones"] else 1)
+    assert "physiome_plus" in variants
 
 
 def test_a_seed_is_added_to_the_seeds_of_training_and_to_nothing_else():

@@ -102,11 +102,11 @@ TABLE = {
     "variants.crossl_latents.title": ("Another", "table figures"),
     "variants.*.title": ("Another", ""),  # its tables call it otherwise
     "variants.*.encoder": ("dp_neuronet", SYSTEM),
+    "variants.crossl_latents.method.embedding": ("aggregated", SYSTEM),
     "variants.*.method.embedding": ("mean", SYSTEM),
     "variants.*.method.restore_from": ("sampled", SYSTEM),
     "variants.*.method.defects": (["detach"], SYSTEM),
     "variants.*.method.restoration": ("decoder", SYSTEM),
-    "variants.crossl_latents.method.embedding": ("aggregated", SYSTEM),
     "variants.*.method.*": (ANOTHER, SYSTEM),
     "variants.*.train.epochs": (12, "train"),
     "ablations.*.dataset": (None, None),
@@ -298,7 +298,8 @@ def test_the_table_has_no_row_for_a_key_that_is_gone():
 
 def test_an_override_of_one_fold_changes_that_folds_slices_only():
     plain = changed("overrides.sleep_edf/2", {"systems": {"crossl": {"train": {"epochs": 3}}}})
-    assert affected(plain) == {("train", "sleep_edf", 2, "crossl")}
+    rows = ("crossl", "crossl_latents")  # a variant follows its system
+    assert affected(plain) == {("train", "sleep_edf", 2, row) for row in rows}
     plain = changed("overrides.sleep_edf/2", {"train": {"learning_rate": 1.0e-3}})
     assert {key[:3] for key in affected(plain)} == {("train", "sleep_edf", 2)}
     plain = changed("overrides.vitaldb/5", {"encoder": {"depth": 2}})

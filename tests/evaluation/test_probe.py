@@ -262,7 +262,7 @@ def test_scores_and_tables_show_the_empty_cells_of_a_fold_with_the_reason(
         probes.append(tmp_path / f"probe{fold}.parquet")
     spec = {"dataset": "toy", "title": "Toy", "modalities": {m: m.upper() for m in "abc"},
             "methods": {"m": {"title": "M", "scope": "single"}}}  # fmt: skip
-    for some, shown in ((probes, f"1 of 2 folds (fold 2: {ONE_CLASS})"),
+    for some, shown in ((probes, f"M: 1 of 2 folds: fold 2: {ONE_CLASS}"),
                         (probes[1:], f"fold 2: {ONE_CLASS}")):  # fmt: skip
         scores.run(some, tmp_path / "s.csv", tmp_path / "b.csv")
         table.run(json.dumps(spec), tmp_path / "s.csv", tmp_path / "t.csv", tmp_path / "t.tex")
@@ -285,7 +285,7 @@ def test_an_area_under_the_curve_without_positives_says_so_in_the_table(
             "methods": {"m": {"title": "M", "scope": "single"}}}  # fmt: skip
     table.run(json.dumps(spec), tmp_path / "s.csv", tmp_path / "t.csv", tmp_path / "t.tex")
     notes = pd.read_csv(tmp_path / "t.csv").query("head == 'logistic'")["note"]
-    assert notes.iloc[0] == "M AUC: fold 0: no test windows of k1"
+    assert notes.iloc[0] == "M AUC, AUPRC: no test window of k1"
 
 
 def test_embedding_that_is_not_finite_is_refused_with_the_window(embed):
@@ -293,5 +293,5 @@ def test_embedding_that_is_not_finite_is_refused_with_the_window(embed):
     values = np.load(path)
     values[3, 0] = np.inf
     np.save(path, values)
-    with pytest.raises(DataError, match=r"1 of 100 embeddings of a\+b\+c .* record r00 window 3"):
+    with pytest.raises(DataError, match=r"1 of 160 embeddings of a\+b\+c .* record r00 window 3"):
         run(SETTINGS, path, path.parent / "probe.parquet")
