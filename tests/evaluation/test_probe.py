@@ -293,5 +293,5 @@ def test_embedding_that_is_not_finite_is_refused_with_the_window(embed):
     values = np.load(path)
     values[3, 0] = np.inf
     np.save(path, values)
-    with pytest.raises(DataError, match=r"1 of 100 embeddings of a\+b\+c .* record r00 window 3"):
+    with pytest.raises(DataError, match=r"1 of 160 embeddings of a\+b\+c .* record r00 window 3"):
         run(SETTINGS, path, path.parent / "probe.parquet")
