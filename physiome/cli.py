@@ -11,26 +11,9 @@ import typer
 
 from physiome import __version__
 from physiome.arguments import (
-    Benchmarks,
-    Device,
-    Facts,
-    File,
-    Gpus,
-    Manifests,
-    Metrics,
-    Modality,
-    Model,
-    Number,
-    Probes,
-    Settings,
-    Shard,
-    Shards,
-    Stands,
-    TableFiles,
-    Tables,
-    Transfer,
-    Watched,
-)
+    Benchmarks, Device, Facts, File, Gpus, Manifests, Metrics, Modality, Model, Number, Probes,
+    Settings, Shard, Shards, Stands, TableFiles, Tables, Transfer, Watched,
+)  # fmt: skip
 from physiome.errors import PhysioError
 
 app = typer.Typer(

@@ -30,7 +30,8 @@ MAY = {
     "doctor": GROUND | {"data", "training"},
     "steps": GROUND | {"data", "methods", "training", "evaluation", "reporting", "doctor"},
     "predict": GROUND | {"data", "methods", "training", "evaluation", "reporting"},
-    "cli": {"errors", "files", "config", "registry", "steps", "predict", "reporting"},
+    "arguments": set(),
+    "cli": {"arguments", "errors", "files", "config", "registry", "steps", "predict", "reporting"},
     "__main__": {"cli"},
     "__init__": set(),
 }

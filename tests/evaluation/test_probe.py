@@ -262,12 +262,12 @@ def test_scores_and_tables_show_the_empty_cells_of_a_fold_with_the_reason(
         probes.append(tmp_path / f"probe{fold}.parquet")
     spec = {"dataset": "toy", "title": "Toy", "modalities": {m: m.upper() for m in "abc"},
             "methods": {"m": {"title": "M", "scope": "single"}}}  # fmt: skip
-    for some, shown in ((probes, f"M: 1 of 2 folds: fold 2: {ONE_CLASS}"),
-                        (probes[1:], f"fold 2: {ONE_CLASS}")):  # fmt: skip
+    for some, shown in ((probes, f"1 of 2 folds: fold 2: {ONE_CLASS}"),
+                        (probes[1:], ONE_CLASS)):  # fmt: skip
         scores.run(some, tmp_path / "s.csv", tmp_path / "b.csv")
         table.run(json.dumps(spec), tmp_path / "s.csv", tmp_path / "t.csv", tmp_path / "t.tex")
         cells = pd.read_csv(tmp_path / "t.csv").query("head == 'logistic'").set_index("subset")
-        assert f"M ACC: {shown}" in cells.loc["a+b", "note"]
+        assert f"M: {shown}" in cells.loc["a+b", "note"]
     found = read_scores(tmp_path / "s.csv")
     assert set(found["head"]) == {"logistic", "paper", "one_head"}
     assert found["value"].isna().all()

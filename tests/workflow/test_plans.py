@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from project_copy import ROOT, Project, environment
 
-# Of 16 methods 14 are trained, one of them after another that no table shows: 15 trainings and three
-# kinds of encoders per fold. Tables 3 to 6 add 17 variants in five folds, four kinds of encoders.
+# Of 16 methods 14 are trained, one of them after another that no table shows: 15 trainings and
+# three kinds of encoders per fold. Tables 3 to 6 add 17 variants in five folds, four kinds of
+# encoders.
 PAPER = {
     "records": 2, "fetch": 66, "shard": 66, "folds": 2, "pretrain": 150, "train": 235,
     "embed": 245, "probe": 245, "scores": 6, "all_scores": 1, "table": 6, "intervals": 6,
