@@ -10,16 +10,32 @@ from typing import Annotated
 import typer
 
 from physiome import __version__
-from physiome.arguments import (
-    Benchmarks, Device, Facts, File, Gpus, Manifests, Metrics, Modality, Model, Number, Probes,
-    Settings, Shard, Shards, Stands, TableFiles, Tables, Transfer, Watched,
-)  # fmt: skip
 from physiome.errors import PhysioError
 
 app = typer.Typer(
     help="PhysioME: from raw recordings to tables, one step at a time.",
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
 )  # fmt: skip
+
+File = Annotated[Path, typer.Option()]
+Number = Annotated[int, typer.Option()]
+Settings = Annotated[str, typer.Option(help="this step's slice of the configuration, as JSON")]
+Transfer = Annotated[str, typer.Option(help="how files are transferred, as JSON")]
+Modality = Annotated[str, typer.Option()]
+Shards = Annotated[list[Path], typer.Argument(help="manifest.json of every shard")]
+Probes = Annotated[list[Path], typer.Argument(help="per-window files of the probe step")]
+Tables = Annotated[list[Path], typer.Argument(help="score files, one per data set")]
+TableFiles = Annotated[list[Path], typer.Argument(help="CSV files of the table step")]
+Metrics = Annotated[list[Path], typer.Argument(help=".metrics.jsonl files of trainings")]
+Manifests = Annotated[list[Path], typer.Argument(help=".json manifests of trained models")]
+Benchmarks = Annotated[list[Path], typer.Option(help="Snakemake's benchmark of each, in order")]
+Facts = Annotated[list[Path], typer.Argument(help=".json files of the embed step")]
+Stands = Annotated[list[Path], typer.Option(help="weights it stands on, in order; repeat it")]
+Shard = Annotated[str | None, typer.Option(help="settings the shards must have, as JSON")]
+Model = Annotated[str | None, typer.Option(help="settings the weights must have, as JSON")]
+Watched = Annotated[str | None, typer.Option(help="how to watch it, as JSON; default: not at all")]
+Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
+Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]
 
 
 @app.callback(invoke_without_command=True)
@@ -270,16 +286,9 @@ def curves(metrics: Metrics, output: File) -> None:
 @app.command()
 def check(config: Annotated[list[Path], typer.Argument(help="YAML files, later ones win")]) -> None:
     """Validate configuration files and say what they plan."""
-    from physiome.config.tree import load_files
+    from physiome.steps import check as step
 
-    spec = load_files(config)
-    for table, name in spec.tables_of.items():
-        ablation, every = spec.ablations.get(table), 2 ** len(spec.datasets[name].modalities) - 1
-        subsets = len(ablation.subsets) if ablation else every
-        print(
-            f"{spec.results}/tables/{table}.csv: {name}, {subsets} subsets, "
-            f"{len(spec.folds_of(table))} folds, rows {', '.join(spec.rows_of(table))}"
-        )
+    print("\n".join(step.run(config)))
 
 
 @app.command()

@@ -30,8 +30,7 @@ MAY = {
     "doctor": GROUND | {"data", "training"},
     "steps": GROUND | {"data", "methods", "training", "evaluation", "reporting", "doctor"},
     "predict": GROUND | {"data", "methods", "training", "evaluation", "reporting"},
-    "arguments": set(),
-    "cli": {"arguments", "errors", "files", "config", "registry", "steps", "predict", "reporting"},
+    "cli": {"errors", "files", "config", "registry", "steps", "predict", "reporting"},
     "__main__": {"cli"},
     "__init__": set(),
 }

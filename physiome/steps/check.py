@@ -1,0 +1,22 @@
+"""Step: validate a configuration and say what it plans."""
+
+from pathlib import Path
+
+from physiome.config.tree import load_files
+
+
+def run(config: list[Path]) -> list[str]:
+    """One line per table: its data set, subsets, folds and rows.
+
+    Raises:
+        ConfigError: for anything that can be known to be wrong before any work.
+    """
+    spec, lines = load_files(config), []
+    for table, name in spec.tables_of.items():
+        ablation, every = spec.ablations.get(table), 2 ** len(spec.datasets[name].modalities) - 1
+        subsets = len(ablation.subsets) if ablation else every
+        lines.append(
+            f"{spec.results}/tables/{table}.csv: {name}, {subsets} subsets, "
+            f"{len(spec.folds_of(table))} folds, rows {', '.join(spec.rows_of(table))}"
+        )
+    return lines
