@@ -24,9 +24,10 @@ LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
 
 .PHONY: learn demo test bench torture estimate check lock fuzz
 
+# --no-compile: modules are compiled when first imported, and most never are.
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
 demo: .venv/ready

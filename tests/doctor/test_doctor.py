@@ -222,8 +222,8 @@ def test_hours_come_from_finished_trainings_only(mine, tmp_path):
         write_json(models / f"fold1/{name}.json", {"training": {"segments_per_s": 0.5}})
     (models / "fold1/encoders/dp_neuronet/eog.safetensors").touch()
     (line,) = work.hours(config)
-    # Two trainings of the 160 steps of 32 windows that the demo takes at least
-    assert "3 trainings left; 2 of them 5.7 hours" in line.text
+    # Two trainings of the 110 steps of 32 windows that the demo takes at least
+    assert "3 trainings left; 2 of them 3.9 hours" in line.text
     assert "1 of unknown speed" in line.text
     epochs = {"epochs": 7, "least_steps": 0}
     (line,) = work.hours(mine(methods=["physiome", "handmade"], pretrain=epochs, train=epochs))
