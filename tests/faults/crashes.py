@@ -69,11 +69,11 @@ def at_step(number: int, deed: Callable[[], None]) -> Iterator[None]:
     steps = []
 
     class Disturbed(loop.Reporter):
-        def step(self, segments, loss, epoch):
+        def step(self, segments, loss, epoch, note=""):
             steps.append(1)
             if len(steps) == number:
                 deed()
-            super().step(segments, loss, epoch)
+            super().step(segments, loss, epoch, note)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "Reporter", Disturbed)

@@ -350,7 +350,7 @@ def test_variants_restore_nothing(restoration):
     assert set(method.weights) == {"intra", "contrast"}
     for seed in range(5):
         terms = method.loss(waves(), draws(seed))
-        assert set(terms) == {"intra", "contrast"}
+        assert set(terms) == {"intra", "contrast", "contrast_accuracy"}
         assert torch.isfinite(method.total(terms))
 
 
