@@ -43,9 +43,7 @@ def _start(version: Annotated[bool, typer.Option(help="print the version")] = Fa
     if version:
         print(__version__)
         raise typer.Exit
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
 
 @app.command()

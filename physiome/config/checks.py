@@ -113,13 +113,13 @@ def _check_methods(config: "Config") -> None:
         if name in ENCODERS:
             raise ConfigError(f"encoders.{name}: a modality encoder has this name already")
         lookup(ENCODERS, encoder.of, f"encoders.{name}.of")
+    encoders = {**ENCODERS, **{e: ENCODERS[v.of] for e, v in config.encoders.items()}}
     for name, variant in config.variants.items():
         if name in METHODS:
             raise ConfigError(f"variants.{name}: a method has this name already")
         lookup(METHODS, variant.of, f"variants.{name}.of")
         if variant.encoder is not None:
-            known_encoders = {**ENCODERS, **{e: ENCODERS[v.of] for e, v in config.encoders.items()}}
-            lookup(known_encoders, variant.encoder, f"variants.{name}.encoder")
+            lookup(encoders, variant.encoder, f"variants.{name}.encoder")
     for name in config.systems:
         lookup(METHODS, name, "systems")
     for name in config.methods:

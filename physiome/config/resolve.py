@@ -100,11 +100,10 @@ def resolve_encoder(config: "Config", name: str, dataset: str, fold: int | None)
 
 def resolve_pretrain(config: "Config", name: str, dataset: str, fold: int | None) -> TrainSpec:
     """The section `pretrain` as it is for a modality encoder or a variant of one."""
-    base, variant = section(config, "pretrain", dataset, fold), config.encoders.get(name)
-    if variant is None or not variant.pretrain:
-        return base
-    merged = deep_merge(base.plain(), variant.pretrain)
-    return _parsed(canonical_json(merged), f"encoders.{name}.pretrain", TrainSpec)
+    base, variant = _section(config, "pretrain", dataset, fold), config.encoders.get(name)
+    merged = deep_merge(base.plain(), variant.pretrain if variant else {})
+    spec = _parsed(canonical_json(merged), f"encoders.{name}.pretrain", TrainSpec)
+    return _shifted(config, spec)
 
 
 def _system(config: "Config", name: str, dataset: str, fold: int | None) -> dict[str, Any]:

@@ -153,8 +153,9 @@ class PhysioME(TokenFusion):
         self, fused: Sequence[dict[str, Tensor]], encoded: Mapping[str, Tensor],
         parts: Sequence[Part],
     ) -> Tensor:  # fmt: skip
-        for m, e in encoded.items():
-            self._restorer(m).note(e[:, 1:])
+        if "detach" not in self.spec.defects:  # in the public code restorers learn nothing at all
+            for m, e in encoded.items():
+                self._restorer(m).note(e[:, 1:])
         losses = []
         for m, source in join(fused, parts, "dropped").items():
             if not self.spec.restoration_gradient:

@@ -10,7 +10,7 @@ def run(settings: str, probes: list[Path], output: Path) -> None:
     """Write the settings, and where the scores lie below the folder of `output`.
 
     Args:
-        settings: of `Config.pair_settings`.
+        settings: of `physiome.config.pairs.pair_settings`.
         probes: per-window files of the probe step.
     """
     here = output.resolve().parent

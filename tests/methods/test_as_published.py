@@ -43,3 +43,11 @@ def test_the_published_pass_that_learns_drops_nothing_and_trains_every_modality_
         found = reached(method, method.total(method.loss(waves(), draws(seed))))
         assert {f"modality_tokens.{m}" for m in NAMES} <= found
         assert "mask_token" not in found
+
+
+def test_the_published_restorers_stay_as_they_were_made_mean_token_included():
+    for defects, moves in (((), True), (("detach",), False)):
+        method = physiome(defects=defects)
+        method.loss(waves(), draws())
+        method.after_step()
+        assert bool(method.restorers["b"].mean.any()) == moves

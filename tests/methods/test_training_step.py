@@ -107,7 +107,7 @@ def outcome(method, terms: dict[str, Tensor]) -> dict[str, Tensor]:
 def differing(cls: type, plain: Step, **changes: Callable) -> list[str]:
     """What differs between a step of the method and one of its plain twin, by name."""
     x = waves(B, "a")["a"].double()
-    method, twin = build(cls), None
+    method = build(cls)
     twin = deepcopy(method)
     found = outcome(method, method.loss({"a": x}, draws(3)))
     expected = outcome(twin, plain(twin, x, draws(3), **changes))

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from physiome.errors import ConfigError
 from physiome.reporting.counts import cell_counts
 from physiome.reporting.latex import escape, to_latex
-from physiome.reporting.paper import DROP, MEAN, paper_cells, paper_subset, require_titles
+from physiome.reporting.paper import DROP, MEAN, paper_cells, paper_subset
 from physiome.reporting.tables import (
     METRICS,
     ROBUSTNESS,
@@ -329,22 +328,3 @@ def test_special_characters_are_printable():
 
 
 # --- the paper's cells
-
-
-def test_paper_spelling_of_the_second_channel_is_the_data_sets():
-    assert "Pz-Oz" in set(paper_cells(1)["subset"])
-    assert paper_subset(["EEG Fpz-Cz", "EEG Pz-Cz", "EOG"]) == "Fpz-Cz+Pz-Oz+EOG"
-
-
-def test_every_published_table_is_there_once():
-    sizes = [len(paper_cells(number)) for number in range(1, 7)]
-    assert sizes == [126, 126, 36, 12, 18, 54]
-    for number in range(1, 7):
-        assert not paper_cells(number).duplicated(["method", "subset", "metric"]).any()
-
-
-def test_unknown_table_and_unknown_title_are_refused():
-    with pytest.raises(ConfigError, match="table 7"):
-        paper_cells(7)
-    with pytest.raises(ConfigError, match=r"'EOH'.*did you mean 'EOG'.*paper_table to null"):
-        require_titles(["EOH"], paper_cells(1))
