@@ -122,9 +122,12 @@ def _check_methods(config: "Config") -> None:
             lookup(encoders, variant.encoder, f"variants.{name}.encoder")
     for name in config.systems:
         lookup(METHODS, name, "systems")
-    for name in config.methods:
-        if name not in known:
-            raise ConfigError(f"methods: {name!r} does not exist - {nearest(name, known)}")
+    named = {"methods": config.methods}
+    named |= {f"datasets.{d}.methods": spec.methods or () for d, spec in config.datasets.items()}
+    for where, methods in named.items():
+        for name in methods:
+            if name not in known:
+                raise ConfigError(f"{where}: {name!r} does not exist - {nearest(name, known)}")
     for table, ablation in config.ablations.items():
         for name in ablation.rows:
             if name not in known:

@@ -173,6 +173,7 @@ class Dataset(Spec):
     classes: tuple[str, ...] = Field(min_length=2)
     window: Window
     labels: Labels
+    methods: tuple[str, ...] | None = None  # columns of its table; null: those of all data sets
     quality: Quality = Quality()
     incomplete_windows: Literal["keep", "drop"] = "keep"  # windows without all modalities
     strict_channels: bool = False  # a record without a wanted channel: error instead of missing

@@ -120,7 +120,8 @@ class Config(Spec):
     @property
     def all_methods(self) -> list[str]:
         """All methods and variants that some table shows, and those that they stand on."""
-        shown = [*self.methods, *(name for a in self.ablations.values() for name in a.rows)]
+        shown = [name for dataset in self.datasets for name in self.methods_of(dataset)]
+        shown += [name for a in self.ablations.values() for name in a.rows]
         found = list(dict.fromkeys(shown))
         for name in found:
             variant = self.variants.get(name)
@@ -128,6 +129,11 @@ class Config(Spec):
             if after is not None and after not in found:
                 found.append(after)
         return found
+
+    def methods_of(self, dataset: str) -> tuple[str, ...]:
+        """Columns of a data set's own table: methods or variants."""
+        own = self.datasets[dataset].methods
+        return self.methods if own is None else own
 
     def table_name(self, dataset: str) -> str:
         """`table1` for the data set of the paper's Table 1; otherwise the data set's own name."""
@@ -150,7 +156,7 @@ class Config(Spec):
         if table in self.ablations:
             return self.ablations[table].rows
         dataset = self.tables_of[table]
-        found = {m: self.resolve(m, dataset) for m in self.methods}
+        found = {m: self.resolve(m, dataset) for m in self.methods_of(dataset)}
         return {m: r.title for m, r in found.items() if self._applies(r, dataset)}
 
     def _applies(self, found: Resolved, dataset: str) -> bool:
@@ -164,7 +170,7 @@ class Config(Spec):
 
     def subsets_of(self, method: str, dataset: str) -> list[str] | None:
         """The subsets that some table shows of a method; None: all."""
-        if method in self.methods:
+        if method in self.methods_of(dataset):
             return None
         tables = [a for a in self.ablations.values() if a.dataset == dataset and method in a.rows]
         return sorted({subset for a in tables for subset in a.subsets}) or None

@@ -31,9 +31,9 @@ def run(
     spec = EmbedSettings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
+        from physiome.data.fold_windows import open_fold
         from physiome.evaluation.embed import embed_windows
         from physiome.evaluation.restoration import restoration_error
-        from physiome.training.job import open_fold
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labelled = store.table["label"].to_numpy() >= 0

@@ -36,8 +36,9 @@ def run(
     spec = Settings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
+        from physiome.data.fold_windows import open_fold
         from physiome.methods.build import build_encoder
-        from physiome.training.job import open_fold, train_to_file, watch
+        from physiome.training.job import train_to_file, watch
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         index = np.flatnonzero((roles == "pretrain") & store.having(modality))

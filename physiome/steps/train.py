@@ -50,8 +50,9 @@ def run(
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.data.batches import patterns
+        from physiome.data.fold_windows import open_fold
         from physiome.methods.build import build_method, fresh_stands
-        from physiome.training.job import open_fold, set_constants, train_to_file, watch
+        from physiome.training.job import set_constants, train_to_file, watch
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labels = store.table["label"].to_numpy(np.int64) if METHODS[spec.base].labels else None

@@ -16,9 +16,7 @@ import torch
 from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
 from physiome.data.batches import Batch
-from physiome.data.roles import read_fold, roles_of
 from physiome.data.windows import WindowStore
-from physiome.errors import DataError
 from physiome.files import atomic_path, digest
 from physiome.methods.base import Method
 from physiome.provenance import code
@@ -30,27 +28,6 @@ from physiome.training.runtime import peak_rss_bytes
 log = logging.getLogger(__name__)
 
 SAMPLE = 1024  # windows that input statistics of images are taken from
-
-
-def open_fold(
-    shards: Sequence[Path], modalities: Sequence[str], folds: Path, fold: int
-) -> tuple[WindowStore, np.ndarray]:
-    """The windows of all shards, and each window's role in the fold.
-
-    Raises:
-        DataError: if a subject of the fold has no window, so that folds and shards do not match.
-    """
-    store = WindowStore(shards, modalities)
-    subjects = read_fold(folds, fold)
-    known = set(store.table["subject"])
-    for role, names in subjects.items():
-        for subject in names:
-            if subject not in known:
-                raise DataError(
-                    f"subject {subject} ({role}) has no windows in the shards", where=folds,
-                    do="delete the folds file and run again",
-                )  # fmt: skip
-    return store, roles_of(store.table, subjects)
 
 
 def train_to_file(

@@ -20,7 +20,6 @@ from physiome.errors import PhysioError
 from physiome.methods.base import Method
 from physiome.subsets import subset_name
 from physiome.training.contrasts import contrast_terms
-from physiome.training.quick_probe import effective_rank, probe_scores, spread_sample
 from physiome.training.verdict import Look, verdict
 
 RECENT = 50  # last steps that a contrast is averaged over before it is judged
@@ -126,6 +125,8 @@ class Monitor:
 
     def _read(self, rows: np.ndarray, total: int, modalities: tuple[str, ...]) -> Sample:
         """Some of the windows at `rows`; without those that training itself would refuse."""
+        from physiome.training.quick_probe import spread_sample  # scikit-learn: slow to import
+
         rows = rows[spread_sample(*self._who(rows), total)]
         signals = self.store.read(rows, modalities)
         sound = np.all([np.isfinite(x).all(axis=1) for x in signals.values()], axis=0)
@@ -135,6 +136,8 @@ class Monitor:
     def _measure(self, method: Method) -> Look | None:
         if self.sample is None:
             return None
+        from physiome.training.quick_probe import effective_rank, probe_scores
+
         started = time.monotonic()
         x = self._embed(method, self.sample)
         found: Look = dict.fromkeys(("effective_rank", "feature_variance"))

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from physiome.config.folds import FoldSpec
+from physiome.data.fold_windows import open_fold
 from physiome.data.shards import window_columns, write_shard
 from physiome.errors import DataError
 from physiome.files import canonical_json, write_json
 from physiome.steps import embed, folds, pretrain, train
-from physiome.training.job import open_fold
 
 TRAINING = {"epochs": 1, "batch": 4, "learning_rate": 1.0e-3}
 MODEL = {
