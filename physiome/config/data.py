@@ -210,10 +210,9 @@ class Dataset(Spec):
         return self
 
     def shard_settings(self) -> dict[str, Any]:
-        """What sharding depends on: everything but titles, download details and limits."""
-        settings = self.model_dump(
-            mode="json", exclude={"title", "paper_table", "source", "batches", "max_left_out"}
-        )
+        """What sharding depends on: not titles, download details, limits, or what is made of it."""
+        apart = {"title", "paper_table", "source", "batches", "methods", "max_left_out"}
+        settings = self.model_dump(mode="json", exclude=apart)
         for modality in settings["modalities"].values():
             del modality["title"]
         if not settings["labels"].get("dense"):

@@ -42,6 +42,7 @@ TABLE = {
     "datasets.*.source.track_list": ("tracks.csv", "records"),
     "datasets.*.source.case_list": ("cases.csv", "records"),
     "datasets.*.source.max_cases": (10, "records"),
+    "datasets.*.methods": (["physiome", "majority"], "table figures intervals"),
     "datasets.*.batches": (3, ""),  # it changes which jobs there are
     "datasets.*.modalities.*.channel": ("Other", "records shard"),
     "datasets.*.modalities.*.unit": ("V", "shard"),
