@@ -28,6 +28,7 @@ from physiome.training.checkpoint import ResumeState
 from physiome.training.contrasts import chance_terms, summary_line
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter
+from physiome.training.standstill import fingerprint, require_change, require_gradient
 from physiome.training.verdict import Look
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def fit(
         monitor: looks at the weights now and then; None: nothing does.
 
     Raises:
-        TrainingError: for a loss that is not finite, or when memory runs out.
+        TrainingError: for a loss that is not finite or trains nothing, or when memory runs out.
         Interrupted: after SIGTERM or Ctrl-C, with the state saved.
     """
     run = _Run(method, store, groups, spec, device, resume, labels, monitor)
@@ -99,6 +100,8 @@ class _Run:
             raise TrainingError("too few windows to train on", why="a batch needs at least two")
         self.asked_epochs, self.spec = spec.epochs, spec.lasting(self.per_epoch)
         self.step, self.last_terms = 0, {}
+        self.first = fingerprint(self.trained)  # before anything resumed is loaded
+        self.name = f"{type(method).__module__}.{type(method).__name__}"
         self.metrics_bytes = 0
 
     def go(self, title: str, save_every_s: float) -> Summary:
@@ -142,6 +145,8 @@ class _Run:
                 if asked:
                     raise Interrupted(asked[0], self.step)
         reporter.close()
+        if total:
+            require_change(self.trained, self.first, self.name)
         return self._summary(time.monotonic() - started, reporter.rate)
 
     def _train_step(self, epoch: int, batch: Batch, signals: dict) -> dict[str, float]:
@@ -169,6 +174,8 @@ class _Run:
                 do=_less_memory(spec) + "; saved progress is kept",
             ) from None  # fmt: skip
         self._check_finite(logged, batch, signals)
+        if self.step == 0:
+            require_gradient(self.trained, logged, self.name)
         if spec.clip_norm is not None:
             norms = [
                 float(clip_grad_norm_(group, spec.clip_norm)) for group in self.method.groups()

@@ -1,0 +1,50 @@
+"""A training that trains nothing is an error: its row in the tables would look like any other."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from physiome.errors import TrainingError
+
+
+def fingerprint(parameters: Sequence[nn.Parameter]) -> str:
+    """Equal for equal weights, bit by bit."""
+    found = hashlib.blake2b(digest_size=16)
+    for p in parameters:
+        found.update(p.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def require_gradient(
+    parameters: Sequence[nn.Parameter], terms: Mapping[str, float | Tensor], where: str
+) -> None:
+    """Refuse a step in which no weight gets a gradient.
+
+    Raises:
+        TrainingError: naming the terms of the loss.
+    """
+    if not any(p.grad is not None and bool(p.grad.any()) for p in parameters):
+        found = ", ".join(f"{name} {float(value):.4g}" for name, value in terms.items())
+        raise TrainingError(
+            "no weight gets a gradient from the loss", where=where, why=found,
+            do="compute the loss from the method's parameters, without detach() or no_grad()",
+        )  # fmt: skip
+
+
+def require_change(parameters: Sequence[nn.Parameter], first: str, where: str) -> None:
+    """Refuse weights that are, after all steps, bit by bit what they were before the first.
+
+    Args:
+        first: their fingerprint then.
+
+    Raises:
+        TrainingError: they are.
+    """
+    if fingerprint(parameters) == first:
+        raise TrainingError(
+            "training changed no weight", where=where,
+            why="the weights equal those before the first step",
+            do="raise the learning rate; for untrained weights ask for zero epochs",
+        )  # fmt: skip
