@@ -12,7 +12,7 @@ from physiome.data import signals
 from physiome.data.plan import Plan
 from physiome.data.propose import candidates, kind_of
 from physiome.data.quality import Marks, mark
-from physiome.data.recording import Channel, Reader
+from physiome.data.recording import UNCALIBRATED, Channel, Reader
 from physiome.errors import DataError, nearest
 
 
@@ -98,6 +98,13 @@ def prepare_channel(
             f"channel {channel.name!r} is in {channel.unit}", where=reader.path,
             why=f"{modality.unit} is wanted",
             do="name another channel, or set the modality's unit to '' to take values as they are",
+        )  # fmt: skip
+    if channel.unit == UNCALIBRATED and modality.unit:
+        raise DataError(
+            f"channel {channel.name!r} is not calibrated", where=reader.path,
+            why=f"its header gives no gain; {modality.unit} is wanted",
+            do="write the gain into the header, or set the modality's unit to '' to take values "
+            "as they are",
         )  # fmt: skip
     first_s = float(plan.onsets_s[0])
     # Whole seconds of lead keep the windows on the grid of samples.

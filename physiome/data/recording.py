@@ -30,6 +30,9 @@ class RawRecord:
         return dict(vars(self))
 
 
+UNCALIBRATED = "uncalibrated"  # the unit of values that a file gives no gain for
+
+
 @dataclass(frozen=True)
 class Channel:
     """One channel or track of a file, by its own name."""

@@ -164,3 +164,30 @@ def test_a_file_without_annotations_has_none_to_read(tmp_path):
     write(tmp_path / "a.edf")
     with pytest.raises(DataError, match="no annotations"):
         read_annotations(tmp_path / "a.edf")
+
+
+def interrupted(path, flag, gap_s=300):
+    """The same file with a gap behind ten seconds, that only its time-keeping tells of."""
+    write(path, annotations=[edfio.EdfAnnotation(1.0, None, "lights off")])
+    content = path.read_bytes()
+    for second in range(10, 20):
+        kept = b"+%d\x14\x14\x00" % second
+        assert content.count(kept + b"\x00") == 1
+        content = content.replace(kept + b"\x00", b"+%d\x14\x14\x00" % (second + gap_s))
+    path.write_bytes(content[:192] + flag.ljust(5) + content[197:])
+
+
+@pytest.mark.parametrize("flag", [b"EDF+C", b"edf+d", b""])
+def test_a_gap_is_found_whatever_the_flag_says(tmp_path, flag):
+    interrupted(tmp_path / "a.edf", flag)
+    with pytest.raises(DataError, match=r"interrupted - data record 11 begins at 310 s, not at 10"):
+        open_reader(tmp_path / "a.edf")
+
+
+def test_records_that_begin_a_little_late_are_no_gap(tmp_path):
+    path = tmp_path / "a.edf"
+    write(path, annotations=[edfio.EdfAnnotation(1.0, None, "lights off")])
+    content = path.read_bytes().replace(b"+11\x14\x14\x00\x00\x00\x00", b"+11.02\x14\x14\x00")
+    path.write_bytes(content)
+    assert b"+11.02" in content
+    assert open_reader(path).duration_s == 20

@@ -5,6 +5,7 @@ import pytest
 import wfdb
 
 from physiome.data.formats import open_reader
+from physiome.data.recording import UNCALIBRATED
 from physiome.errors import DataError
 
 NAME = "a123l"
@@ -134,3 +135,35 @@ def test_it_is_noted_if_the_header_gives_no_checksum(record):
         "the header gives no checksum of signal 0, signal 1, signal 2, signal 3"
     ]
     assert len(reader.read("signal 3")) == 82500
+
+
+def uncalibrated(record, gain):
+    """The record with the gain of its pressure rewritten."""
+    text = record.read_text()
+    old = next(line.split()[2] for line in text.splitlines() if line.endswith(" ABP"))
+    record.write_text(text.replace(old, gain))
+    return open_reader(record)
+
+
+@pytest.mark.parametrize("gain", ["0", "0/mmHg", "0.0(12)/mmHg", "-0e3/mmHg"])
+def test_a_gain_of_zero_is_no_calibration(record, gain):
+    channels = uncalibrated(record, gain).channels()
+    assert channels["ABP"].unit == UNCALIBRATED
+    assert channels["II"].unit == "mV"
+
+
+def test_an_absent_gain_is_no_calibration(tmp_path):
+    (tmp_path / "r.hea").write_text("# a comment\n\nr 1 100 50\nr.dat 16\n")
+    np.zeros(50, "<i2").tofile(tmp_path / "r.dat")
+    assert [c.unit for c in open_reader(tmp_path / "r.hea").channels().values()] == [UNCALIBRATED]
+
+
+@pytest.mark.parametrize("gain", ["45.76(-10)/mmHg", "1e2/mmHg", ".5/mmHg", "-3/mmHg"])
+def test_any_other_gain_is_one(record, gain):
+    assert uncalibrated(record, gain).channels()["ABP"].unit == "mmHg"
+
+
+def test_a_skewed_record_is_refused(record):
+    record.write_text(record.read_text().replace("16+24 ", "16:2500+24 ", 1))
+    with pytest.raises(DataError, match=r"shifted against each other.*skew of II"):
+        open_reader(record)

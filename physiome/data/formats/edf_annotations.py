@@ -16,6 +16,7 @@ from physiome.errors import DataError
 # One list (Kemp & Olivan 2003, section 2.2.2): onset, perhaps duration, texts, end. No text holds
 # the bytes 0, 20 or 21, so that one pass decides.
 NUMBER = rb"[0-9]{1,18}(?:\.[0-9]{0,18})?"  # a longer one is a time beyond any calendar
+DRIFT_S = 0.05  # that data records may begin late or early by: no label moves a window for it
 LIST = re.compile(rb"([+-]%b)(?:\x15(%b))?\x14((?:[^\x00\x14\x15]*\x14)+)\x00" % (NUMBER, NUMBER))
 
 
@@ -25,19 +26,33 @@ def list_annotations(path: str | Path, header: EdfHeader) -> list[Annotation]:
     Texts are UTF-8; one that is not is taken for LATIN-1, which older programs write.
 
     Raises:
-        DataError: an annotation signal holds something else than whole lists; naming the first
-            data record where it does.
+        DataError: naming the first data record where an annotation signal holds something else
+            than whole lists, or that does not follow the one before it at once.
     """
-    found, begin_s = [], None
-    for onset_s, duration_s, texts in _lists(path, header):
+    found, begin_s, timed = [], None, -1
+    for record, onset_s, duration_s, texts in _lists(path, header):
         if begin_s is None:  # the first list says when its data record begins
             begin_s = 0.0 if texts[0] else onset_s
+        if record > timed and not texts[0]:  # so does the first of every other data record
+            _check_time(path, header, record, onset_s - begin_s)
+            timed = record
         found += [Annotation(onset_s - begin_s, duration_s, _decoded(t)) for t in texts if t]
     return sorted(found, key=lambda a: a.onset_s)
 
 
-def _lists(path: str | Path, header: EdfHeader) -> Iterator[tuple[float, float, list[bytes]]]:
-    """Onset and duration in seconds, and texts, of every list; an empty text keeps the time."""
+def _check_time(path: str | Path, header: EdfHeader, record: int, begin_s: float) -> None:
+    """A file that was interrupted says so here, whatever its header is called."""
+    due_s = record * header.record_s
+    if any(s.label != ANNOTATIONS for s in header.signals) and abs(begin_s - due_s) > DRIFT_S:
+        raise DataError(
+            "the recording is interrupted", where=path,
+            why=f"data record {record + 1} begins at {begin_s:g} s, not at {due_s:g} s",
+            do="write its parts to files of their own, or fill the gap with missing samples",
+        )  # fmt: skip
+
+
+def _lists(path: str | Path, header: EdfHeader) -> Iterator[tuple[int, float, float, list[bytes]]]:
+    """Data record, onset and duration in seconds, texts of each list; an empty text keeps time."""
     places, width = [], 0
     for signal in header.signals:
         if signal.label == ANNOTATIONS:
@@ -50,7 +65,8 @@ def _lists(path: str | Path, header: EdfHeader) -> Iterator[tuple[float, float, 
         for record in range(header.records):
             for place, length in places:
                 file.seek(first + record * width + place)
-                yield from _lists_of(path, record, file.read(length))
+                for found in _lists_of(path, record, file.read(length)):
+                    yield record, *found
 
 
 def _lists_of(

@@ -10,7 +10,7 @@ import numpy as np
 import wfdb
 
 from physiome.data.formats.complaints import refuse_complaints
-from physiome.data.recording import Channel
+from physiome.data.recording import UNCALIBRATED, Channel
 from physiome.errors import DataError, nearest
 
 FETCH = "fetch the record again"
@@ -40,6 +40,10 @@ class WfdbReader:
         self.start: float | None = (
             moment.replace(tzinfo=datetime.UTC).timestamp() if moment else None
         )
+        self._units = [
+            unit if calibrated else UNCALIBRATED
+            for unit, calibrated in zip(self._header.units, _calibrated(self.path), strict=True)
+        ]
         self.files = (self.path, *_check_files(self.path, self._header))
         unchecked = [n for n, p in self._places.items() if self._header.checksum[p] is None]
         if unchecked:
@@ -48,7 +52,7 @@ class WfdbReader:
     def channels(self) -> dict[str, Channel]:
         """Signals by the name (description) in the header."""
         return {
-            name: Channel(name, self._rates[place], self._header.units[place], self.duration_s)
+            name: Channel(name, self._rates[place], self._units[place], self.duration_s)
             for name, place in self._places.items()
         }
 
@@ -111,7 +115,25 @@ def _read_header(path: Path) -> Any:
     _check_counts(path, header)
     if any(part is None for part in (*header.file_name, *header.fmt)):
         raise DataError("WFDB header names too few signals", where=path, do=FETCH)
+    if skewed := [n for n, skew in zip(header.sig_name, header.skew, strict=True) if skew]:
+        raise DataError(
+            "signals of this record are shifted against each other", where=path,
+            why=f"skew of {', '.join(map(str, skewed))}",
+            do="write the record anew with its signals aligned",
+        )  # fmt: skip
     return header
+
+
+def _calibrated(path: Path) -> list[bool]:
+    """Whether each signal has a gain. Without one, or with 0, `wfdb` takes 200 per unit."""
+    lines = [line.strip() for line in path.read_text("latin-1").splitlines()]
+    record, *signals = [line for line in lines if line and not line.startswith("#")]
+    found = []
+    for line in signals[: int(record.split()[1])]:
+        stated = [*line.split(), "", "", ""][2]  # as in 45.76(-10)/mmHg
+        gain = re.match(r"[-+.\d]+(?:[eE][-+]?\d+)?", stated)
+        found.append(gain is not None and float(gain[0]) != 0)
+    return found
 
 
 def _check_counts(path: Path, header: Any) -> None:
