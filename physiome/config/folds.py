@@ -16,6 +16,7 @@ class FoldSpec(Spec):
     use: int | None = Field(default=None, ge=1)  # run only the first `use` folds; null: all
     seed: int = 0
     train_share: OpenShare = 0.2
+    similar_names_differ: bool = False  # `S01` and `s1` are two people
     allow_missing_classes: bool = False  # go on where a labelled or test subset lacks a class
 
     @property

@@ -11,6 +11,7 @@ from physiome.config.base import Spec
 from physiome.config.folds import FoldSpec
 from physiome.data.coverage import held_classes, shortfalls
 from physiome.data.folds import label_counts, make_folds
+from physiome.data.persons import require_persons
 from physiome.data.shards import read_manifest, read_windows, require_settings
 from physiome.errors import DataError
 from physiome.files import atomic_path, write_json
@@ -36,7 +37,8 @@ def run(
         shard_settings: what the shards must have been written with, as JSON; None: anything.
 
     Raises:
-        DataError: if too many records were left out, or subjects or classes do not suffice.
+        DataError: if too many records were left out, subjects or classes do not suffice, or one
+            person has two names.
     """
     spec = Settings.parse_text(settings)
     require_settings(shards, shard_settings)
@@ -48,13 +50,16 @@ def run(
     windows = read_windows(shards)
     if windows.empty:
         raise DataError("no record has a usable window", where=records, do="see its column reason")
+    same = require_persons(windows, spec.folds.similar_names_differ)
+    for note in same:
+        log.warning("%s", note)
     folds = make_folds(windows, spec.folds, list(spec.classes))
     counts = Counter(windows["label"].map(lambda code: spec.classes[code] if code >= 0 else "none"))
     facts = {"classes": dict(sorted(counts.items())), "windows": len(windows)}
     notes = list(map(str, shortfalls(folds, held_classes(label_counts(windows), spec.classes))))
     for note in notes:
         log.warning("%s; two were wished for", note)
-    write_json(output, {"settings": spec.plain(), **facts, "folds": folds, "notes": notes})
+    write_json(output, {"settings": spec.plain(), **facts, "folds": folds, "notes": [*same, *notes]})
     log.info("folds=%d subjects=%d %s", len(folds), windows["subject"].nunique(), facts)
 
 

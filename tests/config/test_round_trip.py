@@ -77,7 +77,7 @@ probe = st.builds(
 )
 fold = st.builds(
     FoldSpec, count=st.integers(2, 50), use=st.none() | COUNTS, seed=SEEDS,
-    train_share=OPEN, allow_missing_classes=st.booleans(),
+    train_share=OPEN, similar_names_differ=st.booleans(), allow_missing_classes=st.booleans(),
 )  # fmt: skip
 window = st.builds(Window, length_s=POSITIVE, rate_hz=POSITIVE, lowpass_hz=st.none() | POSITIVE)
 SPECS = training() | encoder() | fusion() | probe | fold | window

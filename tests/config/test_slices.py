@@ -66,6 +66,7 @@ TABLE = {
     "folds.use": (2, ""),
     "folds.count": (6, "folds"),
     "folds.seed": (1, "folds"),
+    "folds.similar_names_differ": (True, "folds"),
     "folds.allow_missing_classes": (True, "folds"),
     "folds.*": (0.5, "folds"),
     "encoder.name": ("neuronet", SYSTEM),  # pretraining has a slice per encoder

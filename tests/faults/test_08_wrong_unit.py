@@ -21,7 +21,7 @@ def done(tmp_path_factory):
         write(folder / f"{name}.edf", {EEG: noise(5), EOG: noise(6)}, scale=scale)
     write(folder / f"{ONE}.edf", {EEG: noise(5) / 1e3, EOG: noise(6)})
     dead = (noise(5) / 30).round() / 50  # a few steps of a converter
-    write(folder / f"{DEAD}.edf", {EEG: dead, EOG: noise(6)})
+    write(folder / f"{DEAD}.edf", {EEG: dead, EOG: noise(7)})
     list_records(folder)
     return to_shard(dataset(folder), folder, out), out
 
