@@ -59,7 +59,8 @@ def run(
     notes = list(map(str, shortfalls(folds, held_classes(label_counts(windows), spec.classes))))
     for note in notes:
         log.warning("%s; two were wished for", note)
-    write_json(output, {"settings": spec.plain(), **facts, "folds": folds, "notes": [*same, *notes]})
+    found = {"folds": folds, "notes": [*same, *notes]}
+    write_json(output, {"settings": spec.plain(), **facts, **found})
     log.info("folds=%d subjects=%d %s", len(folds), windows["subject"].nunique(), facts)
 
 
