@@ -230,9 +230,10 @@ def learn(
 
 @app.command()
 def costs(
-    settings: Settings, manifests: Manifests, output: File, benchmark: Benchmarks = []  # noqa: B006
+    settings: Settings, output: File,
+    manifests: Manifests = [], benchmark: Benchmarks = [],  # noqa: B006
 ) -> None:  # fmt: skip
-    """Size, time and memory of every method's training."""
+    """Size, time and memory of every method's training; of rows without weights nothing."""
     from physiome.steps import costs as step
 
     step.run(settings, manifests, output, benchmark)

@@ -2,7 +2,9 @@ import json
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from physiome.cli import app
 from physiome.errors import DataError
 from physiome.files import write_json
 from physiome.steps import costs
@@ -87,3 +89,10 @@ def test_files_that_do_not_pair_up_are_refused(tmp_path, manifest):
     with pytest.raises(DataError, match="occurs twice"):
         table(tmp_path, [manifest()] * 2)
     assert not (tmp_path / "c.csv").exists()
+
+
+def test_a_table_of_controls_alone_has_rows_without_costs(tmp_path):
+    output = tmp_path / "c.csv"
+    words = ["costs", "--settings", json.dumps(SETTINGS), "--output", str(output)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert pd.read_csv(output)["folds"].tolist() == [0, 0]
