@@ -144,7 +144,7 @@ def test_shards_are_compared_with_their_manifests_and_with_the_configuration(min
     assert levels(stored.shards(config, "sleep_edf")) == ["ok"]
     assert amounts.windows(config, "sleep_edf") == amounts.Amount(6.0, "counted")
     assert amounts.shard_bytes(config, "sleep_edf").value == 0
-    changed = mine(datasets={"sleep_edf": {"window": {"lowpass_hz": 30.0}}})
+    changed = mine(datasets={"sleep_edf": {"window": {"lowpass_hz": 15.0}}})
     assert levels(stored.shards(changed, "sleep_edf")) == ["warn"]
     with open(folder / "batch1/eog.npy", "ab") as file:
         file.write(b"x")

@@ -24,10 +24,10 @@ REPORTED = {
 TRAINED = {**REPORTED, "train": 1, "embed": 1, "probe": 1}
 CHANGES = {
     "filter": (
-        {"datasets": {"sleep_edf": {"window": {"lowpass_hz": 30.0}}}},
+        {"datasets": {"sleep_edf": {"window": {"lowpass_hz": 15.0}}}},
         {**TRAINED, "shard": 1, "folds": 1, "pretrain": 3, "embed": 2, "probe": 2},
     ),
-    "learning rate": ({"train": {"learning_rate": 5.0e-4}}, TRAINED),
+    "learning rate": ({"train": {"learning_rate": 3.0e-4}}, TRAINED),
     "rounding of tables": ({"tables": {"decimals": 1}}, {"table": 1, "all": 1}),
 }
 MINE = {

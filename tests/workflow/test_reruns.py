@@ -255,7 +255,7 @@ def test_a_change_of_configuration_plans_what_it_can_change(finished, tmp_path, 
 
 
 def test_an_override_of_one_fold_reruns_that_fold_and_what_reads_it(tree):
-    changes = {"overrides": {"sleep_edf/2": {"train": {"learning_rate": 5.0e-4}}}}
+    changes = {"overrides": {"sleep_edf/2": {"train": {"learning_rate": 3.0e-4}}}}
     expected = {**TRAINED, "train": 1, "embed": 1, "probe": 1}
     assert plan(tree, changes) == expected
     folders = ("records", "raw", "shards", "folds", "models", "embeddings", "scores")
