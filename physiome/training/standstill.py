@@ -13,7 +13,8 @@ def fingerprint(parameters: Sequence[nn.Parameter]) -> str:
     """Equal for equal weights, bit by bit."""
     found = hashlib.blake2b(digest_size=16)
     for p in parameters:
-        found.update(p.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        raw = p.detach().cpu().contiguous().flatten().view(torch.uint8)
+        found.update(raw.numpy().tobytes())
     return found.hexdigest()
 
 
