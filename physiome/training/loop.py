@@ -100,7 +100,7 @@ class _Run:
             raise TrainingError("too few windows to train on", why="a batch needs at least two")
         self.asked_epochs, self.spec = spec.epochs, spec.lasting(self.per_epoch)
         self.step, self.last_terms = 0, {}
-        self.first = fingerprint(self.trained)  # before anything resumed is loaded
+        self.first_weights = fingerprint(self.trained)  # before anything resumed is loaded
         self.name = f"{type(method).__module__}.{type(method).__name__}"
         self.metrics_bytes = 0
 
@@ -146,7 +146,7 @@ class _Run:
                     raise Interrupted(asked[0], self.step)
         reporter.close()
         if total:
-            require_change(self.trained, self.first, self.name)
+            require_change(self.trained, self.first_weights, self.name)
         return self._summary(time.monotonic() - started, reporter.rate)
 
     def _train_step(self, epoch: int, batch: Batch, signals: dict) -> dict[str, float]:

@@ -131,7 +131,7 @@ def _calibrated(path: Path) -> list[bool]:
     found = []
     for line in signals[: int(record.split()[1])]:
         stated = [*line.split(), "", "", ""][2]  # as in 45.76(-10)/mmHg
-        gain = re.match(r"[-+.\d]+(?:[eE][-+]?\d+)?", stated)
+        gain = re.match(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", stated)
         found.append(gain is not None and float(gain[0]) != 0)
     return found
 
