@@ -12,6 +12,8 @@
 
 PYTHON ?= python3.11
 SHELL := /bin/bash
+# Without the compiled modules every one of a hundred jobs would compile torch anew: four seconds.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 DEMO := --configfile workflow/overlays/demo.yaml
 
