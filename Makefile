@@ -15,6 +15,7 @@ SHELL := /bin/bash
 # Without the compiled modules every one of a hundred jobs would compile torch anew: four seconds.
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+WARM := python -m physiome.warm  # many small jobs: do not start Python anew for each
 DEMO := --configfile workflow/overlays/demo.yaml
 
 LEARN_DATA ?= ../shared/data
@@ -33,7 +34,7 @@ LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
 	touch $@
 
 demo: .venv/ready
-	snakemake $(DEMO) --quiet rules --scheduler greedy
+	$(WARM) snakemake $(DEMO) --quiet rules --scheduler greedy
 	snakemake $(DEMO) --report results/demo/report.html --quiet all
 	@python -m physiome show results/demo/tables/table{1,2,3,4,5,6}.csv
 	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}\n'
@@ -46,7 +47,7 @@ learn: .venv/ready
 	@for data in $(PIECES); do \
 	  for seed in $(SEEDS); do \
 	    run=$(LEARN)/$$data/seed$$seed; \
-	    snakemake $$run/pairs.json --quiet rules --scheduler greedy --keep-going --configfile \
+	    $(WARM) snakemake $$run/pairs.json --quiet rules --scheduler greedy --keep-going --configfile \
 	      workflow/overlays/learn.yaml workflow/overlays/learn-$$data.yaml \
 	      $(LEARN_OVERLAYS:%=workflow/overlays/learn-%.yaml) \
 	      --config seed=$$seed results=$$run data_folder=$(LEARN_DATA) || exit; \

@@ -1,5 +1,13 @@
 """`python -m physiome`."""
 
-from physiome.cli import main
+import sys
+
+from physiome import warm
+
+status = warm.ask()
+if status is not None:
+    sys.exit(status)
+
+from physiome.cli import main  # noqa: E402
 
 main()
