@@ -80,7 +80,7 @@ def serve(listener: socket.socket) -> None:
 def _keep(client: socket.socket) -> int:
     """Fork the job a client asks for and tell the client how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _, files, *_ = socket.recv_fds(client, 1, 3)
+    files = socket.recv_fds(client, 1, 3, 0)[1]
     call = b""
     while not call.endswith(b"\0"):
         piece = client.recv(1 << 16)
@@ -90,7 +90,8 @@ def _keep(client: socket.socket) -> int:
     job = os.fork()
     if job == 0:
         client.close()
-        _become(*json.loads(call[:-1]), files)
+        arguments, folder, environment = json.loads(call[:-1])
+        _become(arguments, folder, environment, files)
     ended = os.pidfd_open(job)
     watched = [ended, client]
     while ended not in (ready := select.select(watched, [], [])[0]):
