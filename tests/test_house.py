@@ -31,7 +31,8 @@ MAY = {
     "steps": GROUND | {"data", "methods", "training", "evaluation", "reporting", "doctor"},
     "predict": GROUND | {"data", "methods", "training", "evaluation", "reporting"},
     "cli": {"errors", "files", "config", "registry", "steps", "predict", "reporting"},
-    "__main__": {"cli"},
+    "warm": {"cli"},
+    "__main__": {"cli", "warm"},
     "__init__": set(),
 }
 # heavy libraries a layer must do without: it is imported where they are not needed
@@ -40,6 +41,7 @@ WITHOUT = {
     "registry": {"torch", "numpy", "pandas"},
     "provenance": {"torch", "numpy", "pandas"},
     "cli": {"torch", "numpy", "pandas", "sklearn"},
+    "warm": {"torch", "numpy", "pandas", "sklearn", "typer"},
     "data": {"torch"},
     "reporting": {"torch", "sklearn", "mne"},
 }
