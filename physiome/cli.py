@@ -56,7 +56,8 @@ def records(settings: Settings, output: File, transfer: Transfer = "{}") -> None
 
 @app.command()
 def fetch(
-    settings: Settings, records: File, batch: Number, batches: Number, output: File,
+    settings: Settings, batch: Number, batches: Number, output: File,
+    records: Annotated[Path | None, typer.Option(help="the list; default: list them now")] = None,
     transfer: Transfer = "{}",
 ) -> None:  # fmt: skip
     """Make sure the raw files of one batch of records are there and whole."""

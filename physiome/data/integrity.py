@@ -24,13 +24,20 @@ def with_digests(record: RawRecord) -> RawRecord:
     if record.problem is not None:
         return record
     try:
-        sums = {str(path): file_digest(path) for path in _files_of(record)}
+        states = states_of(record)  # first: of a file written to meanwhile, the state differs
+        sums = {path: file_digest(path) for path in states}
     except OSError as error:
         return replace(record, problem=f"file cannot be read - {error}")
-    return replace(record, sha256=sums)
+    return replace(record, sha256=sums, states=states)
 
 
-def check_unaltered(record: RawRecord, raw_json: object = "the JSON of its batch") -> None:
+def states_of(record: RawRecord) -> dict[str, list[int]]:
+    """Path -> bytes and time of the last change in ns, of every file of the record."""
+    found = {path: path.stat() for path in _files_of(record)}
+    return {str(path): [now.st_size, now.st_mtime_ns] for path, now in found.items()}
+
+
+def check_unaltered(record: RawRecord, raw_json: object = "(the JSON of its batch)") -> None:
     """Compare the record's files with the sums noted for them. Without noted sums: no check.
 
     Args:
@@ -47,8 +54,8 @@ def check_unaltered(record: RawRecord, raw_json: object = "the JSON of its batch
                 + ("is missing" if found is None else "was altered after it was fetched"),
                 where=path,
                 why=f"sha256 {noted} expected" + (f", {found} found" if found else ""),
-                do=f"to fetch it anew, delete it and {raw_json}; to accept the change, delete only "
-                "the latter; then run again",
+                do=f"run the same command with --forcerun {raw_json} to accept the change; delete "
+                "the file before, to fetch it anew",
             )
 
 

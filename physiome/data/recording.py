@@ -24,6 +24,7 @@ class RawRecord:
     columns: dict[str, str] = field(default_factory=dict)  # further columns of the records table
     problem: str | None = None  # why the files cannot be used; None: they can
     sha256: dict[str, str] = field(default_factory=dict)  # path -> sum, as the fetch step saw it
+    states: dict[str, list[int]] = field(default_factory=dict)  # path -> bytes, time in ns, then
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON data."""

@@ -30,7 +30,7 @@ class Recordings:
             DataError: if the folder or the table is missing, a column is missing, a record is
                 listed twice or has no subject, or an id or path could leave the folder.
         """
-        table = self._table()
+        table = self.table()
         rows, seen = [], set()
         for listed in read_rows(table, ("record", "subject")):
             record = check_id(listed["record"], table)
@@ -47,14 +47,17 @@ class Recordings:
             row = {"signals": check_inside(listed.pop("path", ""), table), "annotations": ""}
             check_inside(listed.get("annotations", ""), table)
             rows.append(row | listed)
+        if not rows:
+            raise DataError("no record is listed", where=table)
         return sorted(rows, key=lambda row: row["record"])
 
     def fill(self, rows: Iterable[Row]) -> list[RawRecord]:
         """Find the files; a record whose files are not there gets a problem."""
-        self._table()
+        self.table()
         return fill_each([dict(row) for row in rows], self.folder, self._look)
 
-    def _table(self) -> Path:
+    def table(self) -> Path:
+        """The user's table of records; DataError if it, or the folder, is not there."""
         if not self.folder.is_dir():
             raise DataError("folder is not there", where=self.folder, do="correct source.folder")
         table = self.folder / check_inside(self.spec.records, "source.records")

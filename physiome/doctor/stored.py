@@ -6,6 +6,7 @@ from pathlib import Path
 from physiome.config.agreement import differences
 from physiome.config.tree import Config
 from physiome.data.integrity import altered_files
+from physiome.data.own_files import changed_records
 from physiome.data.shards import MANIFEST, read_manifest
 from physiome.doctor.line import Line
 from physiome.errors import PhysioError
@@ -55,8 +56,11 @@ def raw(config: Config, dataset: str, verify: bool) -> Iterator[Line]:
     except (PhysioError, OSError) as error:
         yield Line("FAIL", "raw files", str(error))
         return
+    own = config.datasets[dataset].source.kind == "recordings"
     for text, path in wrong[:SHOWN]:
-        do = f"restore it, or accept it: delete {path} (and the file too, to fetch it anew)"
+        do = "restore it, or accept it: "
+        do += "snakemake cuts its batch again" if own else (
+            f"snakemake --forcerun {path} (after deleting the file, to fetch it anew)")  # fmt: skip
         yield Line("FAIL", "raw files", text, do)
     if wrong[SHOWN:]:
         yield Line("FAIL", "raw files", f"and {len(wrong) - SHOWN} more of {dataset}")
@@ -67,6 +71,25 @@ def raw(config: Config, dataset: str, verify: bool) -> Iterator[Line]:
     if batches and not wrong and not newer:
         done = "every byte as fetched" if verify else "all there; --verify reads every byte"
         yield Line("ok", "raw files", f"{len(batches)} batches of {dataset}: {done}")
+
+
+def own_records(config: Config, dataset: str) -> Iterator[Line]:
+    """One's own rows and files against what the fetch step found."""
+    batches = raw_lists(config, dataset)
+    if config.datasets[dataset].source.kind != "recordings" or not batches:
+        return
+    count = config.datasets[dataset].batches
+    paths = [Path(config.results, "raw", f"{dataset}.batch{b}.json") for b in range(count)]
+    try:
+        changed = changed_records(config.records_settings(dataset), paths)
+    except PhysioError as error:
+        yield Line("FAIL", "records", str(error))
+        return
+    if changed:
+        more = f" and {len(changed) - SHOWN} more" if changed[SHOWN:] else ""
+        yield Line("warn", "records", f"{', '.join(changed[:SHOWN])}{more} of {dataset}: not as "
+                   "when they were cut (row of the table, or file)",
+                   "snakemake cuts their batches again")  # fmt: skip
 
 
 def raw_lists(config: Config, dataset: str) -> list[Path]:

@@ -33,16 +33,16 @@ def run(
 
     Columns: `parameters` of the whole model and those trained in the last stage;
     `pretraining_s`, the sum over the models it stands on, and `training_s`, of the optimisation
-    alone; `peak_memory_bytes`, the larger of the peaks on the GPU and of the process; `job_s` and
-    `cpu_s`, of the whole training job as Snakemake measured it. A method that is never trained has
-    empty cells and 0 folds.
+    alone; `peak_memory_bytes`, the larger of the peaks on the GPU and of the process; `cpu_s` of
+    the process, and `job_s` of the whole job as Snakemake measured it. A method that is never
+    trained has empty cells and 0 folds.
 
     Args:
         settings: a CostSpec as JSON.
         manifests: `.json` beside the weights of each method and fold; others are ignored.
         output: the CSV.
         benchmarks: Snakemake's benchmark of each manifest's job, in the same order, if known; a
-            file that is not there leaves its job out of `job_s` and `cpu_s`.
+            file that is not there leaves its job out of `job_s`.
 
     Raises:
         DataError: two manifests of one method and fold, benchmarks that do not pair up, or a fold
@@ -72,21 +72,18 @@ def _jobs(spec: CostSpec, manifests: list[Path], benchmarks: list[Any]) -> pd.Da
             raise DataError(f"fold {fold} of method {method!r} occurs twice", where=path)
         training = manifest["training"]
         memory = max(training["peak_gpu_bytes"], manifest["peak_rss_bytes"])
-        measured = _measured(benchmark)
         rows[method, fold] = {
-            **training, **measured, "method": method, "fold": fold, "peak_memory_bytes": memory
+            **training, "method": method, "fold": fold, "peak_memory_bytes": memory,
+            "job_s": _job_s(benchmark), "cpu_s": manifest["cpu_s"],
         }  # fmt: skip
     return pd.DataFrame(list(rows.values()), columns=None if rows else ["method"])
 
 
-def _measured(benchmark: Path | None) -> dict[str, float]:
-    """Seconds of the job and of its processors; Snakemake writes - or NA for what it missed."""
+def _job_s(benchmark: Path | None) -> float:
+    """Seconds of the whole job; Snakemake writes - or NA for what it missed."""
     if benchmark is None or not Path(benchmark).exists():
-        return {}
-    table = pd.read_csv(benchmark, sep="\t")
-    found = {"job_s": "s", "cpu_s": "cpu_time"}
-    numbers = {k: pd.to_numeric(table[c], errors="coerce") for k, c in found.items() if c in table}
-    return {name: float(values.mean()) for name, values in numbers.items()}
+        return float("nan")
+    return float(pd.to_numeric(pd.read_csv(benchmark, sep="\t")["s"], errors="coerce").mean())
 
 
 def _row(spec: CostSpec, method: str, jobs: pd.DataFrame) -> dict[str, Any]:
@@ -97,7 +94,7 @@ def _row(spec: CostSpec, method: str, jobs: pd.DataFrame) -> dict[str, Any]:
     for name in ("parameters", "trained_parameters", "epochs"):
         row[name] = round(jobs[name].mean())
     for name in ("job_s", "cpu_s", "segments_per_s"):
-        row[name] = jobs[name].mean() if name in jobs else float("nan")
+        row[name] = jobs[name].mean()
     for name in ("peak_memory_bytes", "peak_gpu_bytes"):
         row[name] = int(jobs[name].max())
     for name in ("device", "precision"):

@@ -33,6 +33,7 @@ def _of(config: Config, verify: bool) -> Iterator[Line]:
     yield from leftovers.workflow_lock(Path.cwd())
     yield from leftovers.remains(space.folders(config))
     for dataset in config.used:
+        yield from stored.own_records(config, dataset)
         yield from stored.raw(config, dataset, verify)
         yield from stored.shards(config, dataset)
     try:

@@ -13,8 +13,9 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    settings: str, records: Path, batch: int, batches: int, output: Path, transfer: str = "{}"
-) -> None:
+    settings: str, records: Path | None, batch: int, batches: int, output: Path,
+    transfer: str = "{}",
+) -> None:  # fmt: skip
     """Fill the raw files of the rows with number % batches == batch; write what is there as JSON.
 
     A record whose files cannot be had is listed with its `problem`; the step goes on. The others
@@ -25,7 +26,7 @@ def run(
 
     Args:
         settings: JSON with dataset, source, folder (the raw folder), modalities (name -> channel).
-        records: the record table.
+        records: the record table; None: list the source's records now.
         transfer: JSON with more keys of the source: addresses, timeouts, accepted terms.
 
     Raises:
@@ -34,8 +35,9 @@ def run(
     if not 0 <= batch < batches:
         raise PhysioError("no such batch", why=f"batch {batch} of {batches}", do="count from 0")
     parsed = parse_settings(settings, transfer)
-    rows = read_rows(records)[batch::batches]
-    filled = [with_digests(record) for record in open_source(parsed).fill(rows)]
+    source = open_source(parsed)
+    rows = (source.records() if records is None else read_rows(records))[batch::batches]
+    filled = [with_digests(record) for record in source.fill(rows)]
     for record in filled:
         if record.problem is not None:
             log.warning("record=%s problem=%r", record.record, record.problem)

@@ -5,6 +5,7 @@ import json
 import logging
 import platform
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -67,6 +68,7 @@ def train_to_file(
             "data": data, "code": source, "identity": identity,
             "training": asdict(summary), "monitor": watched, "torch": torch.__version__,
             "host": platform.node(), "peak_rss_bytes": peak_rss_bytes(),
+            "cpu_s": time.process_time(),
         }  # fmt: skip
         save_weights(output, method, manifest)
         with atomic_path(output.with_suffix(".metrics.jsonl")) as temporary:

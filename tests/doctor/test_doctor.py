@@ -162,7 +162,7 @@ def test_raw_files_that_are_gone_or_altered_fail(mine, tmp_path):
     (line,) = stored.raw(config, "sleep_edf", verify=True)
     assert line.level == "FAIL"
     assert "altered" in line.text
-    assert "delete results/raw/sleep_edf.batch0.json" in line.do
+    assert "--forcerun results/raw/sleep_edf.batch0.json" in line.do
     os.utime(path, (noted.stat().st_mtime + 1,) * 2)
     (line,) = stored.raw(config, "sleep_edf", verify=False)
     assert line.level == "warn"

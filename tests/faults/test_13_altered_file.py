@@ -46,7 +46,7 @@ def test_fault_13_sharding_refuses_an_altered_file_with_both_sums(fetched):
     with pytest.raises(AlteredFileError, match=f"{before} expected, {after} found") as error:
         cut(fetched)
     assert str(error.value).startswith(f"{path}: raw file of record SC4001 was altered")
-    assert f"delete it and {fetched / '0.json'}" in str(error.value)
+    assert f"--forcerun {fetched / '0.json'}" in str(error.value)
     assert error.value.exit_code == 2
     assert list((fetched / "shard").iterdir()) == []
     (line,) = altered_files(fetched / "0.json")

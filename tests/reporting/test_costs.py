@@ -16,13 +16,14 @@ SETTINGS = {"dataset": "toy", "methods": {"m": "Main", "c": "Control"}}
 def manifest(tmp_path):
     """`manifest(name, fold, ...)` writes a training's manifest and returns its path."""
 
-    def write(name="m", fold=0, *, dataset="toy", rss=10, **training):
+    def write(name="m", fold=0, *, dataset="toy", rss=10, cpu_s=90.0, **training):
         told = {
             "epochs": 5, "seconds": 100.0, "segments_per_s": 40.0, "peak_gpu_bytes": 0,
             "device": "cpu", "precision": "fp32", "parameters": 1000, "trained_parameters": 300,
         }  # fmt: skip
         path = tmp_path / f"{dataset}-{name}-{fold}.json"
         facts = {"dataset": dataset, "fold": fold, "name": name, "peak_rss_bytes": rss}
+        facts["cpu_s"] = cpu_s
         write_json(path, facts | {"training": told | training})
         return path
 
@@ -72,14 +73,14 @@ def test_method_that_never_trains_has_an_empty_row(tmp_path, manifest):
 
 
 def test_job_times_come_from_the_benchmarks_that_are_there(tmp_path, manifest):
-    models = [manifest(fold=fold) for fold in (0, 1, 2)]
+    models = [manifest(fold=fold, cpu_s=100.0 * fold) for fold in (0, 1, 2)]
     files = [
         benchmark(tmp_path / "0.tsv", "120\t0:02:00\t90\t-"),
         tmp_path / "absent.tsv",
         benchmark(tmp_path / "2.tsv", "180\t0:03:00\t90\t400"),
     ]
     row = table(tmp_path, models, files).loc["m"]
-    assert (row["job_s"], row["cpu_s"]) == (150, 400)
+    assert (row["job_s"], row["cpu_s"]) == (150, 100)
     assert table(tmp_path, models)["job_s"].isna().all()
 
 

@@ -132,7 +132,7 @@ def test_costs_and_intervals_stand_beside_the_table(finished):
     seconds = np.mean([training["seconds"] for training in trained])
     assert costs.loc["physiome", "training_s"] == pytest.approx(seconds, abs=1e-2)
     assert costs.loc["physiome", "pretraining_s"] > 0
-    assert costs.loc["physiome", "cpu_s"] > 0  # of Snakemake's benchmark
+    assert costs.loc["physiome", "cpu_s"] > 0
     assert costs.loc["handmade", "folds"] == 0
     table = pd.read_csv(results / "tables" / "table1.csv").query("head == 'logistic'")
     found = pd.read_csv(results / "tables" / "table1.intervals.csv")

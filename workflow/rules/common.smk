@@ -3,11 +3,13 @@
 import gc
 import sys
 from functools import cache
+from pathlib import Path
 from shlex import quote
 
 from physiome.config.pairs import learned_rows, pair_settings
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.tree import Config
+from physiome.data.own_files import batch_digests
 from physiome.data.sources import SOURCES
 from physiome.errors import PhysioError, nearest
 from physiome.provenance import code
@@ -57,6 +59,25 @@ def shards(wildcards):
 def shards_of(dataset):
     batches = range(CONFIG.datasets[dataset].batches)
     return [f"{RESULTS}/shards/{dataset}/batch{b}/manifest.json" for b in batches]
+
+
+def own_files(wildcards):
+    """What stands for a batch of the user's own rows and files; nothing where there are none."""
+    own = CONFIG.datasets[wildcards.dataset].source.kind == "recordings"
+    return own_batches(wildcards.dataset)[int(wildcards.batch)] if own else ""
+
+
+@cache
+def own_batches(dataset):
+    count = CONFIG.datasets[dataset].batches
+    noted = [Path(RESULTS, "raw", f"{dataset}.batch{b}.json") for b in range(count)]
+    return batch_digests(CONFIG.records_settings(dataset), noted)
+
+
+def listed(wildcards):
+    """The table of records. One's own is not copied: `own_files` says which batches it changes."""
+    own = CONFIG.datasets[wildcards.dataset].source.kind == "recordings"
+    return [] if own else f"{RESULTS}/records/{wildcards.dataset}.csv"
 
 
 @cache

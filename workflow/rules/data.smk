@@ -1,7 +1,7 @@
 # Raw recordings -> shards -> folds. How files are transferred is a resource: a change reruns nothing.
 
 
-rule records:
+rule records:  # of sources that publish a list
     output:
         "<results>/records/{dataset}.csv",
     log:
@@ -21,7 +21,7 @@ rule records:
 
 rule fetch:
     input:
-        "<results>/records/{dataset}.csv",
+        records=listed,
     output:
         "<results>/raw/{dataset}.batch{batch}.json",
     log:
@@ -34,10 +34,12 @@ rule fetch:
         transfer=lambda wc: CONFIG.transfer_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.records_settings(wc.dataset),
+        records=lambda wc: f"--records {quote(listed(wc))}" if listed(wc) else "",
         batches=lambda wc: CONFIG.datasets[wc.dataset].batches,
+        files=own_files,
         code=source_code("physiome.steps.fetch"),
     shell:
-        "python -m physiome fetch --settings {params.settings:q} --records {input:q}"
+        "python -m physiome fetch --settings {params.settings:q} {params.records}"
         " --transfer {resources.transfer:q} --batch {wildcards.batch}"
         " --batches {params.batches} --output {output:q} > {log:q} 2>&1"
 

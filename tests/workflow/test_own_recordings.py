@@ -1,0 +1,125 @@
+"""What runs again after an edit of one's own recordings: what it concerns, and no more."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from project_copy import Project
+
+from tests.faults.waves import EEG, EOG, dataset, noise, write
+
+pytestmark = pytest.mark.slow
+
+SUBJECTS = 8  # two of a class are tested in each of two folds, in three batches
+REPORTS = {"scores": 1, "all_scores": 1, "table": 1, "intervals": 1, "figures": 1, "comparison": 1}
+SCORED = {"folds": 1, "embed": 4, "probe": 4, **REPORTS, "all": 1}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of two controls on a folder of EDF files. Never changed."""
+    project = Project.copy(tmp_path_factory.mktemp("finished"))
+    folder = project.root / "mine"
+    folder.mkdir()
+    lines = ["record,subject,group"]
+    for i in range(SUBJECTS):
+        signals = {EEG: noise(i, minutes=2) * (1 + i % 2), EOG: noise(100 + i, minutes=2)}
+        write(folder / f"r{i}.edf", {name: x.clip(-190, 190) for name, x in signals.items()})
+        lines.append(f"r{i},S{i},{'sw'[i % 2]}")
+    (folder / "records.csv").write_text("\n".join(lines) + "\n")
+    spec = dataset(Path("mine"), batches=3).plain()
+    config = {
+        "use_datasets": ["mine"], "methods": ["handmade", "majority"], "datasets": {"mine": spec},
+        "folds": {"count": 2, "train_share": 0.9}, "probe": {"paper_head": None},
+        "encoder": {"frame_s": 6.0, "step_s": 6.0},
+    }  # fmt: skip
+    (project.root / "mine.yaml").write_text(yaml.safe_dump(config))
+    project.snakemake("--cores", 2, "--configfile", "mine.yaml")
+    return project
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    return finished.clone(tmp_path / "tree")
+
+
+def plan(project):
+    return project.plan("--configfile", "mine.yaml")
+
+
+def table(project):
+    return (project.root / "results" / "tables" / "mine.csv").read_text()
+
+
+def relabel(folder):
+    change_row(folder, "r2,S2,s", "r2,S2,w")
+
+
+def merge(folder):
+    change_row(folder, "r3,S3,w", "r3,S1,w")
+
+
+def change_row(folder, old, new):
+    path = folder / "records.csv"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def replace(folder):
+    """Another recording under the name, of the same size, and older than it."""
+    path = folder / "r4.edf"
+    before = path.stat()
+    write(path, {EEG: noise(77, minutes=2), EOG: noise(78, minutes=2)})
+    assert path.stat().st_size == before.st_size
+    os.utime(path, ns=(0, before.st_mtime_ns - 10**12))
+
+
+def move(folder):
+    (folder / "deep").mkdir()
+    (folder / "r5.edf").rename(folder / "deep" / "r5.edf")
+
+
+def touch(folder):
+    for path in folder.iterdir():
+        path.touch()
+
+
+def leave_a_note(folder):
+    (folder / "notes.txt").write_text("nothing of the recordings")
+
+
+EDITS = {
+    relabel: {"fetch": 1, "shard": 1, **SCORED},
+    merge: {"fetch": 1, "shard": 1, **SCORED},
+    replace: {"fetch": 1, "shard": 1, **SCORED},
+    move: {"fetch": 1, "shard": 1, **SCORED},
+    touch: {},
+    leave_a_note: {},
+}
+
+
+def test_nothing_is_planned_when_everything_is_done(finished):
+    assert plan(finished) == {}
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
+def test_an_edit_plans_the_batch_it_concerns(tree, edit):
+    edit(tree.root / "mine")
+    assert plan(tree) == EDITS[edit]
+
+
+@pytest.mark.parametrize("edit", [relabel, replace], ids=lambda edit: edit.__name__)
+def test_after_an_edit_the_table_is_that_of_a_run_from_scratch(tree, tmp_path, edit):
+    edit(tree.root / "mine")
+    fresh = tree.clone(tmp_path / "fresh")
+    for folder in ("results", ".snakemake"):
+        shutil.rmtree(fresh.root / folder)
+    before = table(tree)
+    for project in (tree, fresh):
+        project.snakemake("--cores", 2, "--configfile", "mine.yaml")
+    assert table(tree) == table(fresh)
+    assert table(tree) != before
+    assert plan(tree) == {}
