@@ -31,8 +31,8 @@ def batch_digests(settings: str, noted: Sequence[Path]) -> list[str]:
         return [str(error)] * len(noted)  # the fetch step says so
 
 
-def changed_records(settings: str, noted: Sequence[Path]) -> list[str]:
-    """Records whose row or files are not what the fetch step noted, where it ran.
+def changed_records(settings: str, noted: Sequence[Path]) -> dict[Path, list[str]]:
+    """Batch -> its records whose row or files are not what the fetch step noted, where it ran.
 
     Args:
         settings: JSON of the steps on raw files, of a source of kind `recordings`.
@@ -41,12 +41,12 @@ def changed_records(settings: str, noted: Sequence[Path]) -> list[str]:
     Raises:
         DataError: the folder or its table is not there or not in order.
     """
-    names = []
-    for now, before in _compared(settings, noted):
-        facts = {name: record.plain() | {"sha256": {}} for name, record in before.items()}
-        there = sorted(now.keys() | facts.keys()) if before else []
-        names += [name for name in there if now.get(name) != facts.get(name)]
-    return names
+    changed = {}
+    for path, (now, before) in zip(noted, _compared(settings, noted), strict=True):
+        then = {name: record.plain() | {"sha256": {}} for name, record in before.items()}
+        names = sorted(now.keys() | then.keys()) if before else []
+        changed[path] = [name for name in names if now.get(name) != then.get(name)]
+    return changed
 
 
 def _compared(

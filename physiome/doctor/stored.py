@@ -11,6 +11,7 @@ from physiome.data.shards import MANIFEST, read_manifest
 from physiome.doctor.line import Line
 from physiome.errors import PhysioError
 from physiome.files import read_json
+from physiome.plan.stale import own_batches
 
 SHOWN = 3  # altered files that are named
 
@@ -75,16 +76,15 @@ def raw(config: Config, dataset: str, verify: bool) -> Iterator[Line]:
 
 def own_records(config: Config, dataset: str) -> Iterator[Line]:
     """One's own rows and files against what the fetch step found."""
-    batches = raw_lists(config, dataset)
-    if config.datasets[dataset].source.kind != "recordings" or not batches:
+    noted = own_batches(config, dataset)
+    if not any(path.exists() for path in noted):
         return
-    count = config.datasets[dataset].batches
-    paths = [Path(config.results, "raw", f"{dataset}.batch{b}.json") for b in range(count)]
     try:
-        changed = changed_records(config.records_settings(dataset), paths)
+        found = changed_records(config.records_settings(dataset), noted)
     except PhysioError as error:
         yield Line("FAIL", "records", str(error))
         return
+    changed = [name for names in found.values() for name in names]
     if changed:
         more = f" and {len(changed) - SHOWN} more" if changed[SHOWN:] else ""
         yield Line("warn", "records", f"{', '.join(changed[:SHOWN])}{more} of {dataset}: not as "

@@ -56,6 +56,7 @@ def run(
             restored = restoration_error(method, store, tested, spec.batch)
         facts = {
             "dataset": spec.dataset, "fold": fold, "method": spec.name, "settings": spec.plain(),
+            "train_settings": manifest.get("settings", {}),
             "classes": list(spec.classes), "weights": manifest.get("identity"),
             "weights_sha256": file_digest(weights) if weights else None,
             "shards": store.settings_digest, "shard_settings": store.settings,

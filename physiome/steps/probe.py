@@ -78,6 +78,8 @@ def _facts(
         "empty": empty_cells(opened, fitted, spec),
         "settings": spec.plain(),
         "settings_digest": digest(spec.plain()),
+        "embed_settings": opened.facts["settings"],
+        "train_settings": opened.facts.get("train_settings", {}),
         "inputs": {path.name: file_digest(path) for path in inputs},
         "class_counts": counts,
         "subsets": {

@@ -49,8 +49,9 @@ class Project:
 
     def snakemake(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
         """Run snakemake here; stdout and stderr are captured."""
+        warm = [] if "-n" in arguments else [sys.executable, "-m", "physiome.warm"]
         done = subprocess.run(
-            self.command(*arguments), cwd=self.root, env=environment(),
+            [*warm, *self.command(*arguments)], cwd=self.root, env=environment(),
             capture_output=True, text=True,
         )  # fmt: skip
         if check and done.returncode:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from project_copy import Project
 
+from physiome.steps import doctor
 from tests.faults.waves import EEG, EOG, dataset, noise, write
 
 pytestmark = pytest.mark.slow
@@ -111,9 +112,9 @@ def test_an_edit_plans_the_batch_it_concerns(tree, edit):
     assert plan(tree) == EDITS[edit]
 
 
-@pytest.mark.parametrize("edit", [relabel, replace], ids=lambda edit: edit.__name__)
-def test_after_an_edit_the_table_is_that_of_a_run_from_scratch(tree, tmp_path, edit):
-    edit(tree.root / "mine")
+def test_after_edits_the_table_is_that_of_a_run_from_scratch(tree, tmp_path):
+    relabel(tree.root / "mine")
+    replace(tree.root / "mine")
     fresh = tree.clone(tmp_path / "fresh")
     for folder in ("results", ".snakemake"):
         shutil.rmtree(fresh.root / folder)
@@ -123,3 +124,33 @@ def test_after_an_edit_the_table_is_that_of_a_run_from_scratch(tree, tmp_path, e
     assert table(tree) == table(fresh)
     assert table(tree) != before
     assert plan(tree) == {}
+
+
+def test_edits_that_nothing_remembers_are_refused(tree):
+    shutil.rmtree(tree.root / ".snakemake")
+    assert plan(tree) == {}
+    relabel(tree.root / "mine")
+    done = tree.snakemake("-n", "--configfile", "mine.yaml", check=False)
+    assert done.returncode == 2
+    assert "mine.batch2.json: " in done.stderr
+    assert "row or files of r2 changed" in done.stderr
+    assert tree.plan("--forcerun", "fetch", "--configfile", "mine.yaml")["shard"] == 3
+
+
+def test_the_doctor_names_what_changed(tree, monkeypatch):
+    monkeypatch.chdir(tree.root)
+    config = [Path("config.yaml"), Path("mine.yaml")]
+    before = [line for line in doctor.run(config, False) if line.topic == "records"]
+    relabel(Path("mine"))
+    replace(Path("mine"))
+    (line,) = [line for line in doctor.run(config, False) if line.topic == "records"]
+    assert before == []
+    assert line.level == "warn"
+    assert "r2, r4 of mine" in line.text
+
+
+def test_a_table_that_became_unreadable_is_named_by_the_run(tree):
+    (tree.root / "mine" / "records.csv").write_text("record,person\nr0,S0\n")
+    done = tree.snakemake("--cores", 1, "--configfile", "mine.yaml", check=False)
+    assert done.returncode != 0
+    assert "records.csv: no column 'subject'" in done.stdout + done.stderr

@@ -3,26 +3,31 @@
 import gc
 import sys
 from functools import cache
-from pathlib import Path
 from shlex import quote
 
 from physiome.config.pairs import learned_rows, pair_settings
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.tree import Config
-from physiome.data.own_files import batch_digests
 from physiome.data.sources import SOURCES
+from physiome.data.own_files import batch_digests
 from physiome.errors import PhysioError, nearest
+from physiome.plan.stale import own_batches, require_known
 from physiome.provenance import code
 from physiome.registry import ENCODERS, METHODS
 
 # A plan is many small objects that stay: looking for garbage among them takes a tenth of the time.
 gc.set_threshold(1_000_000)
 
+# With these, results that nothing is known of do no harm.
+FORCING = {"--forcerun", "-R", "--forceall", "-F", "--unlock", "--lint"}
+
 try:
     for path in workflow.configfiles:
         read_yaml(path)  # Snakemake takes the last of a key that is there twice
     CONFIG = Config.load(config)
     CONFIG.check_folders()
+    if workflow.is_main_process and not {*sys.argv} & FORCING:
+        require_known(CONFIG)
 except PhysioError as error:
     print(f"physiome: error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
@@ -63,15 +68,14 @@ def shards_of(dataset):
 
 def own_files(wildcards):
     """What stands for a batch of the user's own rows and files; nothing where there are none."""
-    own = CONFIG.datasets[wildcards.dataset].source.kind == "recordings"
-    return own_batches(wildcards.dataset)[int(wildcards.batch)] if own else ""
+    digests = own_digests(wildcards.dataset)
+    return digests[int(wildcards.batch)] if digests else ""
 
 
 @cache
-def own_batches(dataset):
-    count = CONFIG.datasets[dataset].batches
-    noted = [Path(RESULTS, "raw", f"{dataset}.batch{b}.json") for b in range(count)]
-    return batch_digests(CONFIG.records_settings(dataset), noted)
+def own_digests(dataset):
+    noted = own_batches(CONFIG, dataset)
+    return batch_digests(CONFIG.records_settings(dataset), noted) if noted else []
 
 
 def listed(wildcards):

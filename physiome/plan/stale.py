@@ -1,0 +1,178 @@
+"""Results that are there but are not those of the configuration, unknown to Snakemake.
+
+Snakemake remembers in `.snakemake` what made a file, and makes it again if that changes. A results
+folder can lose its memory: copied, used from another working directory, shared by two
+configurations. Every result also notes itself how it was made, so that can still be told.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from physiome.config.agreement import differences
+from physiome.config.tree import Config
+from physiome.data.own_files import batch_digests, changed_records
+from physiome.errors import DataError, PhysioError
+from physiome.files import read_json
+
+Noted = dict[str, str]  # key of a result's JSON -> the settings it must note there, as JSON
+MEMORY = Path(".snakemake", "metadata")
+PIECE = 254  # characters of a file's name there; longer ones are folders
+RULES = {"shards": "shard", "folds": "folds", "models": "train", "embeddings": "embed",
+         "scores": "probe", "raw": "fetch"}  # fmt: skip
+
+
+class Stale(NamedTuple):
+    """A result that is not that of the configuration."""
+
+    path: str
+    why: str
+    asked: str  # the configured settings, as Snakemake would remember them
+
+
+def require_known(config: Config) -> None:
+    """Refuse results of other settings or recordings that Snakemake would take for the right ones.
+
+    Raises:
+        DataError: with the number of them, the first, what differs, and how to go on.
+    """
+    unknown = [stale for stale in made_otherwise(config) if not _is_known(stale)]
+    if not unknown:
+        return
+    first, several = unknown[0], len(unknown) > 1
+    rules = sorted({_rule(config, stale.path) for stale in unknown})
+    raise DataError(
+        "this result was made otherwise" + f", like {len(unknown) - 1} more" * several,
+        where=first.path, why=f"{first.why} - and nothing here remembers how it was made",
+        do=f"add --forcerun {' '.join(rules)} to make such results again, or choose another folder "
+        "by `results`",
+    )  # fmt: skip
+
+
+def _is_known(stale: Stale) -> bool:
+    """Whether Snakemake remembers the result, and not as one of the configured settings."""
+    name = urlsafe_b64encode(stale.path.encode()).decode()
+    pieces = [name[i : i + PIECE] for i in range(0, len(name), PIECE)]
+    path = MEMORY.joinpath(*(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
+    try:
+        params = read_json(path)["params"]
+    except (PhysioError, KeyError, TypeError):
+        return False
+    return not any(stale.asked in param for param in params)
+
+
+def _rule(config: Config, path: str) -> str:
+    kind, *rest = Path(path).relative_to(config.results).parts
+    return "pretrain" if "encoders" in rest else RULES[kind]
+
+
+def made_otherwise(config: Config) -> Iterator[Stale]:
+    """Results that are there and note other settings than configured, or other recordings.
+
+    One that cannot be read is left to the step that needs it.
+    """
+    yield from _of_own_recordings(config)
+    for path, wanted in (*_of_data(config), *_of_tables(config)):
+        try:
+            noted = read_json(path)
+        except PhysioError:
+            continue
+        for key, settings in wanted.items():
+            whole = key == "settings" and "/shards/" in path
+            difference = next(differences(noted.get(key), json.loads(settings), whole), None)
+            if key in noted and difference:
+                yield Stale(path, difference, settings)
+                break
+
+
+def own_batches(config: Config, dataset: str) -> list[Path]:
+    """Where the fetch step notes each batch of one's own recordings; none of other sources."""
+    if config.datasets[dataset].source.kind != "recordings":
+        return []
+    count = config.datasets[dataset].batches
+    return [Path(config.results, "raw", f"{dataset}.batch{b}.json") for b in range(count)]
+
+
+def _of_own_recordings(config: Config) -> Iterator[Stale]:
+    for dataset in config.used:
+        noted = own_batches(config, dataset)
+        if not any(path.exists() for path in noted):
+            continue
+        settings = config.records_settings(dataset)
+        try:
+            names = changed_records(settings, noted)
+            digests = batch_digests(settings, noted)
+        except DataError:
+            continue  # the step says so
+        for path, digest in zip(noted, digests, strict=True):
+            if names.get(path):
+                why = f"row or files of {', '.join(names[path])} changed"
+                yield Stale(str(path), why, digest)
+
+
+def _of_data(config: Config) -> Iterator[tuple[str, Noted]]:
+    """Shards and folds that are there."""
+    for dataset in config.used:
+        shards = Path(config.results, "shards", dataset)
+        for batch in range(config.datasets[dataset].batches):
+            path = shards / f"batch{batch}" / "manifest.json"
+            if path.exists():
+                yield str(path), {"settings": config.shard_settings(dataset)}
+        path = Path(config.results, "folds", f"{dataset}.json")
+        if path.exists():
+            yield str(path), {"settings": config.folds_settings(dataset)}
+
+
+def _of_tables(config: Config) -> Iterator[tuple[str, Noted]]:
+    """Models, embeddings and scores of all tables that are there, each once."""
+    seen: set[str] = set()
+    for table in config.made_tables:
+        dataset = config.tables_of[table]
+        for fold in config.folds_of(table):
+            for method in config.rows_of(table):
+                for path, wanted in _of_row(config, dataset, fold, method):
+                    if path not in seen and Path(path).exists():
+                        yield path, wanted()
+                    seen.add(path)
+
+
+def _of_row(
+    config: Config, dataset: str, fold: int, method: str
+) -> Iterator[tuple[str, Callable[[], Noted]]]:
+    """Of one fold and row; what a file must note is worked out only if it is there."""
+    folder = f"{dataset}/fold{fold}"
+    models, name = f"{config.results}/models/{folder}", method
+    trains = config.resolve(method, dataset, fold).entry.trains
+    while name is not None:
+        found = config.resolve(name, dataset, fold)
+        if found.entry.trains:
+            trained = partial(config.train_settings, dataset, fold, name)
+            yield f"{models}/{name}.json", partial(_noted, settings=trained)
+        if found.encoder is not None:
+            trained = partial(config.pretrain_settings, dataset, fold, found.encoder)
+            for m in config.datasets[dataset].modalities:
+                yield (
+                    f"{models}/encoders/{found.encoder}/{m}.json",
+                    partial(_noted, settings=trained),
+                )
+        name = found.entry.after
+    above = (
+        {"train_settings": partial(config.train_settings, dataset, fold, method)} if trains else {}
+    )
+    embed = partial(config.embed_settings, dataset, fold, method)
+    yield (
+        f"{config.results}/embeddings/{folder}/{method}.json",
+        partial(_noted, settings=embed, **above),
+    )
+    probe = partial(config.probe_settings, dataset, fold)
+    yield (
+        f"{config.results}/scores/{folder}/{method}.json",
+        partial(_noted, settings=probe, embed_settings=embed, **above),
+    )
+
+
+def _noted(**settings: Callable[[], str]) -> Noted:
+    return {key: text() for key, text in settings.items()}
