@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physiome.config.frame_length import joined_length
 from physiome.config.resolve import resolve_encoder, resolve_pretrain
 from physiome.errors import ConfigError, PhysioError, nearest
 from physiome.registry import ENCODERS, METHODS, lookup
@@ -12,6 +13,7 @@ from physiome.registry import ENCODERS, METHODS, lookup
 if TYPE_CHECKING:
     from physiome.config.tree import Config
 
+UNSAFE = set("{}*?[]<>\n\t\0")  # signs that Snakemake or a shell take for more than a name
 LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of Linux file systems
 BELOW = 400  # bytes that paths below the results folder may take, temporary names included
 # Settings of systems that name modalities.
@@ -63,6 +65,7 @@ def check_folders(config: "Config") -> None:
         if "raw" in source and source["raw"]["fill"] != "folder":
             continue
         folder = config.raw_folder(name)
+        _check_name(f"datasets.{name}.source", folder)
         if not Path(folder).is_dir():
             raise ConfigError(
                 f"datasets.{name}.source: folder {folder!r} is not there - "
@@ -72,10 +75,7 @@ def check_folders(config: "Config") -> None:
 
 def _check_results(results: str) -> None:
     """A results folder that every job could write below."""
-    if not results or any(sign in results for sign in "{}*?[]\n\t\0"):
-        raise ConfigError(
-            f"results: {results!r} cannot be a folder - give a name without {{ }} * ? [ ] and tabs"
-        )
+    _check_name("results", results)
     absolute = os.fsencode(os.path.abspath(results))
     longest = max(len(name) for name in absolute.split(b"/"))
     if longest > LONGEST_NAME or len(absolute) > LONGEST_PATH - BELOW:
@@ -92,6 +92,21 @@ def _check_results(results: str) -> None:
             f"results: {str(nearest_there)!r} cannot be written - change its rights or give "
             "another folder"
         )
+
+
+def _check_name(key: str, folder: str) -> None:
+    """A folder's name that shells, Snakemake and every step read alike."""
+    why = ""
+    if not folder or set(folder) & UNSAFE:
+        why = "leave out { } * ? [ ] < > and tabs"
+    elif folder.startswith("-"):
+        why = "programs take it for an option: put ./ before it"
+    elif folder.startswith("~"):
+        why = "~ is not expanded here: write the path in full"
+    elif "://" in folder:
+        why = "an address is no folder: mount it, or give a local folder"
+    if why:
+        raise ConfigError(f"{key}: {folder!r} cannot be a folder - {why}")
 
 
 def _check_modalities(config: "Config", method: str) -> None:
@@ -179,7 +194,8 @@ def _check_scope(
 
 
 def _check_frames(config: "Config", name: str, fold: int | None) -> None:
-    encoder, length_s = config.section("encoder", name, fold), config.datasets[name].window.length_s
+    encoder, window = config.section("encoder", name, fold), config.datasets[name].window
+    length_s = window.length_s
     if encoder.frame_s > length_s:
         raise ConfigError(
             f"encoder.frame_s {encoder.frame_s} is longer than a window of {name} "
@@ -190,3 +206,4 @@ def _check_frames(config: "Config", name: str, fold: int | None) -> None:
             f"a window of {name} holds one frame, of which none can be masked - "
             f"shorten overrides.{name}.encoder.frame_s or step_s"
         )
+    joined_length(round(encoder.frame_s * window.rate_hz))

@@ -12,7 +12,7 @@ OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 class FoldSpec(Spec):
     """Folds by subject: one is tested; of the rest `train_share` is labelled, others pretrain."""
 
-    count: int = Field(default=5, ge=2)
+    count: int = Field(default=5, ge=2, le=1000)
     use: int | None = Field(default=None, ge=1)  # run only the first `use` folds; null: all
     seed: int = 0
     train_share: OpenShare = 0.2

@@ -84,7 +84,7 @@ def own_records(config: Config, dataset: str) -> Iterator[Line]:
     except PhysioError as error:
         yield Line("FAIL", "records", str(error))
         return
-    changed = [name for names in found.values() for name in names]
+    changed = sorted(name for names in found.values() for name in names)
     if changed:
         more = f" and {len(changed) - SHOWN} more" if changed[SHOWN:] else ""
         yield Line("warn", "records", f"{', '.join(changed[:SHOWN])}{more} of {dataset}: not as "

@@ -30,10 +30,7 @@ class ModalityEncoder(nn.Module):
             raise ConfigError(f"encoder.frame_s {spec.frame_s} is longer than the window")
         self.n, self.width = (samples - frame) // step + 1, spec.width
         self.scaling = Scaling()
-        try:
-            self.frame_network = FrameNetwork(frame, step, spec.channels)
-        except ValueError as error:
-            raise ConfigError(str(error), where="encoder.frame_s", do="use longer frames") from None
+        self.frame_network = FrameNetwork(frame, step, spec.channels)
         self.enter = nn.Linear(self.frame_network.features, spec.width)
         self.class_token = nn.Parameter(torch.randn(spec.width) * 0.02)
         self.register_buffer("positions", sincos_positions(self.n, spec.width), persistent=False)

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-KERNELS = (3, 5, 7)
-POOLS = (16, 11, 6)  # average-pool kernel of each branch
-STRIDES = (1, 1, 2, 2)  # of the four residual blocks
+from physiome.config.frame_length import KERNELS, POOLS, STRIDES, joined_length
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
@@ -97,22 +95,3 @@ class FrameNetwork(nn.Module):
         y = self.stem(y.contiguous(memory_format=torch.channels_last))
         y = torch.cat([branch(y) for branch in self.branches], dim=-1)  # (B N, C, 1, T)
         return self.head(y.flatten(1)).reshape(batch, n, self.features)
-
-
-def joined_length(frame: int) -> int:
-    """Length of the three branches' outputs joined along time, for frames of `frame` samples.
-
-    Raises:
-        ValueError: if the frame is too short for a branch.
-    """
-    total = 0
-    for kernel, pool in zip(KERNELS, POOLS, strict=True):
-        length = (frame - 1) // 2 + 1  # stem convolution
-        length = (length - 1) // 2 + 1  # max-pool
-        for stride in STRIDES:
-            length = (length + 2 - kernel) // stride + 1 + 2 - kernel + 1
-        length -= pool - 1
-        if length < 1:
-            raise ValueError(f"frames of {frame} samples are too short for the frame network")
-        total += length
-    return total

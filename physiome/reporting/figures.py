@@ -19,6 +19,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 8,
     "axes.titlesize": 9,
+    "text.parse_math": False,  # a title may hold any sign
 }
 
 

@@ -38,6 +38,12 @@ REFUSED = {
     "not a number": ("train.learning_rate", float("nan"), ["train.learning_rate: nan is not"]),
     "infinite": ("encoder.temperature", float("inf"), ["encoder.temperature: inf is"]),
     "negative rate": ("pretrain.learning_rate", -1.0, ["pretrain.learning_rate", "greater than 0"]),
+    "frame too short for its network": (
+        "datasets.vitaldb.window.rate_hz",
+        50.0,
+        ["150 samples", "too short", "needs 289"],
+    ),
+    "folds beyond counting": ("folds.count", 100_000, ["folds.count", "1000"]),
     "epochs below none": ("train.epochs", -1, ["train.epochs", "-1"]),
     "half an epoch": ("train.epochs", 1.5, ["train.epochs", "1.5"]),
     "batch of one": ("train.batch", 1, ["at least 2 segments"]),

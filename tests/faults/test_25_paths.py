@@ -89,8 +89,11 @@ def test_fault_25_a_link_to_nothing_is_an_error_before_any_job(config, tmp_path)
     [
         ("x" * 256, "is too long"), ("y/" * 2000, "is too long"), ("{dataset}", "cannot be"),
         ("", "cannot be"), ("a\nb", "cannot be"), ("mine.yaml/results", "is a file"),
+        ("~/results", "in full"), ("-x", "an option"), ("--help", "an option"),
+        ("s3://bucket/x", "no folder"), ("a<b", "cannot be"),
     ],
-    ids=["name", "path", "braces", "empty", "line break", "below a file"],
+    ids=["name", "path", "braces", "empty", "line break", "below a file", "home", "option",
+         "long option", "address", "pathvar"],
 )  # fmt: skip
 def test_fault_25_results_that_cannot_be_a_folder_are_an_error_before_any_job(
     config, tmp_path, monkeypatch, results, said
@@ -99,6 +102,12 @@ def test_fault_25_results_that_cannot_be_a_folder_are_an_error_before_any_job(
     with pytest.raises(ConfigError, match=rf"results: .*{said}") as caught:
         config(results=results).check_folders()
     assert "\n" not in str(caught.value)
+
+
+def test_fault_25_a_home_folder_of_recordings_is_an_error_before_any_job(config):
+    source = {"source": {"raw": {"fill": "folder", "folder": "~/nights"}}}
+    with pytest.raises(ConfigError, match=r"sleep_edf.source: '~/nights' .* in full"):
+        config(datasets={"sleep_edf": source}).check_folders()
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ import pytest
 import torch
 from tiny import neuronet
 
+from physiome.config.frame_length import SHORTEST, joined_length
 from physiome.config.model import EncoderSpec
 from physiome.errors import ConfigError
 from physiome.methods.neuronet import DPNeuroNet
 from physiome.nn.encoder import ModalityEncoder
-from physiome.nn.frames import FrameNetwork, joined_length
+from physiome.nn.frames import FrameNetwork
 
 CHANNELS = (48, 48, 64, 64)
 
@@ -66,9 +67,9 @@ def test_all_frames_at_once_equal_one_frame_at_a_time():
 
 
 def test_frames_too_short_for_a_branch_are_refused_in_the_users_words():
-    assert joined_length(289) > 0
-    with pytest.raises(ValueError, match="288 samples are too short"):
-        joined_length(288)
+    assert joined_length(SHORTEST) > 0
+    with pytest.raises(ConfigError, match="288 samples are too short"):
+        joined_length(SHORTEST - 1)
     with pytest.raises(ConfigError, match="frame_s"):
         ModalityEncoder(EncoderSpec(frame_s=2.0, step_s=1.0), 900, 100.0)
     with pytest.raises(ConfigError, match="longer than the window"):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from physiome.errors import ConfigError, DataError
-from physiome.reporting.figures import confusion_figure, curve_figure, timeline_figure
+from physiome.reporting.figures import confusion_figure, curve_figure, save, timeline_figure
 from physiome.reporting.tables import METRICS
 from physiome.steps import curves, figures, scores, table
 
@@ -141,6 +141,12 @@ def test_class_that_never_occurs_has_a_dash_not_a_number():
     figure = confusion_figure({"M": np.array([[3, 1], [0, 0]])}, ("w", "n"))
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert texts == ["75", "25", "–", "–"]
+
+
+def test_titles_may_hold_signs_of_formulas(tmp_path):
+    figure = confusion_figure({"cost $x_{1$ \\frac": np.eye(2)}, ("w$", "n^"))
+    save(figure, tmp_path / "f.svg")
+    assert "cost $x_{1$" in (tmp_path / "f.svg").read_text()
 
 
 def test_line_stops_at_a_gap_between_windows():

