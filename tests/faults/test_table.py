@@ -22,7 +22,7 @@ def fault_rows(text):
     return {int(number): tuple(rest) for number, *rest in cells}
 
 
-def tests_of(path):
+def functions_of(path):
     """Names of the test functions of a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
@@ -37,7 +37,7 @@ def written():
     return {
         (path.name, name)
         for path in HERE.glob("test_*.py")
-        for name in tests_of(path)
+        for name in functions_of(path)
         if name.startswith("test_fault_")
     }
 
@@ -59,7 +59,7 @@ def test_every_row_is_full_and_names_a_test():
 def test_every_named_test_is_written():
     for file, name in named(PAGE.read_text(encoding="utf-8")):
         path = HERE.parent / file if "/" in file else HERE / file
-        assert name in tests_of(path), f"{file} has no {name}"
+        assert name in functions_of(path), f"{file} has no {name}"
 
 
 def test_every_written_test_is_named():
