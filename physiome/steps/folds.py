@@ -9,6 +9,7 @@ import pandas as pd
 
 from physiome.config.base import Spec
 from physiome.config.folds import FoldSpec
+from physiome.data.carried import require_modalities
 from physiome.data.coverage import held_classes, shortfalls
 from physiome.data.folds import label_counts, make_folds
 from physiome.data.persons import require_persons
@@ -37,8 +38,8 @@ def run(
         shard_settings: what the shards must have been written with, as JSON; None: anything.
 
     Raises:
-        DataError: if too many records were left out, subjects or classes do not suffice, or one
-            person has two names.
+        DataError: if too many records were left out, subjects, classes or modalities do not
+            suffice, or one person has two names.
     """
     spec = Settings.parse_text(settings)
     require_settings(shards, shard_settings)
@@ -59,7 +60,10 @@ def run(
     notes = list(map(str, shortfalls(folds, held_classes(label_counts(windows), spec.classes))))
     for note in notes:
         log.warning("%s; two were wished for", note)
-    found = {"folds": folds, "notes": [*same, *notes]}
+    rare = require_modalities(windows, folds, spec.classes, spec.folds.allow_missing_classes)
+    for note in rare:
+        log.warning("%s", note)
+    found = {"folds": folds, "notes": [*same, *notes, *rare]}
     write_json(output, {"settings": spec.plain(), **facts, **found})
     log.info("folds=%d subjects=%d %s", len(folds), windows["subject"].nunique(), facts)
 

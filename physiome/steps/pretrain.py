@@ -46,5 +46,5 @@ def run(
             lambda: build_encoder(spec.plain(), modality), store, [((modality,), index)],
             spec.plain() | {"modality": modality}, spec.pretrain, chosen, output,
             {"dataset": spec.dataset, "fold": fold, "name": modality, "role": "pretrain"},
-            save_every_s, monitor=watch(monitor, store, roles),
+            save_every_s, monitor=watch(monitor, store, roles), rehearsed=True,
         )  # fmt: skip

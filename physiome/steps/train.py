@@ -73,7 +73,7 @@ def run(
             build,
             store, patterns(store, index), spec.plain() | {"stands": inputs}, spec.train, chosen,
             output, {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": role},
-            save_every_s, labels, watch(monitor, store, roles),
+            save_every_s, labels, watch(monitor, store, roles), rehearsed=True,
         )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from physiome.provenance import code
 from physiome.training.checkpoint import ResumeState, save_weights
 from physiome.training.loop import fit
 from physiome.training.monitor import Monitor
+from physiome.training.rehearsal import WINDOWS, rehearse
 from physiome.training.runtime import peak_rss_bytes
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ SAMPLE = 1024  # windows that input statistics of images are taken from
 def train_to_file(
     build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], settings: dict,
     spec: TrainSpec, device: str, output: Path, facts: dict[str, Any], save_every_s: float = 300.0,
-    labels: np.ndarray | None = None, monitor: Monitor | None = None,
+    labels: np.ndarray | None = None, monitor: Monitor | None = None, rehearsed: bool = False,
 ) -> None:  # fmt: skip
     """Train what `build` makes and write `output` (.safetensors), its manifest, its metrics.
 
@@ -43,12 +44,15 @@ def train_to_file(
         facts: who this model is (dataset, fold, method, inputs), for the manifest.
         labels: class of every window of the store, for methods that learn from labels.
         monitor: what watches; see `watch`.
+        rehearsed: try the method on two windows first.
     """
     monitor = monitor or Monitor(None, store, np.arange(0))
     torch.manual_seed(spec.seed)
     method = build()
     index = np.unique(np.concatenate([positions for _, positions in groups]))
     set_constants(method, store, index)
+    if rehearsed and spec.epochs:
+        rehearse(method, *_two_windows(store, groups, labels))
     data = data_digest(store, groups)
     source = code(__name__, type(method).__module__)
     # Another version of torch may round otherwise: half a training by each would be neither's.
@@ -75,6 +79,16 @@ def train_to_file(
             shutil.copyfile(resume.metrics, temporary)  # a rerun after a crash here needs its own
     resume.clear()
     log.info("%s done %s", title, json.dumps(summary.final_loss))
+
+
+def _two_windows(
+    store: WindowStore, groups: Sequence[Batch], labels: np.ndarray | None
+) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
+    """Two windows of the modalities that most of them carry, and their classes."""
+    modalities, positions = max(groups, key=lambda group: len(group[0]))
+    chosen = np.resize(positions, WINDOWS)
+    signals = {m: torch.from_numpy(x) for m, x in store.read(chosen, modalities).items()}
+    return signals, None if labels is None else torch.from_numpy(labels[chosen]).long()
 
 
 def watch(settings: str | None, store: WindowStore, roles: np.ndarray) -> Monitor:

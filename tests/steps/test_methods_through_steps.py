@@ -192,7 +192,7 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(place, monkeypat
 
     def stumble(self, batch, rng):
         calls.append(1)
-        if len(calls) == 7:
+        if len(calls) == 8:
             raise TrainingError("cut off")
         yield from objectives(self, batch, rng)
 
@@ -201,6 +201,6 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(place, monkeypat
     with pytest.raises(TrainingError, match="cut off"):
         train.run(text, shards, folds, 1, [], cut, save_every_s=0.0)
     train.run(text, shards, folds, 1, [], cut)
-    assert len(calls) == 1 + 12  # six steps, the stumble, and the six that were left
+    assert len(calls) == 2 + 1 + 12  # two tries; six steps, the stumble, and the six left
     one, other = read_weights(place / f"whole_{name}.safetensors")[0], read_weights(cut)[0]
     assert all(np.array_equal(one[n], other[n]) for n in one)

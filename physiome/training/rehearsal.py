@@ -1,0 +1,98 @@
+"""A method tried on two windows before it is trained: what cannot end well ends at once.
+
+A fault in how a method embeds a subset would otherwise be found after its training.
+"""
+
+import copy
+import inspect
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from physiome.errors import PhysioError, TrainingError
+from physiome.methods.base import Method
+from physiome.subsets import all_subsets, subset_name
+
+WINDOWS = 2
+
+
+def rehearse(method: Method, signals: Mapping[str, Tensor], labels: Tensor | None = None) -> None:
+    """Try a step and the embedding of every subset, on a copy: the method stays as it is.
+
+    Args:
+        signals: modality -> windows (2, L).
+        labels: class indices (2,), for methods that learn from labels.
+
+    Raises:
+        TrainingError: in one line, with the file and line of the method where there is one: an
+            exception; a loss that is not a finite scalar; no gradient; an embedding that is not
+            (2, D) or not finite.
+    """
+    tried = copy.deepcopy(method)
+    rng = torch.Generator().manual_seed(0)
+    with _told(method, "a step"), torch.random.fork_rng(devices=[]):
+        _try_step(tried, signals, labels, rng)
+    for subset in all_subsets([m for m in method.modalities if m in signals]):
+        what = f"the embedding of {subset_name(subset)}"
+        with _told(method, what):
+            if method.refuses(subset):
+                continue
+            found = tried.embed({m: signals[m] for m in subset})
+        _require(method, what, found.ndim == 2 and len(found) == WINDOWS,
+                 f"its shape is {tuple(found.shape)}, not ({WINDOWS}, D)")  # fmt: skip
+        _require(method, what, bool(torch.isfinite(found).all()), "it is not finite")
+
+
+def _try_step(
+    tried: Method, signals: Mapping[str, Tensor], labels: Tensor | None, rng: torch.Generator
+) -> None:
+    tried.train()
+    batch = dict(signals)
+    if labels is None:
+        steps = tried.objectives(batch, rng)
+    else:
+        terms = tried.labelled_loss(batch, labels, rng)
+        steps = iter([(tried.total(terms), terms)])
+    for total, terms in steps:
+        for name, value in terms.items():
+            _require(tried, f"the loss term {name!r}", value.ndim == 0,
+                     f"its shape is {tuple(value.shape)}, not ()")  # fmt: skip
+            _require(tried, f"the loss term {name!r}", bool(torch.isfinite(value)),
+                     f"it is {float(value.detach())}")  # fmt: skip
+        if total.requires_grad:  # where none does, the loop says so with its terms
+            total.backward()
+
+
+def _require(method: Method, what: str, holds: bool, why: str) -> None:
+    if not holds:
+        raise TrainingError(
+            f"{what} by {type(method).__name__} cannot be", where=_place(method), why=why,
+            do="correct the method: this was two windows, before any training",
+        )  # fmt: skip
+
+
+@contextmanager
+def _told(method: Method, what: str) -> Iterator[None]:
+    """Turn an exception of the method into one line."""
+    try:
+        yield
+    except PhysioError:
+        raise
+    except Exception as error:
+        raise TrainingError(
+            f"{what} by {type(method).__name__} failed", where=_place(method, error),
+            why=f"{type(error).__name__}: {' '.join(str(error).split())}",
+            do="correct the method: this was two windows, before any training "
+            "(PHYSIOME_DEBUG=1 shows where from)",
+        ) from error  # fmt: skip
+
+
+def _place(method: Method, error: Exception | None = None) -> str:
+    """`file:line` of the method that an exception came through last; else of the class."""
+    file = inspect.getsourcefile(type(method)) or "?"
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    return f"{file}:{lines[-1] if lines else inspect.getsourcelines(type(method))[1]}"

@@ -1,0 +1,83 @@
+"""A method that cannot be trained or cannot embed is refused before its training, in one line."""
+
+import inspect
+
+import pytest
+import torch
+from toys import Toy
+
+from physiome.errors import TrainingError
+from physiome.training.rehearsal import rehearse
+
+NAMES = ("a", "b")
+
+
+class Sound(Toy):
+    def fuse(self, encoded):
+        return self.map(sum(encoded.values()))
+
+
+class NeedsBoth(Sound):
+    def fuse(self, encoded):
+        return self.map(encoded["a"] + encoded["b"])
+
+
+class Flat(Sound):
+    def fuse(self, encoded):
+        return super().fuse(encoded).mean(dim=1)
+
+
+class Infinite(Sound):
+    def fuse(self, encoded):
+        return super().fuse(encoded) / 0.0
+
+
+class NoScalar(Sound):
+    def loss(self, batch, rng):
+        return {"fit": self.map(batch["a"]).square().mean(dim=1)}
+
+
+class NotFinite(Sound):
+    def loss(self, batch, rng):
+        return {"fit": self.map(batch["a"]).mean() * float("nan")}
+
+
+class Wrong(Sound):
+    def loss(self, batch, rng):
+        return {"fit": torch.matmul(self.map.weight, batch["a"])}
+
+
+def windows():
+    return {m: torch.randn(2, 900) for m in NAMES}
+
+
+REFUSED = {
+    NeedsBoth: "the embedding of a by NeedsBoth failed - KeyError: 'b'",
+    Flat: r"its shape is \(2,\), not \(2, D\)",
+    Infinite: "the embedding of a\\+b by Infinite cannot be - it is not finite",
+    NoScalar: r"the loss term 'fit' by NoScalar cannot be - its shape is \(2,\), not \(\)",
+    NotFinite: "the loss term 'fit' by NotFinite cannot be - it is nan",
+    Wrong: "a step by Wrong failed - RuntimeError: mat1 and mat2 shapes",
+}
+
+
+@pytest.mark.parametrize("method", REFUSED, ids=lambda method: method.__name__)
+def test_a_method_that_cannot_work_is_refused_with_its_file_and_line(method):
+    with pytest.raises(TrainingError, match=REFUSED[method]) as caught:
+        rehearse(method(NAMES), windows())
+    assert "\n" not in str(caught.value)
+    file, line = str(caught.value).split(": ")[0].rsplit(":", 1)
+    assert file == __file__
+    source, first = inspect.getsourcelines(method)
+    assert first <= int(line) < first + len(source)
+
+
+def test_a_sound_method_stays_as_it_was():
+    method = Sound(NAMES)
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    signals, drawn = windows(), torch.get_rng_state()
+    rehearse(method, signals)
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
+    assert all(p.grad is None for p in method.parameters())
+    assert method.training
