@@ -19,7 +19,7 @@ class PhysioError(Exception):
     def __init__(self, what: str, *, where: object = None, why: str = "", do: str = ""):
         self.what, self.where, self.why, self.do = what, where, why, do
         parts = [f"{where}: {what}" if where is not None else what, why, do]
-        super().__init__(_on_one_line(" - ".join(part for part in parts if part)))
+        super().__init__(on_one_line(" - ".join(part for part in parts if part)))
 
 
 class ConfigError(PhysioError):
@@ -34,7 +34,7 @@ class TrainingError(PhysioError):
     """Training or evaluation had to stop."""
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
     """`text` with escapes for what does not print: a name in a hostile file steers no terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 

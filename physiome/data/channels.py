@@ -41,18 +41,35 @@ def find_channel(modality: Modality, known: Mapping[str, Channel]) -> Channel | 
     return known[hits[0]] if hits else None
 
 
+def _spelt_alike(modality: Modality, known: Mapping[str, Channel]) -> list[str]:
+    """Channels called as the modality but for case and blanks, if none is called exactly so."""
+    wanted = (modality.channel, *modality.aliases)
+    if any(name in known for name in wanted):
+        return []
+    alike = ([n for n in known if n.strip().lower() == w.strip().lower()] for w in wanted)
+    return next((names for names in alike if names), [])
+
+
 def pick_channels(
     reader: Reader, settings: ShardSettings
 ) -> tuple[dict[str, Channel], dict[str, str]]:
     """The channel that carries each modality, and for the others what was looked for.
 
     Raises:
-        DataError: a channel is absent and `strict_channels` is set.
+        DataError: a channel is absent and `strict_channels` is set; or several have a modality's
+            name but for case and blanks, and none has it exactly.
     """
     known = reader.channels()
     found: dict[str, Channel] = {}
     absent: dict[str, str] = {}
     for name, modality in settings.modalities.items():
+        alike = _spelt_alike(modality, known)
+        if len(alike) > 1:
+            raise DataError(
+                f"several channels could be {name}", where=reader.path,
+                why=f"{', '.join(map(repr, alike))} differ in case or blanks only",
+                do=f"give the one that is meant, as the file spells it, as the channel of {name}",
+            )  # fmt: skip
         channel = find_channel(modality, known)
         if channel:
             found[name] = channel

@@ -5,17 +5,21 @@ from typing import Any
 
 import yaml
 
+from physiome.errors import on_one_line
+
 
 def as_text(block: Mapping[str, Any]) -> str:
     """The lines of one file, of what the step `inspect` finds."""
-    return "\n".join([block["file"], *("  " + line for line in _lines(block))])
+    lines = [block["file"], *("  " + line for line in _lines(block))]
+    return "\n".join(map(on_one_line, lines))
 
 
 def map_text(proposal: dict[str, Any], counts: Mapping[str, int], files: int) -> str:
     """The `modalities` section to paste, with the number of files that have each as a comment."""
     head, *lines = _yaml({"modalities": proposal})
     told = [f"{line}  # in {counts[name]}" for name, line in zip(proposal, lines, strict=True)]
-    return "\n".join([f"proposed map, of {files} files:", *("  " + x for x in (head, *told))])
+    lines = [f"proposed map, of {files} files:", *("  " + x for x in (head, *told))]
+    return "\n".join(map(on_one_line, lines))
 
 
 def _lines(block: Mapping[str, Any]) -> Iterator[str]:

@@ -57,7 +57,16 @@ def load_heads(path: str | Path) -> dict[str, LinearHead]:
         if not _is_sound(head):
             shapes = {part: value.shape for part, value in vars(head).items()}
             raise _foreign(path, f"its head of {name} has parts of shapes {shapes}")
+        if not _is_usable(head):
+            raise _foreign(path, f"its head of {name} has a scale that is not above 0, or numbers"
+                           " that are not finite")  # fmt: skip
     return heads
+
+
+def _is_usable(head: LinearHead) -> bool:
+    """Finite numbers to divide and multiply by; a bias of -inf means a class never seen."""
+    finite = all(np.isfinite(part).all() for part in (head.mean, head.scale, head.weight))
+    return finite and bool((head.scale > 0).all() and (head.bias < np.inf).all())
 
 
 def _is_sound(head: LinearHead) -> bool:

@@ -69,3 +69,11 @@ def test_a_pressure_is_never_taken_for_a_voltage(tmp_path):
 def test_a_folder_is_not_a_recording(tmp_path):
     with pytest.raises(DataError, match="a folder, not a recording"):
         open_reader(tmp_path)
+
+
+def test_channels_that_differ_in_case_are_not_chosen_between(tmp_path):
+    known = reader(tmp_path, "ECG", "ecg")
+    with pytest.raises(DataError, match=r"several channels could be signal.*'ECG', 'ecg' differ"):
+        pick_channels(known, settings("Ecg", "uV"))
+    found, _ = pick_channels(known, settings("ecg", "uV"))
+    assert found["signal"].name == "ecg"

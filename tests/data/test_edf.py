@@ -85,6 +85,7 @@ def test_a_cut_file_is_refused_with_bytes_expected_and_found(tmp_path, seed):
         (252, b"9999", "header size"),
         (192, b"EDF+D", "interrupted"),
         (256 + 2 * (16 + 80 + 8), b"low", "physical minimum of S0"),
+        (256 + 2 * (16 + 80 + 8), b"-1e300  ", "impossible physical range"),
         (256 + 2 * (16 + 80 + 8 + 8 + 8), b"32767   ", "no digital range"),
         (256 + 2 * (16 + 80 + 8 + 8 + 8 + 8 + 8 + 80), b"1e9     ", "samples per record of S0"),
     ],

@@ -167,3 +167,12 @@ def test_a_skewed_record_is_refused(record):
     record.write_text(record.read_text().replace("16+24 ", "16:2500+24 ", 1))
     with pytest.raises(DataError, match=r"shifted against each other.*skew of II"):
         open_reader(record)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_letters_beyond_ascii_stay_in_the_names(record, encoding):
+    text = record.read_text().replace(" PLETH", " Pléth Größe")
+    record.write_bytes(text.encode(encoding))
+    reader = open_reader(record)
+    assert list(reader.channels()) == ["II", "V", "Pléth Größe", "ABP"]
+    assert len(reader.read("Pléth Größe")) == 82500

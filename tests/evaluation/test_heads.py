@@ -258,6 +258,20 @@ def test_parts_of_a_head_that_do_not_fit_each_other_are_refused(tmp_path, part, 
         load_heads(tmp_path / "h.npz")
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("scale", np.zeros(4)), ("mean", np.full(4, np.nan)), ("bias", np.full(2, np.inf))],
+)
+def test_heads_that_cannot_be_computed_with_are_refused(tmp_path, part, value):
+    sound = {"mean": np.zeros(4), "scale": np.ones(4), "weight": np.ones((2, 4))}
+    sound |= {"bias": np.array([0.0, -np.inf])}  # a class never seen
+    np.savez(tmp_path / "h.npz", **{f"a/{name}": x for name, x in sound.items()})
+    assert list(load_heads(tmp_path / "h.npz")) == ["a"]
+    np.savez(tmp_path / "h.npz", **{f"a/{name}": x for name, x in (sound | {part: value}).items()})
+    with pytest.raises(DataError, match="scale that is not above 0, or numbers that are not fin"):
+        load_heads(tmp_path / "h.npz")
+
+
 # --- the paper's head
 
 

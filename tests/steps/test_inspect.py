@@ -60,6 +60,16 @@ def test_contents_use_and_reasons_are_told(tmp_path, capsys, config):
     assert "vitaldb: left out: none of its channels is here" in text
 
 
+def test_signs_that_steer_a_terminal_are_printed_as_escapes(tmp_path, capsys):
+    night = write(tmp_path)
+    stages = [edfio.EdfAnnotation(0, 60, "\x1b[2JSleep")]
+    edfio.Edf([], annotations=stages).write(tmp_path / HYPNOGRAM)
+    inspect.run([night], [])
+    text = capsys.readouterr().out
+    assert "\x1b" not in text
+    assert r"\x1b[2JSleep" in text
+
+
 def test_a_night_without_hypnogram_is_judged_unlabelled(tmp_path, capsys, config):
     use = blocks(capsys, [write(tmp_path, hypnogram=False)], config)[0]["use"]["sleep_edf"]
     assert use["labels"] is None

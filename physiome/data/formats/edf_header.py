@@ -13,6 +13,7 @@ from typing import BinaryIO
 from physiome.errors import DataError
 
 FETCH = "fetch the file again"
+LARGEST = 1e15  # of a channel's values, in any unit; squares of larger ones overflow sums
 ANNOTATIONS = "EDF Annotations"
 ANONYMOUS = datetime.datetime(1985, 1, 1, tzinfo=datetime.UTC)  # EDF+ for "not told"
 LONGEST_S = 366 * 86400.0  # of a recording
@@ -166,6 +167,9 @@ def _signals(path: Path, file: BinaryIO, count: int) -> tuple[EdfSignal, ...]:
             if low == high:
                 raise DataError(f"EDF header gives {label!r} no {kind} range", where=path,
                                 why=f"minimum and maximum are both {low:g}")  # fmt: skip
+            if max(abs(low), abs(high)) > LARGEST:
+                raise DataError(f"EDF header gives {label!r} an impossible {kind} range",
+                                where=path, why=f"{low:g} to {high:g}", do=FETCH)  # fmt: skip
             return low, high
 
         signals.append(

@@ -30,7 +30,7 @@ class WfdbReader:
         self.notes: list[str] = []
         self._header = _read_header(self.path)
         # A header may end its lines before the description, which is the signal's name.
-        names = [name or f"signal {n}" for n, name in enumerate(self._header.sig_name)]
+        names = [name or f"signal {n}" for n, name in enumerate(_names(self.path, self._header))]
         if len(set(names)) != len(names):
             raise DataError("several signals share a name", where=self.path, why=", ".join(names))
         self._places = {name: place for place, name in enumerate(names)}
@@ -124,12 +124,31 @@ def _read_header(path: Path) -> Any:
     return header
 
 
+def _signal_lines(path: Path) -> list[str]:
+    """The header's lines of signals; old programs write Latin-1."""
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    lines = [line.strip() for line in text.splitlines()]
+    record, *signals = [line for line in lines if line and not line.startswith("#")]
+    return signals[: int(record.split()[1])]
+
+
+def _names(path: Path, header: Any) -> list[str | None]:
+    """Descriptions of the signals with the letters beyond ASCII, which `wfdb` drops."""
+    lines = [line.split(maxsplit=8) for line in _signal_lines(path)]
+    return [
+        name if len(words) < 9 or words[8].isascii() else words[8]
+        for name, words in zip(header.sig_name, lines, strict=True)
+    ]
+
+
 def _calibrated(path: Path) -> list[bool]:
     """Whether each signal has a gain. Without one, or with 0, `wfdb` takes 200 per unit."""
-    lines = [line.strip() for line in path.read_text("latin-1").splitlines()]
-    record, *signals = [line for line in lines if line and not line.startswith("#")]
     found = []
-    for line in signals[: int(record.split()[1])]:
+    for line in _signal_lines(path):
         stated = [*line.split(), "", "", ""][2]  # as in 45.76(-10)/mmHg
         gain = re.match(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", stated)
         found.append(gain is not None and float(gain[0]) != 0)
