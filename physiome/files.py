@@ -163,6 +163,33 @@ def read_json(path: str | Path) -> Any:
         ) from None
 
 
+def sums(*paths: Path) -> dict[str, str]:
+    """SHA-256 of files by their names: what a JSON beside them notes as `sha256`."""
+    return {path.name: file_digest(path) for path in paths}
+
+
+def read_noted(path: str | Path) -> Any:
+    """As `read_json`; the files beside it whose sums it notes as `sha256` must have them.
+
+    Raises:
+        DataError: the JSON is missing or is none; a file was altered since it was written.
+    """
+    noted = read_json(path)
+    for name, wanted in (noted.get("sha256") or {}).items():
+        file = Path(path).with_name(name)
+        if not file.exists():
+            raise DataError("file is missing", where=file, why=f"{path} belongs to it",
+                            do=f"add --forcerun {path} to make it again")  # fmt: skip
+        found = file_digest(file)
+        if found != wanted:
+            raise DataError(
+                "file was altered after it was written", where=file,
+                why=f"sha256 {wanted} noted in {path}, {found} found",
+                do=f"add --forcerun {path} to make it again",
+            )  # fmt: skip
+    return noted
+
+
 def digest(value: Any) -> str:
     """A short hash of any JSON value, for telling settings apart."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]

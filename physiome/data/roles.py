@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from physiome.errors import DataError
-from physiome.files import read_json
+from physiome.files import digest, read_json
 
 # Learned from without labels; with labels; tested.
 ROLES = ("pretrain", "train", "test")
@@ -52,6 +52,10 @@ def read_fold(path: str | Path, number: int) -> dict[str, list[str]]:
     content = read_json(path)
     folds = _shaped(content, path)
     check_folds(folds, path)
+    rest = {key: value for key, value in content.items() if key != "sum"}
+    if content.get("sum", digest(rest)) != digest(rest):
+        raise DataError("the folds were altered after they were made", where=path,
+                        do=f"add --forcerun {path} to make them again")  # fmt: skip
     for fold in folds:
         if fold["fold"] == number:
             return {role: fold[role] for role in ROLES}

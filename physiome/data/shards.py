@@ -24,7 +24,14 @@ import pandas as pd
 from physiome.config.agreement import require
 from physiome.data.parquet import read_parquet
 from physiome.errors import DataError
-from physiome.files import atomic_path, read_json, readable_json, write_errors
+from physiome.files import (
+    atomic_path,
+    file_digest,
+    read_json,
+    read_noted,
+    readable_json,
+    write_errors,
+)
 
 MANIFEST = "manifest.json"
 WINDOWS = "windows.parquet"
@@ -124,6 +131,7 @@ def write_shard(
             windows.to_parquet(table, index=False)
         sizes = {m: os.path.getsize(path) for m, path in paths.items()}
         shape = {"windows": len(windows), "samples": samples, "bytes": sizes, "records": records}
+        shape["sha256"] = {WINDOWS: file_digest(table)}
         manifest.write_text(readable_json({**facts, **shape}), encoding="utf-8")
         (folder / MANIFEST).unlink(missing_ok=True)
 
@@ -169,6 +177,7 @@ def read_windows(folders: Iterable[str | Path]) -> pd.DataFrame:
     """The windows of several shards in one table, with columns shard (position) and row."""
     tables = []
     for position, folder in enumerate(folders):
+        read_noted(Path(folder) / MANIFEST)
         table = read_parquet(Path(folder) / WINDOWS)
         tables.append(table.assign(shard=position, row=np.arange(len(table))))
     return pd.concat(tables, ignore_index=True)

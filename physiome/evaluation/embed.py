@@ -12,7 +12,7 @@ import torch
 from physiome.data.batches import ordered_batches, patterns, prefetch
 from physiome.data.windows import WindowStore
 from physiome.errors import PhysioError
-from physiome.files import atomic_path, write_json
+from physiome.files import atomic_path, sums, write_json
 from physiome.methods.base import Method
 from physiome.subsets import Subset, all_subsets, subset_name
 
@@ -83,6 +83,7 @@ def embed_windows(
     names = {subset_name(subset): list(span) for subset, span in columns.items()}
     shape = {"columns": names, "modalities": list(store.modalities), "windows": len(index)}
     shape |= {"comparable": method.comparable, "refused": refused}
+    shape["sha256"] = sums(output, output.with_suffix(".parquet"))
     write_json(output.with_suffix(".json"), {**facts, **shape})
     rate = len(index) * len(subsets) / (time.monotonic() - started)
     log.info("windows=%d subsets=%d embeddings_per_s=%.0f", len(index), len(subsets), rate)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from physiome.data.parquet import read_parquet
 from physiome.errors import DataError
-from physiome.files import read_json
+from physiome.files import read_noted
 from physiome.subsets import Subset, all_subsets, subset_name
 
 ROLES = ("train", "test")
@@ -108,7 +108,7 @@ def open_embeddings(path: str | Path) -> Embeddings:
             subject in more than one role.
     """
     path = Path(path)
-    facts = read_json(path.with_suffix(".json"))
+    facts = read_noted(path.with_suffix(".json"))
     columns = ["record", "subject", "number", "onset_s", "role"]
     columns += [f"has_{m}" for m in facts["modalities"]]
     table = read_parquet(path.with_suffix(".parquet"), columns=columns)

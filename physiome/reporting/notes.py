@@ -1,13 +1,14 @@
 """Notes beside a scores file: why a cell has no score, and the footnotes of a whole method.
 
-The file maps `dataset/method/subset` to a reason and `dataset/method` to a list of footnotes.
+The file maps `dataset/method/subset` to a reason and `dataset/method` to a list of footnotes, and
+holds the scores' sums as `sha256`.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from physiome.files import read_json
+from physiome.files import read_noted
 
 NOTES = ".notes.json"  # shares its stem with the scores file
 
@@ -70,7 +71,7 @@ def with_folds(text: str, folds: Sequence[int]) -> str:
 def read_notes(scores: Path, dataset: str) -> tuple[Reasons, Footnotes]:
     """The notes of one data set beside a scores file; none if there is no such file."""
     path = scores.with_suffix(NOTES)
-    notes = read_json(path) if path.exists() else {}
+    notes = read_noted(path) if path.exists() else {}
     reasons, footnotes = {}, {}
     for key, said in notes.items():
         if not key.startswith(f"{dataset}/"):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from physiome.data.parquet import read_parquet
 from physiome.errors import DataError, nearest
-from physiome.files import read_json
+from physiome.files import read_noted
 from physiome.reporting.figures import confusion_figure, save, subset_figure, timeline_figure
 from physiome.reporting.scores import read_scores
 from physiome.reporting.tables import FigureSpec, build_table
@@ -39,7 +39,7 @@ def run(
 
 def _probes_of(spec: FigureSpec, probes: list[Path]) -> list[dict[str, Any]]:
     """Facts of the probes to draw, each with its path, in order of fold."""
-    every = [{**read_json(Path(p).with_suffix(".json")), "path": Path(p)} for p in probes]
+    every = [{**read_noted(Path(p).with_suffix(".json")), "path": Path(p)} for p in probes]
     found = [f for f in every if f["dataset"] == spec.dataset and f["method"] in spec.methods]
     if not found:
         raise DataError(

@@ -15,7 +15,7 @@ from physiome.data.folds import label_counts, make_folds
 from physiome.data.persons import require_persons
 from physiome.data.shards import read_manifest, read_windows, require_settings
 from physiome.errors import DataError
-from physiome.files import atomic_path, write_json
+from physiome.files import atomic_path, digest, write_json
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,8 @@ def run(
     for note in rare:
         log.warning("%s", note)
     found = {"folds": folds, "notes": [*same, *notes, *rare]}
-    write_json(output, {"settings": spec.plain(), **facts, **found})
+    content = {"settings": spec.plain(), **facts, **found}
+    write_json(output, content | {"sum": digest(content)})
     log.info("folds=%d subjects=%d %s", len(folds), windows["subject"].nunique(), facts)
 
 

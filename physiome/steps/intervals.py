@@ -19,7 +19,7 @@ from physiome.evaluation.bootstrap import (
     resampled_auc,
 )
 from physiome.evaluation.metrics import window_metrics
-from physiome.files import atomic_path, read_json
+from physiome.files import atomic_path, read_noted
 from physiome.reporting.tables import PRINTED, ROBUSTNESS
 from physiome.subsets import all_subsets, subset_name
 
@@ -105,7 +105,7 @@ def run(probes: list[Path], output: Path, settings: str) -> None:
 def _read(probes: list[Path], spec: IntervalSpec) -> dict[str, dict[int, _Scored]]:
     """Method -> fold -> scores."""
     wanted = {spec.reference, *spec.methods}
-    every = [(Path(probe), read_json(Path(probe).with_suffix(".json"))) for probe in probes]
+    every = [(Path(probe), read_noted(Path(probe).with_suffix(".json"))) for probe in probes]
     here = [(path, facts) for path, facts in every if facts["dataset"] == spec.dataset]
     known = {facts["method"] for _, facts in here}
     if not here:

@@ -11,7 +11,7 @@ from physiome.data.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.gains import Gain, Key, fold_scores, gain
-from physiome.files import atomic_path, read_json
+from physiome.files import atomic_path, read_json, read_noted
 from physiome.reporting.figures import save
 from physiome.reporting.gains import COLUMNS, MEAN, gains_figure, gains_page
 from physiome.subsets import AS_RECORDED, all_subsets, subset_name
@@ -67,7 +67,7 @@ def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], dic
             rows = told.setdefault(dataset, {**own, "rows": {}})["rows"]
             rows |= {m: row for m, row in own["rows"].items() if m not in rows}
         for probe in (path.parent / name for name in facts["scores"]):
-            here = read_json(probe.with_suffix(".json"))
+            here = read_noted(probe.with_suffix(".json"))
             dataset, fold = here["dataset"], here["fold"]
             mine = scores[dataset][here["method"]].setdefault(facts["seed"], {})
             if fold in mine:

@@ -19,7 +19,7 @@ from physiome.evaluation.probe import (
     with_one_head,
 )
 from physiome.evaluation.ridge import with_dense
-from physiome.files import atomic_path, digest, file_digest, write_json
+from physiome.files import atomic_path, digest, file_digest, sums, write_json
 from physiome.subsets import subset_name
 
 # What the heads' file says of the model, so that it and the weights can score another recording.
@@ -58,7 +58,8 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
     linear = {name: head for name, head in heads.items() if isinstance(head, LinearHead)}
     model = {key: opened.facts.get(key) for key in MODEL}
     save_heads(output.with_suffix(".heads.npz"), linear, model)
-    write_json(output.with_suffix(".json"), _facts(opened, spec, fitted, found))
+    written = {"sha256": sums(output, output.with_suffix(".heads.npz"))}
+    write_json(output.with_suffix(".json"), _facts(opened, spec, fitted, found) | written)
 
 
 def _facts(
@@ -78,7 +79,7 @@ def _facts(
         "empty": empty_cells(opened, fitted, spec),
         "settings": spec.plain(),
         "settings_digest": digest(spec.plain()),
-        "embed_settings": opened.facts["settings"],
+        "embed_settings": opened.facts.get("settings", {}),
         "train_settings": opened.facts.get("train_settings", {}),
         "inputs": {path.name: file_digest(path) for path in inputs},
         "class_counts": counts,

@@ -15,7 +15,7 @@ from physiome.evaluation.metrics import (
     subject_accuracy,
     window_metrics,
 )
-from physiome.files import read_json, write_json
+from physiome.files import read_noted, sums, write_json
 from physiome.reporting.notes import NOTES, Notes
 from physiome.reporting.scores import (
     COLUMNS,
@@ -55,7 +55,7 @@ def run(probes: list[Path], output: Path, by_subject: Path) -> None:
     write_scores(output, pd.concat(scores, ignore_index=True))
     none = pd.DataFrame(columns=SUBJECT_COLUMNS)
     write_subjects(by_subject, pd.concat(subjects, ignore_index=True) if subjects else none)
-    write_json(output.with_suffix(NOTES), notes.plain())
+    write_json(output.with_suffix(NOTES), notes.plain() | {"sha256": sums(output, by_subject)})
 
 
 def run_concat(inputs: list[Path], output: Path) -> None:
@@ -66,7 +66,7 @@ def run_concat(inputs: list[Path], output: Path) -> None:
 def _score_probe(
     probe: Path, scores: list[pd.DataFrame], subjects: list[pd.DataFrame], notes: Notes
 ) -> None:
-    facts = read_json(probe.with_suffix(".json"))
+    facts = read_noted(probe.with_suffix(".json"))
     notes.add_fold(facts)
     classes = facts["classes"]
     columns = [*COLUMNS_READ, *(f"p{c}" for c in range(len(classes)))]
