@@ -6,6 +6,7 @@
 # make bench  measure speed and memory
 # make fuzz   damage 24,000 files at random and read them
 # make torture  kill training and sharding at random moments and compare the results
+# make edits  edit a finished run a hundred times at random and compare with runs from scratch
 # make estimate  jobs and GPU-hours per table, from the work that make bench counted
 # make check  lint, format, types
 # make lock   write constraints.txt and envs/physiome.yaml anew (needs uv)
@@ -25,7 +26,7 @@ PIECES := $(if $(wildcard $(LEARN_DATA)),$(DATA),$(filter nights,$(DATA)))
 LEARN := results/learn$(if $(QUICK),/quick)
 LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
 
-.PHONY: learn demo test bench torture estimate check lock fuzz
+.PHONY: learn demo test bench torture edits estimate check lock fuzz
 
 # --no-compile: modules are compiled when first imported, and most never are.
 .venv/ready: pyproject.toml constraints.txt
@@ -69,6 +70,9 @@ bench: .venv/ready
 
 torture: .venv/ready
 	python -m tests.torture
+
+edits: .venv/ready
+	python -m tests.edits
 
 estimate: .venv/ready
 	python -m tests.bench.estimate

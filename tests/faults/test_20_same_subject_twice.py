@@ -12,7 +12,7 @@ from tinyshards import tiny_store
 
 from physiome.data.roles import ROLES
 from physiome.errors import DataError
-from physiome.files import canonical_json, write_json
+from physiome.files import canonical_json, read_json, write_json
 from physiome.steps import embed, pretrain, probe, train
 
 TRAINING = {"epochs": 1, "batch": 4, "learning_rate": 1.0e-3}
@@ -101,6 +101,9 @@ def test_fault_20_the_probe_refuses_embeddings_of_such_folds(place, tmp_path):
     assert set(table["role"]) == set(ROLES) - {"pretrain"}
     table["subject"] = table["subject"].replace("s4", "s2")
     table.to_parquet(output.with_suffix(".parquet"), index=False)
+    facts = read_json(output.with_suffix(".json"))
+    del facts["sha256"]
+    write_json(output.with_suffix(".json"), facts)
     with pytest.raises(DataError, match=r"x\.npy: subject s2 is in test and train - .*assign"):
         probe.run("{}", output, tmp_path / "probe.parquet")
     assert not (tmp_path / "probe.parquet").exists()

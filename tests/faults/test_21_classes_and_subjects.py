@@ -8,7 +8,7 @@ from tiny import NAMES
 from tinyshards import tiny_store
 
 from physiome.errors import DataError
-from physiome.files import canonical_json, read_json, write_json
+from physiome.files import canonical_json, read_json, sums, write_json
 from physiome.reporting.scores import read_scores
 from physiome.steps import embed, probe, scores
 
@@ -52,6 +52,8 @@ def test_fault_21_a_class_missing_in_test_has_no_score_and_a_note(tmp_path):
         table = pd.read_parquet(path)
         table.loc[table["subject"] == "s4", "label"] = 0
         table.to_parquet(path, index=False)
+        manifest = read_json(path.with_name("manifest.json"))
+        write_json(path.with_name("manifest.json"), manifest | {"sha256": sums(path)})
     fold = {"pretrain": ["s0"], "train": ["s1", "s2", "s3"], "test": ["s4"]}
     write_json(tmp_path / "folds.json", {"folds": [{"fold": 1, **fold}]})
     plain = settings_of("handmade") | {"dataset": "d", "name": "handmade", "base": "handmade"}

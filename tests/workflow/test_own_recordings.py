@@ -9,11 +9,11 @@ import yaml
 from project_copy import Project
 
 from physiome.steps import doctor
-from tests.faults.waves import EEG, EOG, dataset, noise, write
+from tests.edits.small_run import configuration, write_recordings
+from tests.faults.waves import EEG, EOG, noise, write
 
 pytestmark = pytest.mark.slow
 
-SUBJECTS = 8  # two of a class are tested in each of two folds, in three batches
 REPORTS = {"scores": 1, "all_scores": 1, "table": 1, "intervals": 1, "figures": 1, "comparison": 1}
 SCORED = {"folds": 1, "embed": 4, "probe": 4, **REPORTS, "all": 1}
 
@@ -22,21 +22,8 @@ SCORED = {"folds": 1, "embed": 4, "probe": 4, **REPORTS, "all": 1}
 def finished(tmp_path_factory):
     """A finished run of two controls on a folder of EDF files. Never changed."""
     project = Project.copy(tmp_path_factory.mktemp("finished"))
-    folder = project.root / "mine"
-    folder.mkdir()
-    lines = ["record,subject,group"]
-    for i in range(SUBJECTS):
-        signals = {EEG: noise(i, minutes=2) * (1 + i % 2), EOG: noise(100 + i, minutes=2)}
-        write(folder / f"r{i}.edf", {name: x.clip(-190, 190) for name, x in signals.items()})
-        lines.append(f"r{i},S{i},{'sw'[i % 2]}")
-    (folder / "records.csv").write_text("\n".join(lines) + "\n")
-    spec = dataset(Path("mine"), batches=3).plain()
-    config = {
-        "use_datasets": ["mine"], "methods": ["handmade", "majority"], "datasets": {"mine": spec},
-        "folds": {"count": 2, "train_share": 0.9}, "probe": {"paper_head": None},
-        "threads": {"shard": 1, "train": 1, "probe": 1},
-        "encoder": {"frame_s": 6.0, "step_s": 6.0},
-    }  # fmt: skip
+    write_recordings(project.root / "mine")
+    config = configuration("handmade", "majority")
     (project.root / "mine.yaml").write_text(yaml.safe_dump(config))
     project.snakemake("--cores", 2, "--configfile", "mine.yaml")
     return project

@@ -188,7 +188,7 @@ def test_the_workflow_is_formatted(fresh):
     assert done.returncode == 0, done.stderr
 
 
-LEARN = {"records": 1, "fetch": 2, "shard": 2, "folds": 1, "pairs": 1}
+LEARN = {"fetch": 2, "shard": 2, "folds": 1, "pairs": 1}
 EEGMAT = {"pretrain": 36, "train": 84, "embed": 92, "probe": 92}  # 10 systems, twins, a tokenizer
 
 
@@ -203,7 +203,11 @@ EEGMAT = {"pretrain": 36, "train": 84, "embed": 92, "probe": 92}  # 10 systems, 
             {"pretrain": 12, "train": 16, "embed": 22, "probe": 22},
         ),
         (0, ["learn-icu"], {"pretrain": 18, "train": 42, "embed": 48, "probe": 48}),
-        (0, ["learn-nights"], {"pretrain": 18, "train": 42, "embed": 46, "probe": 46}),
+        (
+            0,
+            ["learn-nights"],
+            {"records": 1, "pretrain": 18, "train": 42, "embed": 46, "probe": 46},
+        ),
     ],
 )
 def test_a_piece_of_the_standing_experiment_is_planned(fresh, tmp_path, seed, overlays, jobs):
