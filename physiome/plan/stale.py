@@ -22,7 +22,7 @@ Noted = dict[str, str]  # key of a result's JSON -> the settings it must note th
 MEMORY = Path(".snakemake", "metadata")
 PIECE = 254  # characters of a file's name there; longer ones are folders
 RULES = {"shards": "shard", "folds": "folds", "models": "train", "embeddings": "embed",
-         "scores": "probe", "raw": "fetch"}  # fmt: skip
+         "scores": "probe", "raw": "fetch", "tables": "table"}  # fmt: skip
 
 
 class Stale(NamedTuple):
@@ -127,9 +127,12 @@ def _of_data(config: Config) -> Iterator[tuple[str, Noted]]:
 
 
 def _of_tables(config: Config) -> Iterator[tuple[str, Noted]]:
-    """Models, embeddings and scores of all tables that are there, each once."""
+    """Tables, and models, embeddings and scores of theirs that are there, each once."""
     seen: set[str] = set()
     for table in config.made_tables:
+        path = f"{config.results}/tables/{table}.json"
+        if Path(path).exists():
+            yield path, {"settings": config.table_settings(table)}
         dataset = config.tables_of[table]
         for fold in config.folds_of(table):
             for method in config.rows_of(table):

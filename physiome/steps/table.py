@@ -1,11 +1,12 @@
 """Write one table of results as CSV (all heads) and LaTeX (one head)."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 
 from physiome.errors import DataError, nearest
-from physiome.files import atomic_path, write_text
+from physiome.files import atomic_path, sums, write_json, write_text
 from physiome.reporting.ablation_latex import variants_to_latex
 from physiome.reporting.counts import cell_counts, tested_sizes
 from physiome.reporting.latex import to_latex
@@ -25,7 +26,8 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
         settings: a TableSpec as JSON.
         scores: scores of all folds and methods; reasons for missing ones and footnotes, if any, in
             the `.notes.json` of the scores step beside it.
-        csv: output with every head, metric and count, machine-friendly.
+        csv: output with every head, metric and count, machine-friendly; `<csv>.json` (which shares
+            its stem) notes the settings and the sums of what was read and written.
         tex: output with the head and the metrics of the settings.
 
     Raises:
@@ -57,6 +59,8 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
     with atomic_path(csv) as temporary:
         pd.concat(parts).to_csv(temporary, index=False)
     write_text(tex, printed)
+    facts = {"settings": json.loads(settings), "inputs": sums(scores), "sha256": sums(csv, tex)}
+    write_json(csv.with_suffix(".json"), facts)
 
 
 def _without_head(cells: pd.DataFrame, spec: TableSpec) -> dict[tuple[str, str], str]:

@@ -120,6 +120,17 @@ def test_edits_that_nothing_remembers_are_refused(tree):
     assert tree.plan("--forcerun", "fetch", "--configfile", "mine.yaml")["shard"] == 3
 
 
+def test_a_table_of_other_settings_that_nothing_remembers_is_refused(tree):
+    shutil.rmtree(tree.root / ".snakemake")
+    config = yaml.safe_load((tree.root / "mine.yaml").read_text())
+    (tree.root / "mine.yaml").write_text(yaml.safe_dump(config | {"tables": {"decimals": 3}}))
+    done = tree.snakemake("-n", "--configfile", "mine.yaml", check=False)
+    assert done.returncode == 2
+    assert "mine.json: " in done.stderr
+    assert "decimals: 2, not 3" in done.stderr
+    assert tree.plan("--forcerun", "table", "--configfile", "mine.yaml")["table"] == 1
+
+
 def test_the_doctor_names_what_changed(tree, monkeypatch):
     monkeypatch.chdir(tree.root)
     config = [Path("config.yaml"), Path("mine.yaml")]

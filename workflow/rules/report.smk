@@ -13,6 +13,7 @@ rule table:
             labels={"table": "{table}"},
         ),
         tex="<results>/tables/{table}.tex",
+        facts="<results>/tables/{table}.json",
     log:
         "<results>/logs/table/{table}.log",
     localrule: True
