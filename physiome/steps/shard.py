@@ -78,7 +78,13 @@ def _cut_all(
     count, context = min(workers, len(records)), get_context("spawn")
     with ProcessPoolExecutor(count, context, _leave_ctrl_c_to_the_parent) as pool:
         try:
-            for result in pool.map(work, records):
+            # Workers begin here and inherit the mask: until they ignore it, Ctrl-C would end them.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                results = pool.map(work, records)
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            for result in results:
                 yield _logged(*result)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # after an error none is begun anew
