@@ -56,9 +56,8 @@ def records(settings: Settings, output: File, transfer: Transfer = "{}") -> None
 
 @app.command()
 def fetch(
-    settings: Settings, batch: Number, batches: Number, output: File,
+    settings: Settings, batch: Number, batches: Number, output: File, transfer: Transfer = "{}",
     records: Annotated[Path | None, typer.Option(help="the list; default: list them now")] = None,
-    transfer: Transfer = "{}",
 ) -> None:  # fmt: skip
     """Make sure the raw files of one batch of records are there and whole."""
     from physiome.steps import fetch as step

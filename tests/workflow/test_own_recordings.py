@@ -1,5 +1,6 @@
 """What runs again after an edit of one's own recordings: what it concerns, and no more."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -118,6 +119,17 @@ def test_edits_that_nothing_remembers_are_refused(tree):
     assert "mine.batch2.json: " in done.stderr
     assert "row or files of r2 changed" in done.stderr
     assert tree.plan("--forcerun", "fetch", "--configfile", "mine.yaml")["shard"] == 3
+
+
+def test_what_another_working_directory_made_in_the_same_folder_is_refused(tree):
+    """Here it is remembered as made with the settings of this configuration."""
+    path = tree.root / "results/scores/mine/fold1/handmade.json"
+    facts = json.loads(path.read_text())
+    facts["settings"]["max_iterations"] = 7
+    path.write_text(json.dumps(facts))
+    done = tree.snakemake("-n", "--configfile", "mine.yaml", check=False)
+    assert done.returncode == 2
+    assert "max_iterations: 7, not 1000" in done.stderr
 
 
 def test_a_table_of_other_settings_that_nothing_remembers_is_refused(tree):

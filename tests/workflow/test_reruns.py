@@ -257,25 +257,12 @@ def test_a_change_of_configuration_plans_what_it_can_change(finished, tmp_path, 
 def test_results_of_other_settings_are_refused_where_nothing_remembers_them(tree):
     shutil.rmtree(tree.root / ".snakemake")
     assert plan(tree) == {}
-    changes = CHANGES["one fold's encoders"][0]
-    arguments = ["--configfile", *CONFIG, *extra(tree, changes)]
+    arguments = ["--configfile", *CONFIG, *extra(tree, CHANGES["one fold's encoders"][0])]
     done = tree.snakemake("-n", *arguments, check=False)
     assert done.returncode == 2
-    assert "like 2 more" in done.stderr
-    assert "pretrain.epochs: 2, not 3" in done.stderr
+    assert re.search(r"like 2 more - pretrain\.epochs: 2, not 3", done.stderr)
     assert "--forcerun pretrain " in done.stderr
     assert tree.plan("--forcerun", "pretrain", *arguments) == {**TRAINED, "pretrain": 6, "embed": 2}
-
-
-def test_what_another_working_directory_made_in_the_same_folder_is_refused(tree):
-    """Here it is remembered as made with the settings of this configuration."""
-    path = tree.root / "results/scores/sleep_edf/fold1/handmade.json"
-    facts = json.loads(path.read_text())
-    facts["settings"]["max_iterations"] = 7
-    path.write_text(json.dumps(facts))
-    done = tree.snakemake("-n", "--configfile", *CONFIG, check=False)
-    assert done.returncode == 2
-    assert "max_iterations: 7, not 100" in done.stderr
 
 
 def test_an_override_of_one_fold_reruns_that_fold_and_what_reads_it(tree):
