@@ -93,6 +93,9 @@ class PhysioMESpec(Transformers):
     embedding: Literal["mean", "per_modality"] = (
         "mean"  # per_modality: the means of each side by side
     )
+    # Beside it, the level and spread of each observed signal: a contrast between windows has no use
+    # for an absolute pressure, and encoders lose it as they learn.
+    levels: bool = False
     restoration: Literal["decoder", "masked", "memory"] = "decoder"
     restoration_gradient: bool = False
     # What restoration decoders learn from: the pass that serves all losses, of sampled tokens, or

@@ -15,10 +15,12 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from physiome.config.model import PhysioMESpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.fusion import TokenFusion, pool
+from physiome.nn.levels import WIDTH, Level
 from physiome.nn.lora import adapt, keep_frozen
 from physiome.nn.losses import mse
 from physiome.nn.masking import take_tokens
@@ -54,6 +56,7 @@ class PhysioME(TokenFusion):
             self.restorers = nn.ModuleDict(
                 {m: Restorer(spec.width, inner, self.n, *restore) for m in encoders}
             )
+        self.levels = nn.ModuleDict({m: Level() for m in encoders} if spec.levels else {})
         if "reinitialise" in spec.defects:
             initialise(self)  # over the whole tree, pretrained encoders and LoRA included
         self.train()  # a module starts in training mode: not the frozen encoders
@@ -78,6 +81,12 @@ class PhysioME(TokenFusion):
         rest = [p for n, p in self.named_parameters() if not n.startswith("restorers.")]
         return [rest, apart] if apart else [rest]
 
+    def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
+        """For levels alone: encoders were scaled when they were pretrained."""
+        for m, level in self.levels.items():
+            assert isinstance(level, Level)
+            level.scaling.set(*constants[m])
+
     # Training
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
@@ -85,7 +94,7 @@ class PhysioME(TokenFusion):
 
         A modality that the batch really lacks is handled like a dropped one, without a target.
         """
-        encoded = {m: self._cut(e) for m, e in self.encode(batch).items()}
+        encoded = {m: self._cut(e) for m, e in self._tokens(batch).items()}
         size = len(next(iter(encoded.values())))
         parts = self._draw_parts(tuple(encoded), size, rng)
         sampled = {m: self.sample(size, rng) for m in encoded}
@@ -179,9 +188,21 @@ class PhysioME(TokenFusion):
 
     # Inference
 
-    def encode(self, observed: Signals) -> dict[str, Tensor]:
-        """Modality -> tokens e (B, N + 1, D) of its encoder (eq. 9)."""
+    def _tokens(self, observed: Signals) -> dict[str, Tensor]:
         return {m: self.encoders[m](observed[m]) for m in self.modalities if m in observed}
+
+    def encode(self, observed: Signals) -> dict[str, Tensor]:
+        """Modality -> tokens e (B, N + 1, D) of its encoder (eq. 9).
+
+        With `levels`, the first columns of the class token's place hold the window's level: once
+        training is over, nothing reads the class token.
+        """
+        encoded = self._tokens(observed)
+        for m, level in self.levels.items():
+            if m in encoded:
+                first = F.pad(level(observed[m]), (0, encoded[m].shape[2] - WIDTH))
+                encoded[m] = torch.cat([first[:, None], encoded[m][:, 1:]], dim=1)
+        return encoded
 
     def restore(self, encoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Restored tokens g (B, N, D) of every modality that `encoded` lacks (eq. 10-12)."""
@@ -192,12 +213,19 @@ class PhysioME(TokenFusion):
         return {m: self.restorers[m](fused[m]) for m in missing}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
-        """Mean of the M N fused tokens ft (eq. 13): (B, D); or of each modality's own: (B, M D)."""
+        """Mean of the M N fused tokens ft (eq. 13): (B, D); or of each modality's own: (B, M D).
+
+        With `levels`, two more columns per modality, 0 for one that is not observed.
+        """
         restored = self.restore(encoded) if len(encoded) < len(self.modalities) else {}
         fused = self.fuse_tokens(self._complete(encoded, restored))
         if self.spec.embedding == "per_modality":
-            return torch.cat([tokens.mean(dim=1) for tokens in fused.values()], dim=1)
-        return pool(fused)
+            pooled = torch.cat([tokens.mean(dim=1) for tokens in fused.values()], dim=1)
+        else:
+            pooled = pool(fused)
+        absent = pooled.new_zeros(len(pooled), WIDTH)
+        levels = [encoded[m][:, 0, :WIDTH] if m in encoded else absent for m in self.levels]
+        return torch.cat([pooled, *levels], dim=1)
 
     def _complete(
         self, encoded: Mapping[str, Tensor], restored: Mapping[str, Tensor] | None = None

@@ -121,6 +121,7 @@ TABLE = {
     "physiome.lora.rank": (2, "train embed"),
     "physiome.lora.alpha": (2, "train embed"),
     "physiome.embedding": ("per_modality", "train embed"),
+    "physiome.levels": (True, "train embed"),
     "physiome.restore_from": ("complete", "train embed"),
     "physiome.normalise_pooled": (False, "train embed"),
     "physiome.drop_groups": (2, "train embed"),
