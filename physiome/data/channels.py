@@ -9,10 +9,11 @@ import numpy as np
 
 from physiome.config.data import Modality, ShardSettings
 from physiome.data import signals
+from physiome.data.marks import Marker, Marks
 from physiome.data.plan import Plan
 from physiome.data.propose import candidates, kind_of
-from physiome.data.quality import Marks, mark
 from physiome.data.recording import UNCALIBRATED, Channel, Reader
+from physiome.data.stretches import AROUND_S, divide
 from physiome.errors import DataError, nearest
 
 
@@ -108,7 +109,6 @@ def prepare_channel(
         DataError: the channel has another rate than the windows and `strict_rates` is set, or
             its unit is of another kind than the modality's.
     """
-    window, quality = settings.window, settings.quality
     _note_rate(reader, channel, settings, entry)
     if signals.units_conflict(channel.unit, modality.unit):
         raise DataError(
@@ -123,28 +123,60 @@ def prepare_channel(
             do="write the gain into the header, or set the modality's unit to '' to take values "
             "as they are",
         )  # fmt: skip
-    first_s = float(plan.onsets_s[0])
-    # Whole seconds of lead keep the windows on the grid of samples.
-    reach_s = math.ceil(signals.reach_s(channel.rate_hz, window.rate_hz, window.lowpass_hz))
-    begin_s = max(0.0, first_s - reach_s)
-    x = reader.read(channel.name, begin_s, plan.stop_s + reach_s)
     factor = signals.unit_factor(channel.unit, modality.unit)
     if factor is None:
         note = f"{channel.name}: unit {channel.unit!r} is taken for {modality.unit!r}"
         entry["notes"].append(note)
-    elif factor != 1.0:
-        x = x * factor
-    marks = mark(x, channel.rate_hz, begin_s, plan.onsets_s, window.length_s, quality)
-    x, missing = signals.fill_gaps(x, channel.rate_hz, quality.max_gap_s)
-    x = signals.lowpass(x, channel.rate_hz, window.lowpass_hz)
-    x = signals.resample(x, channel.rate_hz, window.rate_hz)
-    missing = signals.resample_mask(missing, channel.rate_hz, window.rate_hz, len(x))
+    return _read(reader, channel, plan, settings, 1.0 if factor is None else factor)
+
+
+def _read(
+    reader: Reader, channel: Channel, plan: Plan, settings: ShardSettings, factor: float
+) -> Prepared:
+    """Stretch by stretch; a channel that fits in one is read and filtered as a whole."""
+    window, quality, rate_hz = settings.window, settings.quality, channel.rate_hz
+    # Whole seconds of lead keep the windows on the grid of samples.
+    reach_s = math.ceil(signals.reach_s(rate_hz, window.rate_hz, window.lowpass_hz))
+    begin_s, stop_s = max(0.0, float(plan.onsets_s[0]) - reach_s), plan.stop_s + reach_s
+    origin = round(begin_s * rate_hz)
+    n = round(min(stop_s, channel.duration_s) * rate_hz) - origin
+    around_s = reach_s + max(AROUND_S, window.length_s, quality.max_gap_s, quality.max_flat_s)
+    step = signals.ratio(rate_hz, window.rate_hz)
+    marker = Marker(n, rate_hz, begin_s, plan.onsets_s, window.length_s, quality)
+    samples, missing = [], []
+    for stretch in divide(n, math.ceil(around_s * rate_hz), step.denominator):
+        until_s = stop_s if stretch.stop is None else (origin + stretch.stop) / rate_hz
+        x = reader.read(channel.name, (origin + stretch.begin) / rate_hz, until_s)
+        if factor != 1.0:
+            x = x * factor
+        marker.look(x, stretch)
+        x, empty = _clean(x, rate_hz, settings)
+        samples.append(x[stretch.own(step)])
+        missing.append(empty[stretch.own(step)])
     starts = np.rint((plan.onsets_s - begin_s) * window.rate_hz).astype(int)
-    short = max(0, int(starts[-1]) + window.samples - len(x))
+    return _joined(samples, missing, marker.marks(), starts, window.samples)
+
+
+def _clean(x: np.ndarray, rate_hz: float, settings: ShardSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (n,) at the windows' rate without gaps, and where there was one for too long."""
+    window = settings.window
+    x, missing = signals.fill_gaps(x, rate_hz, settings.quality.max_gap_s)
+    x = signals.lowpass(x, rate_hz, window.lowpass_hz)
+    x = signals.resample(x, rate_hz, window.rate_hz)
+    return x, signals.resample_mask(missing, rate_hz, window.rate_hz, len(x))
+
+
+def _joined(
+    samples: list[np.ndarray], missing: list[np.ndarray], marks: Marks, starts: np.ndarray,
+    length: int,
+) -> Prepared:  # fmt: skip
+    x, empty = (parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in
+                (samples, missing))  # fmt: skip
+    short = max(0, int(starts[-1]) + length - len(x))
     if short:  # the channel ends before the file does
         x = np.pad(x, (0, short), mode="edge" if len(x) else "constant")
-        missing = np.pad(missing, (0, short), constant_values=True)
-    return Prepared(x, missing, marks, starts)
+        empty = np.pad(empty, (0, short), constant_values=True)
+    return Prepared(x, empty, marks, starts)
 
 
 def _note_rate(

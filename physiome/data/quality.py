@@ -15,27 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from physiome.config.data import Modality, Quality
-from physiome.data import signals
+from physiome.data.marks import Marks
 
 REASONS = ("gap", "flat", "scale", "clipped", "jump", "outside")
 UNIT_FACTORS = (1e3, 1e6, 1e-3, 1e-6)  # milli, micro
 MIN_LEVELS = 32  # a signal in a wrong unit has many values; a dead channel's noise has a few
-LEVELS_OF = 20_000  # samples that are looked at for that
-
-
-@dataclass(frozen=True)
-class Marks:
-    """What only samples that have not been filtered yet can show.
-
-    Attributes:
-        flat: (k, 2) constant stretches in seconds on the recording's clock.
-        clipped: (W,) share of each window's samples that are held at its extreme.
-        levels: number of distinct values, or of those among evenly picked samples.
-    """
-
-    flat: np.ndarray
-    clipped: np.ndarray
-    levels: int
 
 
 @dataclass(frozen=True)
@@ -56,20 +40,6 @@ class Judgement:
     variance: np.ndarray
     unit_factor: float | None
     reason: np.ndarray
-
-
-def mark(
-    x: np.ndarray, rate_hz: float, begin_s: float, onsets_s: np.ndarray, length_s: float,
-    quality: Quality,
-) -> Marks:  # fmt: skip
-    """Look at a channel's samples `x` (n,) as read: NaN in gaps, its own rate, from `begin_s`."""
-    starts = np.rint((onsets_s - begin_s) * rate_hz).astype(int)
-    picked = x[:: len(x) // LEVELS_OF + 1]
-    return Marks(
-        flat=signals.flat_runs(x, rate_hz, quality.max_flat_s) + begin_s,
-        clipped=signals.clipped_share(x, starts, round(length_s * rate_hz)),
-        levels=len(np.unique(picked[np.isfinite(picked)])),
-    )
 
 
 def judge(

@@ -11,8 +11,8 @@ import time
 from tests.bench.common import Row
 
 NAMES = (
-    "neuronet", "fusion", "systems", "night", "verification", "memory", "planning", "subsets",
-    "heads",
+    "neuronet", "fusion", "systems", "night", "long_file", "verification", "memory", "planning",
+    "subsets", "heads",
 )  # fmt: skip
 
 

@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 
 from physiome.config.data import Modality, Quality
-from physiome.data.quality import Marks, judge, mark
+from physiome.data.marks import Marker, Marks
+from physiome.data.quality import judge
+from physiome.data.stretches import Stretch
 
 MODALITY = Modality(channel="x", unit="uV", low=-200.0, high=200.0, min_sd=0.5)
+WHOLE = Stretch(0, 0, None, None)
 NO_FLAT = np.empty((0, 2))
+
+
+def mark(x, *timing):
+    marker = Marker(len(x), *timing)
+    marker.look(x, WHOLE)
+    return marker.marks()
 
 
 def verdict(

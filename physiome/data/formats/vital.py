@@ -38,6 +38,7 @@ class VitalReader:
         self.path = Path(path)
         self.files = (self.path,)
         self.notes: list[str] = []
+        self._last: tuple[str, Any] | None = None  # a track is read in stretches, decoded whole
         census = _verify(self.path)
         self._waves = {n: t for n, t in census.tracks.items() if t.kind == WAVEFORM and t.rate_hz}
         if census.stop_s <= census.start_s:
@@ -70,7 +71,9 @@ class VitalReader:
             raise DataError(
                 f"no track {channel!r}", where=self.path, do=nearest(channel, self._tracks)
             )
-        track = self._decoded(channel)
+        if self._last is None or self._last[0] != channel:
+            self._last = channel, self._decoded(channel)
+        track = self._last[1]
         rate_hz, origin = float(track.srate), self.start or 0.0
         placed = [(round((r["dt"] - origin) * rate_hz), r["val"]) for r in track.recs]
         total = max([math.floor(self.duration_s * rate_hz)] + [i + len(v) for i, v in placed])

@@ -17,6 +17,7 @@ FETCH = "fetch the record again"
 LONGEST_S = 366 * 86400.0  # of a recording
 FASTEST_HZ = 1e6
 MOST_SAMPLES = 2_000_000_000  # of one signal; 12 weeks of 250 Hz
+BLOCK = 1 << 22  # frames decoded at once
 LARGEST_HEADER = 1 << 20  # bytes
 LONGEST_NAME = 255  # bytes of a file's name, on all common file systems
 BYTES = {"8": 1.0, "80": 1.0, "16": 2.0, "61": 2.0, "160": 2.0, "24": 3.0, "32": 4.0, "212": 1.5}
@@ -33,6 +34,7 @@ class WfdbReader:
         names = [name or f"signal {n}" for n, name in enumerate(_names(self.path, self._header))]
         if len(set(names)) != len(names):
             raise DataError("several signals share a name", where=self.path, why=", ".join(names))
+        self._checked: set[str] = set()
         self._places = {name: place for place, name in enumerate(names)}
         self._rates = [float(self._header.fs) * n for n in self._header.samps_per_frame]
         self.duration_s = self._header.sig_len / float(self._header.fs)
@@ -59,7 +61,7 @@ class WfdbReader:
     def read(self, channel: str, start_s: float = 0.0, stop_s: float | None = None) -> np.ndarray:
         """Samples (n,) in physical units at the signal's own rate; NaN where the record has none.
 
-        The whole signal is decoded and compared with the header's checksum.
+        Before the first are read, the whole signal is compared with the header's checksum.
 
         Raises:
             DataError: unknown signal, undecodable file, wrong number of samples or checksum.
@@ -69,28 +71,43 @@ class WfdbReader:
                 f"no signal {channel!r}", where=self.path, do=nearest(channel, self._places)
             )
         place = self._places[channel]
-        with refuse_complaints(self.path, "wfdb", f"signal {channel!r} cannot be decoded"):
-            record: Any = wfdb.rdrecord(
-                str(self.path.with_suffix("")), channels=[place], physical=False,
-                smooth_frames=False, ignore_skew=True,
-            )  # fmt: skip
-            digital = record.e_d_signal[0]
-            self._check_samples(channel, digital)
-            physical = record.dac(expanded=True)[0]
-        rate_hz = self._rates[place]
-        last = len(physical) if stop_s is None else round(stop_s * rate_hz)
-        return np.asarray(physical[max(0, round(start_s * rate_hz)) : last], dtype=np.float64)
+        each = self._header.samps_per_frame[place]
+        total = self._header.sig_len * each
+        if channel not in self._checked:
+            self._check(channel)
+            self._checked.add(channel)
+        first = min(total, max(0, round(start_s * self._rates[place])))
+        last = total if stop_s is None else min(total, round(stop_s * self._rates[place]))
+        if last <= first:
+            return np.empty(0)
+        frame = first // each
+        record = self._decoded(channel, frame, -(-last // each))
+        physical = record.dac(expanded=True)[0]
+        return np.asarray(physical[first - frame * each : last - frame * each], dtype=np.float64)
 
-    def _check_samples(self, channel: str, digital: np.ndarray) -> None:
-        place = self._places[channel]
-        expected = self._header.sig_len * self._header.samps_per_frame[place]
-        if len(digital) != expected:
-            why = f"{channel}: {expected} samples expected, {len(digital)} found"
+    def _decoded(self, channel: str, first: int, last: int) -> Any:
+        """Frames [first, last) of one signal, digital."""
+        with refuse_complaints(self.path, "wfdb", f"signal {channel!r} cannot be decoded"):
+            return wfdb.rdrecord(
+                str(self.path.with_suffix("")), first, last, channels=[self._places[channel]],
+                physical=False, smooth_frames=False, ignore_skew=True,
+            )  # fmt: skip
+
+    def _check(self, channel: str) -> None:
+        """Decode the whole signal, a block after the other, and compare length and sum."""
+        place, frames = self._places[channel], self._header.sig_len
+        each = self._header.samps_per_frame[place]
+        found = total = 0
+        for first in range(0, frames, BLOCK):
+            digital = self._decoded(channel, first, min(frames, first + BLOCK)).e_d_signal[0]
+            found += len(digital)
+            total += int(digital.sum(dtype=np.int64))
+        if found != frames * each:
+            why = f"{channel}: {frames * each} samples expected, {found} found"
             raise DataError("signal is cut", where=self.path, why=why, do=FETCH)
         stated = self._header.checksum[place]
-        found = int(digital.sum(dtype=np.int64)) % 65536
-        if stated is not None and stated % 65536 != found:
-            why = f"{channel}: checksum {stated % 65536} stated, {found} found"
+        if stated is not None and stated % 65536 != total % 65536:
+            why = f"{channel}: checksum {stated % 65536} stated, {total % 65536} found"
             raise DataError("signal is damaged", where=self.path, why=why, do=FETCH)
 
 

@@ -1,0 +1,123 @@
+"""A channel that is read in stretches gives what it gives read whole."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from physiome.config.data import ShardSettings
+from physiome.data import channels
+from physiome.data.plan import Plan
+from physiome.data.recording import Channel
+from physiome.data.stretches import divide
+
+LENGTH_S = 600.0
+
+
+@dataclass
+class Whole:
+    """A recording in memory that counts what is asked of it."""
+
+    x: np.ndarray
+    rate_hz: float
+    path: Path = Path("x")
+    longest: int = 0
+    reads: int = field(default=0)
+
+    def read(self, channel, start_s=0.0, stop_s=None):
+        last = None if stop_s is None else round(stop_s * self.rate_hz)
+        part = self.x[round(start_s * self.rate_hz) : last]
+        self.longest, self.reads = max(self.longest, len(part)), self.reads + 1
+        return part.copy()
+
+
+def shard_settings(target_hz):
+    return ShardSettings.parse(
+        {
+            "kind": "recordings", "classes": ["no", "yes"],
+            "modalities": {"m": {"channel": "c", "low": -9.0, "high": 9.0}},
+            "window": {"length_s": 10.0, "rate_hz": target_hz, "lowpass_hz": 30.0},
+            "labels": {"rule": "column", "column": "k", "texts": {"no": "no", "yes": "yes"}},
+            "quality": {}, "incomplete_windows": "keep", "strict_channels": False,
+            "strict_rates": False,
+        },
+        "test",
+    )  # fmt: skip
+
+
+def prepared(x, rate_hz, target_hz, onset_s, samples, monkeypatch):
+    monkeypatch.setattr(channels, "divide", partial(divide, samples=samples))
+    spec, reader = shard_settings(target_hz), Whole(x, rate_hz)
+    onsets_s = onset_s + 10.0 * np.arange(int((len(x) / rate_hz - onset_s) // 10))
+    plan = Plan(onsets_s, np.arange(len(onsets_s)), len(x) / rate_hz)
+    entry: dict = {"notes": []}
+    channel = Channel("c", rate_hz, "", len(x) / rate_hz)
+    found = channels.prepare_channel(reader, channel, spec.modalities["m"], plan, spec, entry)
+    return found, reader
+
+
+def eventful(rng, n, rate_hz):
+    """Noise of few levels with gaps, flat and clipped stretches anywhere, some of them long."""
+    x = np.round(rng.normal(0, 2, n), 1)
+    for _ in range(12):
+        first, length = int(rng.integers(n)), int(rng.exponential(6 * rate_hz)) + 1
+        part = x[first : first + min(length, int(50 * rate_hz))]
+        kind = rng.integers(3)
+        part[:] = np.nan if kind == 0 else part[0] if kind == 1 else part.clip(-1, 1)
+    return x
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 10**6), st.sampled_from([(128.0, 100.0), (100.0, 100.0), (64.0, 100.0),
+    (99.9, 50.0)]), st.sampled_from([0.0, 3.5, 47.25]), st.integers(3000, 30_000),
+)  # fmt: skip
+def test_stretches_give_what_the_whole_gives(seed, rates, onset_s, samples):
+    rate_hz, target_hz = rates
+    x = eventful(np.random.default_rng(seed), int(LENGTH_S * rate_hz), rate_hz)
+    with pytest.MonkeyPatch.context() as patch:
+        whole, _ = prepared(x, rate_hz, target_hz, onset_s, 1 << 30, patch)
+        parts, reader = prepared(x, rate_hz, target_hz, onset_s, samples, patch)
+    assert reader.reads > 1
+    assert reader.longest < len(x)
+    assert len(parts.samples) == len(whole.samples)
+    np.testing.assert_array_equal(parts.missing, whole.missing)
+    # No gap here outlasts what is read around a stretch, so nothing is bridged differently. The
+    # resampling takes a line off what it is given, and its gain is 1 to about five digits.
+    tolerance = 1e-9 if rate_hz == target_hz else 1e-3
+    np.testing.assert_allclose(parts.samples, whole.samples, atol=tolerance)
+    np.testing.assert_array_equal(parts.starts, whole.starts)
+    np.testing.assert_allclose(parts.marks.flat, whole.marks.flat, atol=1e-9)
+    np.testing.assert_array_equal(parts.marks.clipped, whole.marks.clipped)
+    assert parts.marks.levels == whole.marks.levels
+
+
+def test_a_gap_that_outlasts_what_is_read_around_a_stretch_changes_nothing_far_from_it(monkeypatch):
+    x = eventful(np.random.default_rng(1), 60_000, 100.0)
+    x[15_000:40_000] = np.nan
+    whole, _ = prepared(x, 100.0, 100.0, 0.0, 1 << 30, monkeypatch)
+    parts, _ = prepared(x, 100.0, 100.0, 0.0, 5000, monkeypatch)
+    np.testing.assert_array_equal(parts.missing, whole.missing)
+    known = ~whole.missing
+    known[14_900:40_100] = False  # within the filter's reach of the gap
+    np.testing.assert_allclose(parts.samples[known], whole.samples[known], atol=1e-9)
+
+
+@given(st.integers(0, 5000), st.integers(0, 300), st.integers(1, 700), st.integers(1, 900))
+def test_every_sample_belongs_to_one_stretch_and_borders_fall_on_resampled_samples(
+    n, around, multiple, samples
+):
+    parts = divide(n, around, multiple, samples)
+    own = [(p.first, n if p.last is None else p.last) for p in parts]
+    assert (own[0][0], own[-1][1]) == (0, n)
+    assert all(a[1] == b[0] for a, b in pairwise(own))
+    for p in parts:
+        assert p.begin % multiple == 0
+        assert p.first - p.begin >= min(around, p.first)
+        assert (p.last is None) == (p.stop is None) == (p is parts[-1])
+        assert p.last is None or p.stop is None or p.stop - p.last >= around
