@@ -30,7 +30,7 @@ Metrics = Annotated[list[Path], typer.Argument(help=".metrics.jsonl files of tra
 Manifests = Annotated[list[Path], typer.Argument(help=".json manifests of trained models")]
 Benchmarks = Annotated[list[Path], typer.Option(help="Snakemake's benchmark of each, in order")]
 Facts = Annotated[list[Path], typer.Argument(help=".json files of the embed step")]
-Stands = Annotated[list[Path], typer.Option(help="weights it stands on, in order; repeat it")]
+Parents = Annotated[list[Path], typer.Option(help="weights it begins with, in order; repeat it")]
 Shard = Annotated[str | None, typer.Option(help="settings the shards must have, as JSON")]
 Model = Annotated[str | None, typer.Option(help="settings the weights must have, as JSON")]
 Watched = Annotated[str | None, typer.Option(help="how to watch it, as JSON; default: not at all")]
@@ -117,16 +117,16 @@ def pretrain(
 @app.command()
 def train(
     settings: Settings, shards: Shards, folds: File, fold: Number, output: File,
-    stand: Stands = [],  # noqa: B006
+    parent: Parents = [],  # noqa: B006
     gpus: Gpus = 0, device: Device = "auto", save_every_s: float = 300.0,
-    shard_settings: Shard = None, stand_settings: Model = None, monitor: Watched = None,
+    shard_settings: Shard = None, parent_settings: Model = None, monitor: Watched = None,
 ) -> None:  # fmt: skip
     """Train a method on a fold's pretrain subjects, or on labels of its train subjects."""
     from physiome.steps import train as step
 
     step.run(
-        settings, _folders(shards), folds, fold, stand, output, gpus, device, save_every_s,
-        shard_settings, stand_settings, monitor,
+        settings, _folders(shards), folds, fold, parent, output, gpus, device, save_every_s,
+        shard_settings, parent_settings, monitor,
     )  # fmt: skip
 
 

@@ -13,16 +13,16 @@ from physiome.errors import ConfigError, nearest
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a method's class is, what it stands on, and how tables present it."""
+    """Where a method's class is, what its training begins with, and how tables present it."""
 
     module: str
     cls: str
     title: str  # as in the paper's tables, where it stands there
     scope: Literal["single", "dedicated", "supervised", "control"]
     trains: bool = True  # has weights of its own, if only fresh ones
-    on_encoders: bool = False  # stands on one pretrained encoder per modality
+    on_encoders: bool = False  # begins with one pretrained encoder per modality
     encoder: str | None = None  # on this one, whatever the configuration names
-    after: str | None = None  # stands on this method's trained weights
+    trained_after: str | None = None  # begins with this method's trained weights
     labels: bool = False  # learns from the labels of train subjects
     section: str | None = None  # whose settings it has; None: its own. "backbone": encoder.backbone
 
@@ -48,11 +48,11 @@ METHODS: dict[str, Entry] = {
     ),
     "physioomni": Entry(
         "physiome.methods.physioomni", "PhysioOmni", "PhysioOmni", "single",
-        after="physioomni_tokenizer",
+        trained_after="physioomni_tokenizer",
     ),
     "physioomni_tuned": Entry(
         "physiome.methods.physioomni_tuned", "TunedPhysioOmni", "PhysioOmni (labels)",
-        "supervised", after="physioomni", labels=True, section="physioomni",
+        "supervised", trained_after="physioomni", labels=True, section="physioomni",
     ),
     "physiome": Entry(
         "physiome.methods.physiome", "PhysioME", "PhysioME", "single", on_encoders=True
@@ -87,6 +87,14 @@ ENCODERS: dict[str, Entry] = {
         "physiome.methods.backbones", "SwinT", "Swin Transformer", "single", section="backbone"
     ),
 }
+
+
+def lineage(name: str) -> list[str]:
+    """A registered method, and those that must be trained before it, the nearest first."""
+    found = [name]
+    while (before := METHODS[found[-1]].trained_after) is not None:
+        found.append(before)
+    return found
 
 
 def lookup(table: dict[str, Entry], name: str, where: str) -> Entry:

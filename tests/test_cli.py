@@ -19,7 +19,7 @@ VERBS = {
     "shard": ["--settings", "--raw", "--folder", "--workers"],
     "folds": ["--settings", "--output", "--records", "SHARDS"],
     "pretrain": ["--settings", "--folds", "--fold", "--modality", "--gpus", "--device"],
-    "train": ["--settings", "--folds", "--fold", "--stand", "--gpus", "--device"],
+    "train": ["--settings", "--folds", "--fold", "--parent", "--gpus", "--device"],
     "embed": ["--settings", "--folds", "--fold", "--weights", "--gpus", "--device"],
     "probe": ["--settings", "--embeddings", "--output", "--workers"],
     "predict": ["--weights", "--heads", "--output", "--map", "--modalities", "--device", "FILE"],

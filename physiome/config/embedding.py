@@ -18,6 +18,6 @@ class EmbedSettings(Spec):
     window: Window
     encoder: EncoderSpec | None = None
     method: dict[str, Any]
-    untrained: bool = False  # freshly initialised, what it stands on included
+    untrained: bool = False  # freshly initialised, its parents included
     subsets: tuple[str, ...] | None = None  # null: all
     batch: int

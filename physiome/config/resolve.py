@@ -28,7 +28,7 @@ class Resolved:
     encoder: str | None  # the modality encoder it is made with, if any
     settings: dict[str, Any]  # its architecture
     train: TrainSpec
-    untrained: bool = False  # it stands on nothing, and epochs are 0
+    untrained: bool = False  # it has no parents, and epochs are 0
 
 
 def section(config: "Config", name: str, dataset: str, fold: int | None) -> Any:
@@ -75,7 +75,10 @@ def resolve(config: "Config", name: str, dataset: str, fold: int | None) -> Reso
         own, where = _checked(kind, changed, f"variants.{name}.method"), f"variants.{name}.train"
     own.pop("train", None)
     if variant is not None and variant.untrained:
-        entry, trained = replace(entry, on_encoders=False, after=None), {**trained, "epochs": 0}
+        entry, trained = (
+            replace(entry, on_encoders=False, trained_after=None),
+            {**trained, "epochs": 0},
+        )
     common = _section(config, "train", dataset, fold).plain()
     train = _parsed(canonical_json(deep_merge(common, trained)), where, TrainSpec)
     untrained = variant is not None and variant.untrained

@@ -32,7 +32,7 @@ from physiome.config.training import TrainSpec
 from physiome.config.variants import Ablation, EncoderVariant, Variant, flattened
 from physiome.errors import ConfigError
 from physiome.files import canonical_json
-from physiome.registry import METHODS, Entry
+from physiome.registry import Entry, lineage
 from physiome.subsets import subset_name
 
 # What may be overridden for a data set or a fold
@@ -119,16 +119,11 @@ class Config(Spec):
 
     @property
     def all_methods(self) -> list[str]:
-        """All methods and variants that some table shows, and those that they stand on."""
+        """All methods and variants that some table shows, and those trained before them."""
         shown = [name for dataset in self.datasets for name in self.methods_of(dataset)]
         shown += [name for a in self.ablations.values() for name in a.rows]
-        found = list(dict.fromkeys(shown))
-        for name in found:
-            variant = self.variants.get(name)
-            after = METHODS[variant.of if variant else name].after
-            if after is not None and after not in found:
-                found.append(after)
-        return found
+        bases = (v.of if (v := self.variants.get(name)) else name for name in shown)
+        return [*dict.fromkeys(shown + [name for base in bases for name in lineage(base)[1:]])]
 
     def methods_of(self, dataset: str) -> tuple[str, ...]:
         """Columns of a data set's own table: methods or variants."""
@@ -254,10 +249,10 @@ class Config(Spec):
         facts |= {"methods": rows, "reference": reference, "head": self.tables.head}
         return json.dumps({**facts, **self.tables.intervals.plain()})
 
-    def cost_settings(self, table: str, below: Mapping[str, Sequence[str]]) -> str:
-        """For `costs`; `below`: manifests of the models each method stands on."""
+    def cost_settings(self, table: str, ancestors: Mapping[str, Sequence[str]]) -> str:
+        """For `costs`; `ancestors`: manifests of all models trained before each method's own."""
         rows = {"dataset": self.tables_of[table], "methods": self.rows_of(table)}
-        return json.dumps({**rows, "encoders": {m: list(paths) for m, paths in below.items()}})
+        return json.dumps({**rows, "ancestors": {m: list(paths) for m, paths in ancestors.items()}})
 
     def figure_settings(self, dataset: str) -> str:
         """For `figures`."""

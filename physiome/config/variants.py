@@ -13,7 +13,7 @@ from physiome.subsets import Subset, parse_subset
 class Variant(Spec):
     """A method with some settings changed, under a name of its own.
 
-    `untrained`: its weights as they are before any training, those of what it stands on included.
+    `untrained`: its weights as they are before any training, those of its parents included.
     """
 
     of: str  # a registered method, or another variant

@@ -6,6 +6,8 @@ from pathlib import Path
 from physiome.config.tree import Config
 from physiome.doctor.stored import raw_lists, shard_folders
 from physiome.files import read_json
+from physiome.plan.graph import Graph
+from physiome.plan.layout import Layout
 from physiome.subsets import all_subsets
 
 # Assumptions about all subjects of the public data sets, for before anything is fetched.
@@ -73,17 +75,10 @@ def embedding_bytes(config: Config, dataset: str) -> Amount:
     folds = config.section("folds", dataset)
     share = 1 / folds.count + (1 - 1 / folds.count) * folds.train_share
     total = 0.0
-    for fold, method in shown(config, dataset):
-        path = Path(config.results, "embeddings", dataset, f"fold{fold}", f"{method}.npy")
-        if not path.exists():
-            subsets = config.subsets_of(method, dataset) or all_subsets(tuple(spec.modalities))
-            width = config.resolve(method, dataset, fold).settings.get("width", ASSUMED_WIDTH)
+    graph, at = Graph(config), Layout(config.results)
+    for row in graph.shown(dataset):
+        if not Path(at.embeddings(row)).exists():
+            subsets = config.subsets_of(row.method, dataset) or all_subsets(tuple(spec.modalities))
+            width = graph.resolved(row).settings.get("width", ASSUMED_WIDTH)
             total += count.value * share * len(subsets) * width * 4
     return Amount(total, f"windows {count.basis}, widths in part assumed")
-
-
-def shown(config: Config, dataset: str) -> list[tuple[int, str]]:
-    """(fold, method) of everything that the made tables of a data set show."""
-    tables = [t for t in config.made_tables if config.tables_of[t] == dataset]
-    cells = [(f, m) for t in tables for f in config.folds_of(t) for m in config.rows_of(t)]
-    return list(dict.fromkeys(cells))

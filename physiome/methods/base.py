@@ -73,7 +73,7 @@ class Method(nn.Module):
         Args:
             settings: the config slice of this method; key `method` holds its own section.
             inputs: modalities and window shape.
-            encoders: the pretrained `Method`s it stands on: one encoder per modality, or the one
+            encoders: the trained `Method`s it begins with: one encoder per modality, or the one
                 method it is trained after; none for most.
         """
         return cls(inputs.modalities)

@@ -19,22 +19,26 @@ def build_encoder(settings: Mapping[str, Any], modality: str) -> Method:
     return entry.load()(spec, modality, inputs.window.samples, inputs.window.rate_hz)
 
 
-def build_method(name: str, settings: Mapping[str, Any], stands: Sequence[Method] = ()) -> Method:
+def build_method(name: str, settings: Mapping[str, Any], parents: Sequence[Method] = ()) -> Method:
     """The method called `name`, freshly initialised.
 
     Args:
         settings: a slice with keys modalities, window, and what the method's class reads.
-        stands: the pretrained methods it stands on; see `fresh_stands`.
+        parents: the trained methods it begins with; see `fresh_parents`.
     """
     cls = lookup(METHODS, name, "methods").load()
-    return cls.build(settings, Inputs.of(settings), stands)
+    return cls.build(settings, Inputs.of(settings), parents)
 
 
-def fresh_stands(name: str, settings: Mapping[str, Any]) -> list[Method]:
-    """What the method called `name` stands on, without trained weights: they are loaded later."""
+def fresh_parents(name: str, settings: Mapping[str, Any]) -> list[Method]:
+    """What the method called `name` begins with, without trained weights: they are loaded later."""
     entry = METHODS[name]
     if entry.on_encoders:
         return [build_encoder(settings, m) for m in settings["modalities"]]
-    if entry.after is not None:
-        return [build_method(entry.after, settings, fresh_stands(entry.after, settings))]
+    if entry.trained_after is not None:
+        return [
+            build_method(
+                entry.trained_after, settings, fresh_parents(entry.trained_after, settings)
+            )
+        ]
     return []

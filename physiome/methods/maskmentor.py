@@ -57,7 +57,7 @@ class MaskMentor(MultiMAE):
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Any) -> Self:
-        """From the section `method`; stands on nothing."""
+        """From the section `method`; begins with nothing."""
         return cls(MaskMentorSpec.parse(settings["method"], "maskmentor"), inputs)
 
     @property

@@ -64,7 +64,7 @@ class MultiMAE(ImageMethod):
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Any) -> Self:
-        """From the section `method`; stands on nothing."""
+        """From the section `method`; begins with nothing."""
         return cls(MultiMAESpec.parse(settings["method"], "multimae"), inputs)
 
     # Training

@@ -166,7 +166,7 @@ class PhysioOmni(PatchMethod):
             PhysioError: without one.
         """
         if len(encoders) != 1 or not isinstance(encoders[0], Tokenizer):
-            raise PhysioError("physioomni stands on physioomni_tokenizer", do="train it first")
+            raise PhysioError("physioomni begins with physioomni_tokenizer", do="train it first")
         return cls(PhysioOmniSpec.parse(settings["method"], "physioomni"), inputs, encoders[0])
 
     def train(self, mode: bool = True) -> Self:

@@ -61,7 +61,7 @@ class TunedPhysioOmni(Method):
             PhysioError: without them, or without at least two classes.
         """
         if len(encoders) != 1 or not isinstance(encoders[0], PhysioOmni):
-            raise PhysioError("physioomni_tuned stands on physioomni", do="train it first")
+            raise PhysioError("physioomni_tuned begins with physioomni", do="train it first")
         if len(inputs.classes) < 2:
             raise PhysioError("physioomni_tuned learns classes", do="name at least two")
         return cls(PhysioOmniSpec.parse(settings["method"], "physioomni"), inputs, encoders[0])

@@ -65,7 +65,7 @@ class RobustSsF(ImageMethod):
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
-        """With fresh weights; stands on nothing."""
+        """With fresh weights; begins with nothing."""
         return cls(RobustSsFSpec.parse(settings["method"], "robustssf"), inputs)
 
     # Training

@@ -17,12 +17,12 @@ from physiome.config.tree import Config
 from physiome.data.own_files import batch_digests, changed_records
 from physiome.errors import DataError, PhysioError
 from physiome.files import read_json
+from physiome.plan.graph import Graph
+from physiome.plan.layout import Layout, Row
 
 Noted = dict[str, str]  # key of a result's JSON -> the settings it must note there, as JSON
 MEMORY = Path(".snakemake", "metadata")
 PIECE = 254  # characters of a file's name there; longer ones are folders
-RULES = {"shards": "shard", "folds": "folds", "models": "train", "embeddings": "embed",
-         "scores": "probe", "raw": "fetch", "tables": "table"}  # fmt: skip
 
 
 class Stale(NamedTuple):
@@ -43,7 +43,7 @@ def require_known(config: Config) -> None:
     if not unknown:
         return
     first, several = unknown[0], len(unknown) > 1
-    rules = sorted({_rule(config, stale.path) for stale in unknown})
+    rules = sorted({Layout(config.results).step_of(stale.path) for stale in unknown})
     raise DataError(
         "this result was made otherwise" + f", like {len(unknown) - 1} more" * several,
         where=first.path, why=f"{first.why} - and nothing here remembers how it was made",
@@ -62,11 +62,6 @@ def _is_known(stale: Stale) -> bool:
     except (PhysioError, KeyError, TypeError):
         return False
     return not any(stale.asked in param for param in params)
-
-
-def _rule(config: Config, path: str) -> str:
-    kind, *rest = Path(path).relative_to(config.results).parts
-    return "pretrain" if "encoders" in rest else RULES[kind]
 
 
 def made_otherwise(config: Config) -> Iterator[Stale]:
@@ -92,8 +87,8 @@ def own_batches(config: Config, dataset: str) -> list[Path]:
     """Where the fetch step notes each batch of one's own recordings; none of other sources."""
     if config.datasets[dataset].source.kind != "recordings":
         return []
-    count = config.datasets[dataset].batches
-    return [Path(config.results, "raw", f"{dataset}.batch{b}.json") for b in range(count)]
+    at = Layout(config.results)
+    return [Path(at.fetched(dataset, b)) for b in range(config.datasets[dataset].batches)]
 
 
 def _of_own_recordings(config: Config) -> Iterator[Stale]:
@@ -115,66 +110,43 @@ def _of_own_recordings(config: Config) -> Iterator[Stale]:
 
 def _of_data(config: Config) -> Iterator[tuple[str, Noted]]:
     """Shards and folds that are there."""
+    at = Layout(config.results)
     for dataset in config.used:
-        shards = Path(config.results, "shards", dataset)
         for batch in range(config.datasets[dataset].batches):
-            path = shards / f"batch{batch}" / "manifest.json"
-            if path.exists():
-                yield str(path), {"settings": config.shard_settings(dataset)}
-        path = Path(config.results, "folds", f"{dataset}.json")
-        if path.exists():
-            yield str(path), {"settings": config.folds_settings(dataset)}
+            path = at.shard(dataset, batch)
+            if Path(path).exists():
+                yield path, {"settings": config.shard_settings(dataset)}
+        path = at.folds(dataset)
+        if Path(path).exists():
+            yield path, {"settings": config.folds_settings(dataset)}
 
 
 def _of_tables(config: Config) -> Iterator[tuple[str, Noted]]:
     """Tables, and models, embeddings and scores of theirs that are there, each once."""
-    seen: set[str] = set()
+    graph, at, rows = Graph(config), Layout(config.results), {}
     for table in config.made_tables:
-        path = f"{config.results}/tables/{table}.json"
+        path = at.table(table, "json")
         if Path(path).exists():
             yield path, {"settings": config.table_settings(table)}
-        dataset = config.tables_of[table]
-        for fold in config.folds_of(table):
-            for method in config.rows_of(table):
-                for path, wanted in _of_row(config, dataset, fold, method):
-                    if path not in seen and Path(path).exists():
-                        yield path, wanted()
-                    seen.add(path)
+        rows |= dict.fromkeys(graph.rows(table))
+    for model in graph.models(rows):
+        path = at.manifest(model)
+        if Path(path).exists():
+            yield path, {"settings": graph.settings(model)}
+    for row in rows:
+        for path, wanted in _of_row(graph, at, row):
+            if Path(path).exists():
+                yield path, wanted()
 
 
-def _of_row(
-    config: Config, dataset: str, fold: int, method: str
-) -> Iterator[tuple[str, Callable[[], Noted]]]:
-    """Of one fold and row; what a file must note is worked out only if it is there."""
-    folder = f"{dataset}/fold{fold}"
-    models, name = f"{config.results}/models/{folder}", method
-    trains = config.resolve(method, dataset, fold).entry.trains
-    while name is not None:
-        found = config.resolve(name, dataset, fold)
-        if found.entry.trains:
-            trained = partial(config.train_settings, dataset, fold, name)
-            yield f"{models}/{name}.json", partial(_noted, settings=trained)
-        if found.encoder is not None:
-            trained = partial(config.pretrain_settings, dataset, fold, found.encoder)
-            for m in config.datasets[dataset].modalities:
-                yield (
-                    f"{models}/encoders/{found.encoder}/{m}.json",
-                    partial(_noted, settings=trained),
-                )
-        name = found.entry.after
-    above = (
-        {"train_settings": partial(config.train_settings, dataset, fold, method)} if trains else {}
-    )
-    embed = partial(config.embed_settings, dataset, fold, method)
-    yield (
-        f"{config.results}/embeddings/{folder}/{method}.json",
-        partial(_noted, settings=embed, **above),
-    )
-    probe = partial(config.probe_settings, dataset, fold)
-    yield (
-        f"{config.results}/scores/{folder}/{method}.json",
-        partial(_noted, settings=probe, embed_settings=embed, **above),
-    )
+def _of_row(graph: Graph, at: Layout, row: Row) -> Iterator[tuple[str, Callable[[], Noted]]]:
+    """Embeddings and scores; what a file must note is worked out only if it is there."""
+    config, model = graph.config, graph.model(row)
+    above = {"train_settings": partial(graph.settings, model)} if model else {}
+    embed = partial(config.embed_settings, row.dataset, row.fold, row.method)
+    yield at.embeddings(row, "json"), partial(_noted, settings=embed, **above)
+    probe = partial(config.probe_settings, row.dataset, row.fold)
+    yield at.scores(row, "json"), partial(_noted, settings=probe, embed_settings=embed, **above)
 
 
 def _noted(**settings: Callable[[], str]) -> Noted:

@@ -87,11 +87,11 @@ def check_weights(trained: Trained, heads: Path, weights: Path | None) -> None:
 
 def load_method(settings: EmbedSettings, weights: Path | None, device: str) -> Any:
     """The trained method on its device, in evaluation mode."""
-    from physiome.methods.build import build_method, fresh_stands
+    from physiome.methods.build import build_method, fresh_parents
     from physiome.training.checkpoint import load_weights
 
     plain = settings.plain()
-    method = build_method(settings.base, plain, fresh_stands(settings.base, plain))
+    method = build_method(settings.base, plain, fresh_parents(settings.base, plain))
     if weights is not None:
         load_weights(method, weights)
     return method.to(device).eval()

@@ -18,12 +18,12 @@ COLUMNS = [
 
 
 class CostSpec(Spec):
-    """Which methods are shown, and which trained models they stand on."""
+    """Which methods are shown, and which models are trained before each."""
 
     dataset: str
     methods: dict[str, str] = Field(min_length=1)  # name -> title, in order of rows
-    encoders: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # method -> manifests of
-    # the models it stands on, of all folds
+    # method -> manifests of all models that are trained before its own, of all folds
+    ancestors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 def run(
@@ -32,7 +32,7 @@ def run(
     """Write one row per method; times, rates and counts are means over folds, memory the maximum.
 
     Columns: `parameters` of the whole model and those trained in the last stage;
-    `pretraining_s`, the sum over the models it stands on, and `training_s`, of the optimisation
+    `pretraining_s`, the sum over all models trained before, and `training_s`, of the optimisation
     alone; `peak_memory_bytes`, the larger of the peaks on the GPU and of the process; `cpu_s` of
     the process, and `job_s` of the whole job as Snakemake measured it. A method that is never
     trained has empty cells and 0 folds.
@@ -46,7 +46,7 @@ def run(
 
     Raises:
         DataError: two manifests of one method and fold, benchmarks that do not pair up, or a fold
-            with other numbers of models below it than the rest.
+            with other numbers of trainings before its own than the rest.
     """
     spec = CostSpec.parse_text(settings, "costs")
     if benchmarks and len(benchmarks) != len(manifests):
@@ -100,14 +100,14 @@ def _row(spec: CostSpec, method: str, jobs: pd.DataFrame) -> dict[str, Any]:
     for name in ("device", "precision"):
         row[name] = ", ".join(sorted(jobs[name].unique()))
     row |= {"training_s": jobs["seconds"].mean(), "folds": len(jobs)}
-    row["pretraining_s"] = _seconds_below(spec, method, set(jobs["fold"]))
+    row["pretraining_s"] = _seconds_before(spec, method, set(jobs["fold"]))
     return {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
 
 
-def _seconds_below(spec: CostSpec, method: str, folds: set[int]) -> float:
-    """Seconds of the models that `method` stands on: summed, and the mean over its folds."""
+def _seconds_before(spec: CostSpec, method: str, folds: set[int]) -> float:
+    """Seconds of all trainings before that of `method`: summed, and the mean over its folds."""
     seconds: dict[int, list[float]] = {fold: [] for fold in folds}
-    for path in spec.encoders.get(method, ()):
+    for path in spec.ancestors.get(method, ()):
         manifest = read_json(path)
         if manifest["dataset"] != spec.dataset:
             raise DataError(f"not of data set {spec.dataset!r}", where=path)
@@ -116,6 +116,7 @@ def _seconds_below(spec: CostSpec, method: str, folds: set[int]) -> float:
     sizes = {fold: len(found) for fold, found in seconds.items()}
     if len(set(sizes.values())) > 1:
         raise DataError(
-            f"folds of method {method!r} stand on different numbers of models", why=str(sizes)
+            f"folds of method {method!r} have different numbers of trainings before theirs",
+            why=str(sizes),
         )
     return sum(sum(found) for found in seconds.values()) / len(folds)

@@ -69,10 +69,10 @@ def run(
 
 
 def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, dict]:
-    from physiome.methods.build import build_method, fresh_stands
+    from physiome.methods.build import build_method, fresh_parents
     from physiome.training.checkpoint import load_weights
 
-    method = build_method(spec.base, spec.plain(), fresh_stands(spec.base, spec.plain()))
+    method = build_method(spec.base, spec.plain(), fresh_parents(spec.base, spec.plain()))
     return method, load_weights(method, weights) if weights else {}
 
 

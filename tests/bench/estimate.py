@@ -8,7 +8,9 @@ import argparse
 import json
 
 from physiome.config.tree import Config
-from physiome.doctor.work import Model, trainings
+from physiome.doctor.work import trainings
+from physiome.plan.graph import Graph
+from physiome.plan.layout import Model, Row
 from tests.bench import common, systems
 
 WINDOWS = {"sleep_edf": 195_000, "vitaldb": 480_000}  # all subjects, about; see README
@@ -34,22 +36,20 @@ def main() -> None:
 
 def operations(config: Config, table: str, found: dict) -> dict[Model, float]:
     """Training -> floating-point operations, of all that a table needs."""
-    dataset = config.tables_of[table]
-    rows = [(f, m) for f in config.folds_of(table) for m in config.rows_of(table)]
+    dataset, graph = config.tables_of[table], Graph(config)
     found = {name: one["flop_per_segment"][dataset] for name, one in found.items()}
     return {
-        model: passes * WINDOWS[dataset] * found[measured_as(config, model, found)]
-        for model, passes in trainings(config, dataset, rows).items()
+        model: passes * WINDOWS[dataset] * found[measured_as(graph, model, found)]
+        for model, passes in trainings(graph, graph.rows(table)).items()
     }
 
 
-def measured_as(config: Config, model: Model, found: dict) -> str:
+def measured_as(graph: Graph, model: Model, found: dict) -> str:
     """Whose figures a training has: variants not measured cost what their method costs."""
-    dataset, fold, name = model
-    if name.startswith("encoders/"):
-        return name.split("/")[1]
-    base = config.resolve(name, dataset, fold).base
-    return name if name in found else "physiome" if base == "random" else base
+    if model.modality is not None:
+        return model.name
+    base = graph.resolved(Row(model.dataset, model.fold, model.name)).base
+    return model.name if model.name in found else "physiome" if base == "random" else base
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from physiome.config.tree import Config
 from physiome.files import write_json
 from physiome.methods.base import Method, Moment
-from physiome.methods.build import build_encoder, build_method, fresh_stands
+from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.registry import ENCODERS, METHODS
 from physiome.training.runtime import keep_freed_memory
 from tests.bench import common
@@ -57,7 +57,7 @@ def build(name: str, config: Config, dataset: str) -> Method:
         return build_encoder(settings, next(iter(config.datasets[dataset].modalities))).train()
     settings = json.loads(config.train_settings(dataset, 1, name))
     base = settings["base"]
-    return build_method(base, settings, fresh_stands(base, settings)).train()
+    return build_method(base, settings, fresh_parents(base, settings)).train()
 
 
 class Step:

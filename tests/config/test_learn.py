@@ -32,7 +32,7 @@ def test_every_trained_row_has_its_twin(data, more):
             assert (twin.settings, twin.encoder) == (found.settings, found.encoder)
             assert twin.train.epochs == 0 < found.train.epochs
             assert not twin.entry.on_encoders
-            assert twin.entry.after is None
+            assert twin.entry.trained_after is None
     assert ("present_pressure" in rows) == (data == "icu")
     variants = {m for m, row in rows.items() if row["reference"] == "physiome"}
     assert len(variants) == (5 if more == ["backbones"] else 1)

@@ -206,6 +206,6 @@ def test_fault_19_encoders_of_other_settings_are_refused_by_what_stands_on_them(
     with pytest.raises(DataError, match=r"pretrain\.epochs: 1, not 9"):
         train.run(
             settings, shards(place), place / "folds.json", 1, encoders, tmp_path / "s.safetensors",
-            stand_settings=other,
+            parent_settings=other,
         )  # fmt: skip
     assert not (tmp_path / "s.safetensors").exists()

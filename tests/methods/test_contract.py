@@ -8,7 +8,7 @@ from tiny import NAMES, draws
 
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method
-from physiome.methods.build import build_encoder, build_method, fresh_stands
+from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.methods.multimae import MultiMAE
 from physiome.registry import ENCODERS, METHODS
 
@@ -24,7 +24,7 @@ def builder(name: str) -> contract.Build:
         settings = settings_of(name)
         if name in ENCODERS:
             return build_encoder(settings, "a")
-        return build_method(name, settings, fresh_stands(name, settings))
+        return build_method(name, settings, fresh_parents(name, settings))
 
     return build
 

@@ -25,8 +25,8 @@ def tokenizer(seed=0, **changes) -> Tokenizer:
 
 
 def modelling(seed=0, **changes) -> PhysioOmni:
-    stands = [tokenizer(seed, **changes)]
-    return PhysioOmni.build({"method": {**SMALL, **changes}}, INPUTS, stands).train()
+    parents = [tokenizer(seed, **changes)]
+    return PhysioOmni.build({"method": {**SMALL, **changes}}, INPUTS, parents).train()
 
 
 def groups(names):

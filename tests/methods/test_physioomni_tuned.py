@@ -110,5 +110,5 @@ def test_it_needs_labels_classes_and_the_stage_before():
         tuned().loss(waves(), draws())
     with pytest.raises(PhysioError, match="at least two"):
         tuned(classes=())
-    with pytest.raises(PhysioError, match="stands on physioomni"):
+    with pytest.raises(PhysioError, match="begins with physioomni"):
         TunedPhysioOmni.build({"method": SMALL}, Inputs(NAMES, None, CLASSES), [])  # type: ignore

@@ -57,11 +57,11 @@ def test_pretraining_is_summed_over_encoders_of_the_same_folds(tmp_path, manifes
         for name in ("a", "b") for fold in (0, 1, 2)
     ]  # fmt: skip
     models = [manifest(fold=0), manifest(fold=1)]
-    row = table(tmp_path, models, encoders={"m": below}).loc["m"]
+    row = table(tmp_path, models, ancestors={"m": below}).loc["m"]
     assert row["pretraining_s"] == pytest.approx((2 * 10 + 2 * 20) / 2)
     assert row["training_s"] == 100
-    with pytest.raises(DataError, match="different numbers of models"):
-        table(tmp_path, models, encoders={"m": below[1:]})
+    with pytest.raises(DataError, match="different numbers of trainings"):
+        table(tmp_path, models, ancestors={"m": below[1:]})
 
 
 def test_method_that_never_trains_has_an_empty_row(tmp_path, manifest):

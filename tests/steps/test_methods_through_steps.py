@@ -59,16 +59,16 @@ def weights(place, name, fold=1):
         pretrain.run(text, shards, folds, fold, modality, output, monitor="{}")
         return output
     text = canonical_json({**settings(name), "train": TRAINING})
-    train.run(text, shards, folds, fold, stands(place, name), output, monitor="{}")
+    train.run(text, shards, folds, fold, parents(place, name), output, monitor="{}")
     return output
 
 
-def stands(place, name):
+def parents(place, name):
     entry = METHODS[name]
     if entry.on_encoders:
         kind = settings_of(name)["encoder"]["name"]
         return [weights(place, f"encoder_{kind}_{m}") for m in NAMES]
-    return [weights(place, entry.after)] if entry.after else []
+    return [weights(place, entry.trained_after)] if entry.trained_after else []
 
 
 @pytest.mark.parametrize("name", sorted(SECTIONS))
@@ -88,7 +88,7 @@ def test_a_method_is_trained_and_embeds_every_labelled_window(place, name):
         _, manifest = read_weights(path)
         assert facts["weights"] == manifest["identity"]
         assert manifest["role"] == ("train" if entry.labels else "pretrain")
-        assert len(manifest["settings"]["stands"]) == len(stands(place, name))
+        assert len(manifest["settings"]["parents"]) == len(parents(place, name))
         watched = manifest["monitor"]  # the labelled train subjects, and nobody else
         if manifest["training"]["epochs"]:
             assert (watched["windows"], watched["subjects"], watched["no_probe"]) == (16, 4, None)
@@ -141,7 +141,7 @@ def test_an_untrained_twin_stands_on_nothing_and_embeds(place, name):
     shards, output = [place / "shard0", place / "shard1"], place / f"{name}_untrained.safetensors"
     train.run(text, shards, place / "folds.json", 1, [], output)
     tensors, manifest = read_weights(output)
-    assert manifest["settings"]["stands"] == {}
+    assert manifest["settings"]["parents"] == {}
     images = [t for k, t in tensors.items() if k.startswith("encoders.") and k.endswith(".mean")]
     assert all(t.any() for t in images)
     assert bool(images) == (name == "physiome")
@@ -152,20 +152,20 @@ def test_an_untrained_twin_stands_on_nothing_and_embeds(place, name):
 
 def test_weights_that_a_method_does_not_stand_on_are_refused(place):
     encoders = [weights(place, f"encoder_neuronet_{m}") for m in NAMES]
-    with pytest.raises(DataError, match="stands on 3 trained models, 2 are given"):
+    with pytest.raises(DataError, match="begins with 3 trained models, 2 are given"):
         run_with(place, "synthsleepnet", encoders[:2])
     with pytest.raises(DataError, match=r"belong elsewhere.*'a'.*'b'"):
         run_with(place, "synthsleepnet", [encoders[1], encoders[0], encoders[2]])
-    with pytest.raises(DataError, match="stands on 1 trained models, 0 are given"):
+    with pytest.raises(DataError, match="begins with 1 trained models, 0 are given"):
         run_with(place, "physioomni", [])
     with pytest.raises(DataError, match=r"weights do not fit|belong elsewhere"):
         run_with(place, "physioomni", [weights(place, "crossl")])
-    with pytest.raises(DataError, match="stands on 0 trained models"):
+    with pytest.raises(DataError, match="begins with 0 trained models"):
         run_with(place, "crossl", encoders)
 
 
 def test_a_variant_is_its_method_under_another_name(place):
-    given = stands(place, "physiome")
+    given = parents(place, "physiome")
     run_with(place, "mine", given, "mine.safetensors", base="physiome")
     tensors, manifest = read_weights(place / "mine.safetensors")
     expected, _ = read_weights(weights(place, "physiome"))

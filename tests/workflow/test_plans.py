@@ -202,7 +202,7 @@ EEGMAT = {"pretrain": 36, "train": 84, "embed": 92, "probe": 92}  # 10 systems, 
             ["learn-eegmat", "learn-quick"],
             {"pretrain": 12, "train": 16, "embed": 22, "probe": 22},
         ),
-        (0, ["learn-icu"], {"pretrain": 18, "train": 42, "embed": 48, "probe": 48}),
+        (0, ["learn-icu"], {"pretrain": 27, "train": 63, "embed": 72, "probe": 72}),
         (
             0,
             ["learn-nights"],

@@ -36,7 +36,7 @@ rule fetch:
         settings=lambda wc: CONFIG.records_settings(wc.dataset),
         records=lambda wc: f"--records {quote(listed(wc))}" if listed(wc) else "",
         batches=lambda wc: CONFIG.datasets[wc.dataset].batches,
-        files=own_files,
+        files=lambda wc: (own_digests(wc.dataset) or {int(wc.batch): ""})[int(wc.batch)],
         code=source_code("physiome.steps.fetch"),
     shell:
         "python -m physiome fetch --settings {params.settings:q} {params.records}"

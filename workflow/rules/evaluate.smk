@@ -18,7 +18,7 @@ rule embed:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
-        gpu=lambda wc: int(resolved(wc).entry.trains),
+        gpu=lambda wc: int(bool(weights(wc))),
         device=CONFIG.device,
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         train_settings=train_settings,
@@ -58,7 +58,9 @@ rule probe:
 
 rule scores:
     input:
-        lambda wc: probes(table_of(wc.scored)),
+        lambda wc: probes(
+            CONFIG.table_name(wc.scored) if wc.scored in CONFIG.datasets else wc.scored
+        ),
     output:
         scores="<results>/scores/{scored}.csv",
         by_subject="<results>/scores/{scored}.by_subject.csv",

@@ -4,7 +4,7 @@
 rule pairs:
     input:
         [
-            f"{RESULTS}/scores/{dataset}/fold{fold}/{method}.parquet"
+            AT.scores(Row(dataset, fold, method))
             for dataset in CONFIG.used
             for fold in CONFIG.numbers(dataset)
             for method in learned_rows(CONFIG, dataset)

@@ -51,7 +51,7 @@ rule intervals:
 
 rule costs:
     input:
-        lambda wc: manifests(wc.table),
+        lambda wc: [AT.manifest(model) for model in models(wc.table)],
     output:
         report(
             "<results>/tables/{table}.costs.csv",
@@ -65,7 +65,7 @@ rule costs:
     conda:
         "../../envs/physiome.yaml"
     params:
-        settings=lambda wc: CONFIG.cost_settings(wc.table, below(wc.table)),
+        settings=lambda wc: CONFIG.cost_settings(wc.table, ancestors(wc.table)),
         benchmarks=lambda wc: benchmarks(wc.table),
         code=code("physiome.steps.costs"),
     shell:
@@ -76,10 +76,9 @@ rule costs:
 rule comparison:
     input:
         scores="<results>/scores/{dataset}.csv",
-        embeddings=lambda wc: results_of(
-            CONFIG.table_name(wc.dataset),
-            "embeddings/{dataset}/fold{fold}/{method}.json",
-        ),
+        embeddings=lambda wc: [
+            AT.embeddings(r, "json") for r in GRAPH.rows(CONFIG.table_name(wc.dataset))
+        ],
     output:
         robustness=report(
             "<results>/figures/{dataset}/robustness.svg",

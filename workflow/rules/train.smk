@@ -39,7 +39,7 @@ rule train:
     input:
         shards=shards,
         folds="<results>/folds/{dataset}.json",
-        stands=stands,
+        parents=parents,
     output:
         weights="<results>/models/{dataset}/fold{fold}/{method}.safetensors",
         manifest="<results>/models/{dataset}/fold{fold}/{method}.json",
@@ -56,15 +56,15 @@ rule train:
         device=CONFIG.device,
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         monitor=lambda wc: CONFIG.monitor_settings(),
-        stand_settings=stand_settings,
+        parent_settings=parent_settings,
     params:
         settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
-        stands=lambda wc: " ".join(f"--stand {quote(path)}" for path in stands(wc)),
+        parents=lambda wc: " ".join(f"--parent {quote(path)}" for path in parents(wc)),
         code=method_code("physiome.steps.train"),
     shell:
         "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
-        " --fold {wildcards.fold} {params.stands} --output {output.weights:q}"
+        " --fold {wildcards.fold} {params.parents} --output {output.weights:q}"
         " --gpus {resources.gpu} --device {resources.device}"
         " --monitor {resources.monitor:q}"
         " --shard-settings {resources.shard_settings:q}"
-        " --stand-settings {resources.stand_settings:q} {input.shards:q} > {log:q} 2>&1"
+        " --parent-settings {resources.parent_settings:q} {input.shards:q} > {log:q} 2>&1"
