@@ -27,9 +27,11 @@ MAY = {
     "training": GROUND | {"data", "methods", "provenance"},
     "evaluation": GROUND | {"data", "methods"},
     "reporting": {"errors", "files", "subsets", "config"},
+    "inspect": {"errors", "config", "data"},
     "plan": GROUND | {"data"},
     "doctor": GROUND | {"data", "training", "plan"},
-    "steps": GROUND | {"data", "methods", "training", "evaluation", "reporting", "doctor"},
+    "steps": GROUND
+    | {"data", "methods", "training", "evaluation", "reporting", "doctor", "inspect"},
     "predict": GROUND | {"data", "methods", "training", "evaluation", "reporting"},
     "cli": {"errors", "files", "config", "registry", "steps", "predict", "reporting"},
     "warm": {"cli"},
@@ -97,15 +99,23 @@ def test_nothing_imports_upwards():
     ("file", "line", "named"),
     [
         ("errors.py", "from physiome.files import digest", "physiome.errors -> physiome.files"),
-        ("config/base.py", "import physiome.data.cut", "physiome.config.base -> physiome.data"),
-        ("data/cut.py", "import torch", "physiome.data.cut -> torch"),
-        ("data/cut.py", "def f():\n    import torch.nn", "physiome.data.cut -> torch.nn"),
+        (
+            "config/base.py",
+            "import physiome.data.cutting.cut",
+            "config.base -> physiome.data",
+        ),
+        ("data/cutting/cut.py", "import torch", "cutting.cut -> torch"),
+        ("data/cutting/cut.py", "def f():\n    import torch.nn", "cutting.cut -> torch.nn"),
         ("nn/frames.py", "from physiome.methods import base", "-> physiome.methods.base"),
-        ("nn/frames.py", "from physiome.data.windows import x", "-> physiome.data.windows"),
+        (
+            "nn/frames.py",
+            "from physiome.data.store.windows import x",
+            "-> physiome.data.store.windows",
+        ),
         ("methods/a.py", "from physiome.training.loop import fit", "-> physiome.training.loop"),
         ("training/a.py", "from physiome.evaluation import probe", "-> physiome.evaluation"),
         ("evaluation/a.py", "from physiome.steps import probe", "-> physiome.steps.probe"),
-        ("reporting/a.py", "from physiome.data.folds import x", "-> physiome.data.folds"),
+        ("reporting/a.py", "from physiome.data.folds.make import x", "-> physiome.data.folds.make"),
         ("reporting/a.py", "from physiome.methods.base import x", "-> physiome.methods.base"),
         ("steps/a.py", "from physiome.cli import app", "-> physiome.cli.app"),
         ("data/a.py", "from . import cut", "physiome.data.a -> "),
@@ -137,7 +147,7 @@ def test_modules_are_imported_by_name_only_where_the_workflow_knows_them():
         for path in sources(PACKAGE)
         if "import_module" in path.read_text(encoding="utf-8")
     }
-    assert users == {"registry.py", "data/sources.py", "warm.py"}
+    assert users == {"registry.py", "data/sources/kinds.py", "warm.py"}
 
 
 def lengths():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from physiome.data.sources import SOURCES
+from physiome.data.sources.kinds import SOURCES
 from physiome.errors import ConfigError
 from physiome.registry import ENCODERS, METHODS
 
@@ -73,16 +73,16 @@ REACHED = {
     "methods/controls.py": "",  # another method's file
     "training/loop.py": "pretrain train",
     "training/checkpoint.py": "pretrain train embed",
-    "data/batches.py": "pretrain train embed",
-    "data/folds.py": "folds",
-    "data/roles.py": "folds pretrain train embed",
-    "data/shards.py": "shard folds pretrain train embed",
+    "data/store/batches.py": "pretrain train embed",
+    "data/folds/make.py": "folds",
+    "data/folds/roles.py": "folds pretrain train embed",
+    "data/store/shards.py": "shard folds pretrain train embed",
     "data/formats/edf_header.py": "shard",
-    "data/signals.py": "shard",
-    "data/sleep_edf.py": "records fetch",
-    "data/synthetic_sleep.py": "records fetch",
-    "data/transfer.py": "records fetch",
-    "data/vitaldb_cases.py": "",  # another source's file
+    "data/cutting/signals.py": "shard",
+    "data/sources/sleep_edf.py": "records fetch",
+    "data/synthetic/nights.py": "records fetch",
+    "data/download/transfer.py": "records fetch",
+    "data/sources/vitaldb_cases.py": "",  # another source's file
     "evaluation/embed.py": "embed",
     "evaluation/heads.py": "probe",
     "evaluation/paper_head.py": "probe",
@@ -146,7 +146,7 @@ def test_a_change_of_a_number_deep_in_a_function_counts(edited):
 
 def test_a_table_of_the_package_counts_as_code(edited):
     assert edited("reporting/paper_tables.csv", lambda text: text + "\n") == {"table", "figures"}
-    assert edited("data/sleep_edf_records.csv", lambda text: text + "\n") == {
+    assert edited("data/sources/sleep_edf_records.csv", lambda text: text + "\n") == {
         "table", "figures", "records", "fetch",
     }  # fmt: skip
 

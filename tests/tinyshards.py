@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from tiny import NAMES, SAMPLES, waves
 
-from physiome.data.shards import write_shard
-from physiome.data.windows import WindowStore
+from physiome.data.store.shards import write_shard
+from physiome.data.store.windows import WindowStore
 
 
 def tiny_store(

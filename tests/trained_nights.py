@@ -9,7 +9,7 @@ from small import SECTIONS, settings_of
 
 from physiome.config.data import Dataset
 from physiome.data.recording import RawRecord
-from physiome.data.synthetic_sleep import write_night
+from physiome.data.synthetic.nights import write_night
 from physiome.files import canonical_json, write_json
 from physiome.registry import METHODS
 from physiome.steps import embed, probe, shard, train

@@ -1,17 +1,16 @@
 """Checks across sections of the configuration, all before any work begins."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from physiome.config.experiment import Experiment
 from physiome.config.frame_length import joined_length
 from physiome.config.resolve import resolve_encoder, resolve_pretrain
+from physiome.config.schema import SECTIONS
 from physiome.errors import ConfigError, PhysioError, nearest
 from physiome.registry import ENCODERS, METHODS, lookup
-
-if TYPE_CHECKING:
-    from physiome.config.tree import Config
 
 UNSAFE = set("{}*?[]<>\n\t\0")  # signs that Snakemake or a shell take for more than a name
 LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of Linux file systems
@@ -20,11 +19,8 @@ BELOW = 400  # bytes that paths below the results folder may take, temporary nam
 BY_MODALITY = ("spectral", "mask_ratios", "bands_hz", "slow")
 
 
-def check(config: "Config", sections: Iterable[str]) -> None:
+def check(config: Experiment) -> None:
     """Everything that can be known from the configuration alone.
-
-    Args:
-        sections: what may be overridden.
 
     Raises:
         ConfigError: naming the key's path, its value, what is allowed, the nearest known key.
@@ -39,7 +35,7 @@ def check(config: "Config", sections: Iterable[str]) -> None:
         if table not in known:
             raise ConfigError(f"use_tables: {table!r} - {nearest(table, known)}")
     for scope, changes in config.overrides.items():
-        _check_scope(config, scope, changes, sections)
+        _check_scope(config, scope, changes)
     _check_methods(config)
     for name in config.datasets:
         for fold in (None, *config.numbers(name)):
@@ -53,7 +49,7 @@ def check(config: "Config", sections: Iterable[str]) -> None:
         _check_modalities(config, method)
 
 
-def check_folders(config: "Config") -> None:
+def check_folders(config: Experiment) -> None:
     """Refuse a run whose results cannot be written or whose own recordings are not there.
 
     Raises:
@@ -109,7 +105,7 @@ def _check_name(key: str, folder: str) -> None:
         raise ConfigError(f"{key}: {folder!r} cannot be a folder - {why}")
 
 
-def _check_modalities(config: "Config", method: str) -> None:
+def _check_modalities(config: Experiment, method: str) -> None:
     """Settings of a system that name a modality which no data set has."""
     known = sorted({m for spec in config.datasets.values() for m in spec.modalities})
     for dataset in config.datasets:
@@ -122,7 +118,7 @@ def _check_modalities(config: "Config", method: str) -> None:
                     )
 
 
-def _check_methods(config: "Config") -> None:
+def _check_methods(config: Experiment) -> None:
     known = [*METHODS, *config.variants]
     for name, encoder in config.encoders.items():
         if name in ENCODERS:
@@ -151,7 +147,7 @@ def _check_methods(config: "Config") -> None:
                 )
 
 
-def _check_tables(config: "Config") -> None:
+def _check_tables(config: Experiment) -> None:
     owner: dict[str, str] = {}
     for name in config.datasets:
         table = config.table_name(name)
@@ -173,14 +169,12 @@ def _check_tables(config: "Config") -> None:
             raise ConfigError(f"ablations.{table}.subsets: {error}") from None
 
 
-def _check_scope(
-    config: "Config", scope: str, changes: Mapping[str, Any], sections: Iterable[str]
-) -> None:
+def _check_scope(config: Experiment, scope: str, changes: Mapping[str, Any]) -> None:
     dataset, _, fold = scope.partition("/")
     if dataset not in config.datasets:
         known = nearest(dataset, config.datasets)
         raise ConfigError(f"overrides.{scope}: unknown data set {dataset!r} - {known}")
-    allowed = set(sections) - ({"folds"} if fold else set())
+    allowed = set(SECTIONS) - ({"folds"} if fold else set())
     for section in changes:
         if section not in allowed:
             raise ConfigError(f"overrides.{scope}.{section} - {nearest(section, allowed)}")
@@ -193,7 +187,7 @@ def _check_scope(
         config.section(section, dataset, int(fold) if fold else None)
 
 
-def _check_frames(config: "Config", name: str, fold: int | None) -> None:
+def _check_frames(config: Experiment, name: str, fold: int | None) -> None:
     encoder, window = config.section("encoder", name, fold), config.datasets[name].window
     length_s = window.length_s
     if encoder.frame_s > length_s:

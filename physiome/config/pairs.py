@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physiome.config.resolve import Resolved
-
-if TYPE_CHECKING:
-    from physiome.config.tree import Config
+from physiome.config.tree import Config
 
 
-def pair_settings(config: "Config") -> str:
+def pair_settings(config: Config) -> str:
     """For `pairs`: rows of the data sets' own tables, and with what each is compared, as JSON.
 
     A row's `twin` is its system untrained; its `reference` the method it is a variant of.
@@ -28,13 +26,13 @@ def pair_settings(config: "Config") -> str:
     return json.dumps({**facts, "datasets": found})
 
 
-def learned_rows(config: "Config", dataset: str) -> list[str]:
+def learned_rows(config: Config, dataset: str) -> list[str]:
     """Rows of a data set's table; of a control without weights one seed says it all."""
     rows = config.rows_of(config.table_name(dataset))
     return [m for m in rows if config.resolve(m, dataset).entry.trains or config.seed == 0]
 
 
-def pairs(config: "Config", dataset: str, rows: Sequence[str]) -> dict[str, dict[str, Any]]:
+def pairs(config: Config, dataset: str, rows: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Row -> title, twin and reference, of all rows but the untrained ones; None: there is none.
 
     The twin is the same system untrained: of the same method, encoder and settings. The reference

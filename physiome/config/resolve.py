@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physiome.config.base import Spec, deep_merge
 from physiome.config.model import EncoderSpec, PhysioMESpec
+from physiome.config.schema import Sections
 from physiome.config.systems.table import SYSTEMS
 from physiome.config.training import TrainSpec
 from physiome.errors import ConfigError
 from physiome.files import canonical_json
 from physiome.registry import ENCODERS, METHODS, Entry
-
-if TYPE_CHECKING:
-    from physiome.config.tree import Config
 
 
 @dataclass(frozen=True)
@@ -31,17 +29,17 @@ class Resolved:
     untrained: bool = False  # it has no parents, and epochs are 0
 
 
-def section(config: "Config", name: str, dataset: str, fold: int | None) -> Any:
+def section(config: Sections, name: str, dataset: str, fold: int | None) -> Any:
     """One section with the overrides of the data set and the fold applied, and its seed shifted."""
     found = _section(config, name, dataset, fold)
     return _shifted(config, found) if isinstance(found, TrainSpec) else found
 
 
-def _shifted(config: "Config", train: TrainSpec) -> TrainSpec:
+def _shifted(config: Sections, train: TrainSpec) -> TrainSpec:
     return train.model_copy(update={"seed": train.seed + config.seed})
 
 
-def _section(config: "Config", name: str, dataset: str, fold: int | None) -> Any:
+def _section(config: Sections, name: str, dataset: str, fold: int | None) -> Any:
     base = getattr(config, name)
     merged, where = base.plain(), name
     for scope in (dataset, f"{dataset}/{fold}"):
@@ -51,7 +49,7 @@ def _section(config: "Config", name: str, dataset: str, fold: int | None) -> Any
     return _parsed(canonical_json(merged), where, type(base))
 
 
-def resolve(config: "Config", name: str, dataset: str, fold: int | None) -> Resolved:
+def resolve(config: Sections, name: str, dataset: str, fold: int | None) -> Resolved:
     """A method or variant with every change of its data set and fold applied.
 
     Raises:
@@ -87,13 +85,13 @@ def resolve(config: "Config", name: str, dataset: str, fold: int | None) -> Reso
     )  # fmt: skip
 
 
-def encoder_entry(config: "Config", name: str) -> Entry:
+def encoder_entry(config: Sections, name: str) -> Entry:
     """The registered modality encoder that a name, perhaps of a variant, stands for."""
     variant = config.encoders.get(name)
     return ENCODERS[variant.of if variant else name]
 
 
-def resolve_encoder(config: "Config", name: str, dataset: str, fold: int | None) -> EncoderSpec:
+def resolve_encoder(config: Sections, name: str, dataset: str, fold: int | None) -> EncoderSpec:
     """The section `encoder` as it is for a modality encoder or a variant of one."""
     base, variant = section(config, "encoder", dataset, fold).plain(), config.encoders.get(name)
     changes = variant.settings if variant else {}
@@ -101,7 +99,7 @@ def resolve_encoder(config: "Config", name: str, dataset: str, fold: int | None)
     return _parsed(canonical_json(merged), f"encoders.{name}.settings", EncoderSpec)
 
 
-def resolve_pretrain(config: "Config", name: str, dataset: str, fold: int | None) -> TrainSpec:
+def resolve_pretrain(config: Sections, name: str, dataset: str, fold: int | None) -> TrainSpec:
     """The section `pretrain` as it is for a modality encoder or a variant of one."""
     base, variant = _section(config, "pretrain", dataset, fold), config.encoders.get(name)
     merged = deep_merge(base.plain(), variant.pretrain if variant else {})
@@ -109,7 +107,7 @@ def resolve_pretrain(config: "Config", name: str, dataset: str, fold: int | None
     return _shifted(config, spec)
 
 
-def _system(config: "Config", name: str, dataset: str, fold: int | None) -> dict[str, Any]:
+def _system(config: Sections, name: str, dataset: str, fold: int | None) -> dict[str, Any]:
     """A section of `systems` with its overrides."""
     merged, where = config.systems.get(name, {}), f"systems.{name}"
     for scope in (dataset, f"{dataset}/{fold}"):

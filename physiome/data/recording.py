@@ -6,12 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from physiome.errors import DataError
-
-
-class NotYetError(DataError):
-    """A file that may be had later: asking again can help."""
-
 
 @dataclass(frozen=True)
 class RawRecord:

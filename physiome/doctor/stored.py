@@ -5,9 +5,9 @@ from pathlib import Path
 
 from physiome.config.agreement import differences
 from physiome.config.tree import Config
-from physiome.data.integrity import altered_files
-from physiome.data.own_files import changed_records
-from physiome.data.shards import MANIFEST, read_manifest
+from physiome.data.sources.integrity import altered_files
+from physiome.data.sources.own_files import changed_records
+from physiome.data.store.shards import MANIFEST, read_manifest
 from physiome.doctor.line import Line
 from physiome.errors import PhysioError
 from physiome.files import read_json

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from physiome.data.batches import ordered_batches, patterns, prefetch
-from physiome.data.windows import WindowStore
+from physiome.data.store.batches import ordered_batches, patterns, prefetch
+from physiome.data.store.windows import WindowStore
 from physiome.errors import PhysioError
 from physiome.files import atomic_path, sums, write_json
 from physiome.methods.base import Method

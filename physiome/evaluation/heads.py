@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from physiome.config.evaluation import ProbeSpec
-from physiome.data.splits import Split, subject_splits
+from physiome.data.folds.splits import Split, subject_splits
 from physiome.errors import DataError
 
 CHUNK = 8192  # rows predicted at a time, so that a memory map stays on disk

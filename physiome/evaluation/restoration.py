@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from physiome.data.batches import ordered_batches, prefetch
-from physiome.data.windows import WindowStore
+from physiome.data.store.batches import ordered_batches, prefetch
+from physiome.data.store.windows import WindowStore
 from physiome.methods.base import Method
 from physiome.subsets import all_subsets, subset_name
 

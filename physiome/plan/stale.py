@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from physiome.config.agreement import differences
 from physiome.config.tree import Config
-from physiome.data.own_files import batch_digests, changed_records
+from physiome.data.sources.own_files import batch_digests, changed_records
 from physiome.errors import DataError, PhysioError
 from physiome.files import read_json
 from physiome.plan.graph import Graph

@@ -32,7 +32,7 @@ def run(
     """
     if output.suffix != ".csv":
         raise PhysioError("output must end in .csv", where=output)
-    from physiome.data.unlabelled import cut_unlabelled, parse_map
+    from physiome.data.cutting.unlabelled import cut_unlabelled, parse_map
 
     trained = open_trained(heads)
     names = trained.settings.modalities

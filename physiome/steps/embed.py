@@ -7,7 +7,7 @@ import numpy as np
 
 from physiome.config.agreement import require, require_owner
 from physiome.config.embedding import EmbedSettings
-from physiome.data.shards import require_settings
+from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
 from physiome.files import file_digest
 from physiome.subsets import all_subsets, parse_subset
@@ -31,7 +31,7 @@ def run(
     spec = EmbedSettings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
-        from physiome.data.fold_windows import open_fold
+        from physiome.data.folds.fold_windows import open_fold
         from physiome.evaluation.embed import embed_windows
         from physiome.evaluation.restoration import restoration_error
 

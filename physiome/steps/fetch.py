@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from physiome.data.integrity import with_digests
-from physiome.data.record_table import read_rows
-from physiome.data.sources import open_source, parse_settings
+from physiome.data.sources.integrity import with_digests
+from physiome.data.sources.kinds import open_source, parse_settings
+from physiome.data.sources.record_table import read_rows
 from physiome.errors import PhysioError
 from physiome.files import write_json
 

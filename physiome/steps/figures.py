@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from physiome.data.parquet import read_parquet
+from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError, nearest
 from physiome.files import read_noted
 from physiome.reporting.figures import confusion_figure, save, subset_figure, timeline_figure

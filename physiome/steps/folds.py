@@ -9,11 +9,11 @@ import pandas as pd
 
 from physiome.config.base import Spec
 from physiome.config.folds import FoldSpec
-from physiome.data.carried import require_modalities
-from physiome.data.coverage import held_classes, shortfalls
-from physiome.data.folds import label_counts, make_folds
-from physiome.data.persons import require_persons
-from physiome.data.shards import read_manifest, read_windows, require_settings
+from physiome.data.folds.carried import require_modalities
+from physiome.data.folds.coverage import held_classes, shortfalls
+from physiome.data.folds.make import label_counts, make_folds
+from physiome.data.folds.persons import require_persons
+from physiome.data.store.shards import read_manifest, read_windows, require_settings
 from physiome.errors import DataError
 from physiome.files import atomic_path, digest, write_json
 

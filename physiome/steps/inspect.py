@@ -9,13 +9,14 @@ from typing import Any
 
 from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
 from physiome.config.tree import load_files
-from physiome.data.channels import find_channel
-from physiome.data.cut import cut_windows
-from physiome.data.describe import as_text, map_text
+from physiome.data.cutting.channel_kinds import candidates
+from physiome.data.cutting.channels import find_channel
+from physiome.data.cutting.cut import cut_windows
 from physiome.data.formats import open_reader
-from physiome.data.propose import candidates, merge, propose
 from physiome.data.recording import Channel, RawRecord, Reader
 from physiome.errors import ConfigError, DataError
+from physiome.inspect.describe import as_text, map_text
+from physiome.inspect.propose import merge, propose
 
 SUFFIXES = (".edf", ".vital", ".hea")
 PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"

@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from physiome.config.base import Spec
-from physiome.data.parquet import read_parquet
+from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError, nearest
 from physiome.evaluation.bootstrap import (
     count,

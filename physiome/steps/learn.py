@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from physiome.data.parquet import read_parquet
+from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.gains import Gain, Key, fold_scores, gain

@@ -8,7 +8,7 @@ from physiome.config.base import Spec
 from physiome.config.model import EncoderSpec
 from physiome.config.training import TrainSpec
 from physiome.config.window import Window
-from physiome.data.shards import require_settings
+from physiome.data.store.shards import require_settings
 from physiome.training.runtime import compute_device
 
 
@@ -36,7 +36,7 @@ def run(
     spec = Settings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
-        from physiome.data.fold_windows import open_fold
+        from physiome.data.folds.fold_windows import open_fold
         from physiome.methods.build import build_encoder
         from physiome.training.job import train_to_file, watch
 

@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from physiome.data.record_table import write_rows
-from physiome.data.sources import open_source, parse_settings
+from physiome.data.sources.kinds import open_source, parse_settings
+from physiome.data.sources.record_table import write_rows
 from physiome.errors import DataError
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from physiome.data.parquet import read_parquet
+from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.evaluation.metrics import (
     NAN,

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from physiome.config.data import ShardSettings
-from physiome.data.cut import cut_record
-from physiome.data.integrity import AlteredFileError, check_unaltered
+from physiome.data.cutting.cut import cut_record
 from physiome.data.recording import RawRecord
-from physiome.data.shards import write_shard
+from physiome.data.sources.integrity import AlteredFileError, check_unaltered
+from physiome.data.store.shards import write_shard
 from physiome.errors import DataError, PhysioError
 from physiome.files import digest, read_json
 

@@ -10,7 +10,7 @@ from physiome.config.base import Spec
 from physiome.config.model import EncoderSpec
 from physiome.config.training import TrainSpec
 from physiome.config.window import Window
-from physiome.data.shards import require_settings
+from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
 from physiome.registry import METHODS, lineage
 from physiome.training.runtime import compute_device
@@ -49,8 +49,8 @@ def run(
     spec = Settings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
-        from physiome.data.batches import patterns
-        from physiome.data.fold_windows import open_fold
+        from physiome.data.folds.fold_windows import open_fold
+        from physiome.data.store.batches import patterns
         from physiome.methods.build import build_method, fresh_parents
         from physiome.training.job import set_constants, train_to_file, watch
 

@@ -16,8 +16,8 @@ import torch
 
 from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
-from physiome.data.batches import Batch
-from physiome.data.windows import WindowStore
+from physiome.data.store.batches import Batch
+from physiome.data.store.windows import WindowStore
 from physiome.files import atomic_path, digest
 from physiome.methods.base import Method
 from physiome.provenance import code

@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from physiome.config.training import TrainSpec
-from physiome.data.batches import Batch, prefetch, training_batches
-from physiome.data.windows import WindowStore
+from physiome.data.store.batches import Batch, prefetch, training_batches
+from physiome.data.store.windows import WindowStore
 from physiome.errors import TrainingError
 from physiome.files import write_errors
 from physiome.methods.base import Method, Moment

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from physiome.config.monitor import MonitorSpec
-from physiome.data.windows import WindowStore
+from physiome.data.store.windows import WindowStore
 from physiome.errors import PhysioError
 from physiome.methods.base import Method
 from physiome.subsets import subset_name

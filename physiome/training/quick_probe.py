@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from physiome.data.splits import subject_splits
+from physiome.data.folds.splits import subject_splits
 
 # Of the head: strong, as is right for some hundred rows of some hundred features, and soon fitted.
 STRENGTH = 0.01

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from physiome.config.training import TrainSpec
-from physiome.data.shards import window_columns, write_shard
-from physiome.data.windows import WindowStore
+from physiome.data.store.shards import window_columns, write_shard
+from physiome.data.store.windows import WindowStore
 from physiome.methods.base import Method, Signals
 from physiome.training.checkpoint import ResumeState
 from physiome.training.loop import fit

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from physiome.data.recording import RawRecord
-from physiome.data.synthetic_sleep import write_night
+from physiome.data.synthetic.nights import write_night
 from physiome.files import canonical_json, write_json
 from physiome.steps import shard
 from tests.bench import common

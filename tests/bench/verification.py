@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from physiome.config.data import ShardSettings
-from physiome.data.cut import cut_record
+from physiome.data.cutting.cut import cut_record
 from physiome.data.formats import open_reader
-from physiome.data.integrity import check_unaltered, with_digests
 from physiome.data.recording import RawRecord
-from physiome.data.synthetic_sleep import write_night
-from physiome.data.synthetic_vital import write_case
+from physiome.data.sources.integrity import check_unaltered, with_digests
+from physiome.data.synthetic.nights import write_night
+from physiome.data.synthetic.operations import write_case
 from tests.bench import common
 from tests.bench.common import Row
 

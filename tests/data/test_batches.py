@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physiome.data.batches import ordered_batches, patterns, prefetch, training_batches
-from physiome.data.shards import window_columns, write_shard
-from physiome.data.windows import WindowStore
+from physiome.data.store.batches import ordered_batches, patterns, prefetch, training_batches
+from physiome.data.store.shards import window_columns, write_shard
+from physiome.data.store.windows import WindowStore
 from physiome.errors import DataError
 
 MODALITIES = ("a", "b")

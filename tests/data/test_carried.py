@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from physiome.data.carried import require_modalities
+from physiome.data.folds.carried import require_modalities
 from physiome.errors import DataError
 
 CLASSES = ("sick", "well")

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from physiome.data.checks import is_whole_vital, looks_like_page
+from physiome.data.download.file_checks import is_whole_vital, looks_like_page
 from physiome.errors import DataError
 
 

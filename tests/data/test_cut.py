@@ -8,7 +8,7 @@ import pytest
 import wfdb
 
 from physiome.config.data import Dataset, ShardSettings
-from physiome.data.cut import cut_record
+from physiome.data.cutting.cut import cut_record
 from physiome.data.recording import RawRecord
 from physiome.errors import DataError
 

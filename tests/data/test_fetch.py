@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from misbehaving import BODY, cut, silent, status, whole
 
-from physiome.data import slots
-from physiome.data.checks import has_digest
-from physiome.data.fetch import addresses, fetch
-from physiome.data.limits import Limits
-from physiome.data.transfer import PIECE
+from physiome.data.download import locks as slots
+from physiome.data.download.fetch import addresses, fetch
+from physiome.data.download.file_checks import has_digest
+from physiome.data.download.limits import Limits
+from physiome.data.download.transfer import PIECE
 from physiome.errors import DataError, PhysioError
 
 CHECK = has_digest(hashlib.sha1(BODY).hexdigest())

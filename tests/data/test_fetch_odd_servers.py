@@ -10,11 +10,10 @@ import time
 import pytest
 from misbehaving import BODY, cut, status, whole
 
-from physiome.data.checks import has_digest
-from physiome.data.fetch import fetch
-from physiome.data.limits import Limits
-from physiome.data.recording import NotYetError
-from physiome.data.transfer import PIECE
+from physiome.data.download.fetch import fetch
+from physiome.data.download.file_checks import has_digest
+from physiome.data.download.limits import Limits, NotYetError
+from physiome.data.download.transfer import PIECE
 from physiome.errors import DataError
 
 CHECK = has_digest(hashlib.sha1(BODY).hexdigest())

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physiome.config.folds import FoldSpec
-from physiome.data.coverage import held_classes, shortfalls
-from physiome.data.folds import label_counts, make_folds
-from physiome.data.roles import ROLES, check_folds, read_fold, roles_of
+from physiome.data.folds.coverage import held_classes, shortfalls
+from physiome.data.folds.make import label_counts, make_folds
+from physiome.data.folds.roles import ROLES, check_folds, read_fold, roles_of
 from physiome.errors import DataError
 from physiome.files import write_json
 

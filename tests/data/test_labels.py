@@ -4,7 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physiome.config.data import AnnotationLabels, HypotensionLabels
-from physiome.data.labels import annotation_labels, hypotension_labels, mean_pressure, read_scoring
+from physiome.data.cutting.labels import (
+    annotation_labels,
+    hypotension_labels,
+    mean_pressure,
+    read_scoring,
+)
 from physiome.data.recording import Annotation
 from physiome.errors import DataError
 

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from physiome.data import meter
-from physiome.data.meter import Meter
+from physiome.data.download import progress as meter
+from physiome.data.download.progress import Meter
 
 URL = "https://publisher.example/night.edf"
 

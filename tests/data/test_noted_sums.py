@@ -2,7 +2,7 @@
 
 import pytest
 
-from physiome.data.roles import ROLES, read_fold
+from physiome.data.folds.roles import ROLES, read_fold
 from physiome.errors import DataError
 from physiome.files import digest, read_noted, sums, write_json
 

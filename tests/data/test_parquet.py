@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from physiome.data.parquet import read_parquet
+from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError
 
 

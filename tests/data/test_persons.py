@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from physiome.data.persons import alike, require_persons, same_signals, similar_names
+from physiome.data.folds.persons import alike, require_persons, same_signals, similar_names
 from physiome.errors import DataError
 
 

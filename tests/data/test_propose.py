@@ -1,7 +1,8 @@
 import pytest
 
-from physiome.data.propose import candidates, kind_of, propose
+from physiome.data.cutting.channel_kinds import candidates, kind_of
 from physiome.data.recording import Channel
+from physiome.inspect.propose import propose
 
 
 def channels(**rates):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from physiome.config.data import Modality, Quality
-from physiome.data.marks import Marker, Marks
-from physiome.data.quality import judge
-from physiome.data.stretches import Stretch
+from physiome.data.cutting.marks import Marker, Marks
+from physiome.data.cutting.quality import judge
+from physiome.data.cutting.stretches import Stretch
 
 MODALITY = Modality(channel="x", unit="uV", low=-200.0, high=200.0, min_sd=0.5)
 WHOLE = Stretch(0, 0, None, None)

@@ -1,7 +1,7 @@
 import pytest
 
 from physiome.config.data import RecordingsSource
-from physiome.data.recordings import Recordings
+from physiome.data.sources.own_folder import Recordings
 from physiome.errors import DataError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from physiome.data.shards import read_manifest, read_windows, window_columns, write_shard
+from physiome.data.store.shards import read_manifest, read_windows, window_columns, write_shard
 from physiome.errors import DataError
 
 MODALITIES = ("eeg", "eog")

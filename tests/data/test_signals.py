@@ -2,7 +2,7 @@ import mne
 import numpy as np
 import pytest
 
-from physiome.data import signals
+from physiome.data.cutting import signals
 
 RATE = 100.0
 

@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from physiome.config.data import SleepEdfSource
-from physiome.data.record_table import read_rows
-from physiome.data.sleep_edf import TABLE, SleepEdf
+from physiome.data.sources.record_table import read_rows
+from physiome.data.sources.sleep_edf import TABLE, SleepEdf
 from physiome.errors import ConfigError, DataError
 from physiome.files import file_digest
 

@@ -1,8 +1,14 @@
 import pytest
 
-from physiome.data.record_table import check_id, check_inside, fill_each, read_rows, write_rows
-from physiome.data.recording import NotYetError
-from physiome.data.sources import SOURCES, SourceSettings, open_source
+from physiome.data.download.limits import NotYetError
+from physiome.data.sources.kinds import SOURCES, SourceSettings, open_source
+from physiome.data.sources.record_table import (
+    check_id,
+    check_inside,
+    fill_each,
+    read_rows,
+    write_rows,
+)
 from physiome.errors import ConfigError, DataError
 
 SOURCE = {

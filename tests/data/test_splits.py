@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physiome.data.splits import FEW, GROUPS, subject_splits
+from physiome.data.folds.splits import FEW, GROUPS, subject_splits
 from physiome.errors import DataError
 
 QUICK = settings(max_examples=40, deadline=None)

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physiome.config.data import ShardSettings
-from physiome.data import channels
-from physiome.data.plan import Plan
+from physiome.data.cutting import channels
+from physiome.data.cutting.grid import Plan
+from physiome.data.cutting.stretches import divide
 from physiome.data.recording import Channel
-from physiome.data.stretches import divide
 
 LENGTH_S = 600.0
 

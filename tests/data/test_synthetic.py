@@ -10,12 +10,12 @@ from scipy.ndimage import uniform_filter1d
 
 from physiome.data.formats import open_reader
 from physiome.data.formats.edf import read_annotations
-from physiome.data.synthetic_pressure import Subject, draw_course
-from physiome.data.synthetic_sleep import write_night
-from physiome.data.synthetic_stages import FEWEST_EPOCHS, N2, N3, STAGES, R, W, draw_stages
-from physiome.data.synthetic_vital import ART, ECG, PLETH, write_case
-from physiome.data.write_edf import CASSETTE_LINES, write_psg
-from physiome.data.write_vital import Wave, write_vital
+from physiome.data.formats.write_edf import CASSETTE_LINES, write_psg
+from physiome.data.formats.write_vital import Wave, write_vital
+from physiome.data.synthetic.nights import write_night
+from physiome.data.synthetic.operations import ART, ECG, PLETH, write_case
+from physiome.data.synthetic.pressure import Subject, draw_course
+from physiome.data.synthetic.stages import FEWEST_EPOCHS, N2, N3, STAGES, R, W, draw_stages
 
 HOURS = 1.5
 STAGE_OF = {

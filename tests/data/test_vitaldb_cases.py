@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from physiome.config.data import VitalDbSource
-from physiome.data.vitaldb_cases import VitalDb
+from physiome.data.sources.vitaldb_cases import VitalDb
 from physiome.errors import ConfigError, DataError
 
 WANTED = ("SNUADC/ART", "SNUADC/ECG_II", "SNUADC/PLETH")

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pandas as pd
 
-from physiome.data.shards import window_columns, write_shard
+from physiome.data.store.shards import window_columns, write_shard
 
 SHARDS, WINDOWS, SAMPLES = 8, 1000, 3000  # 12 MB each
 READ_ALL = """
 import json, resource, sys
 import numpy as np
-from physiome.data.windows import WindowStore
+from physiome.data.store.windows import WindowStore
 
 def resident_mb():
     pages = int(open("/proc/self/statm").read().split()[1])

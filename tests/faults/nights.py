@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from physiome.config.data import Dataset
-from physiome.data import synthetic_sleep
-from physiome.data.shards import read_manifest
+from physiome.data.store.shards import read_manifest
+from physiome.data.synthetic import nights as synthetic_sleep
 from physiome.files import canonical_json
 from physiome.steps import fetch, folds, records, shard
 

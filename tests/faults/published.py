@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from physiome.data.record_table import read_rows, write_rows
 from physiome.data.recording import RawRecord
+from physiome.data.sources.record_table import read_rows, write_rows
 from physiome.files import canonical_json, file_digest, read_json
 from physiome.steps import fetch, records
 

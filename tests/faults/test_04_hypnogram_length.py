@@ -6,8 +6,8 @@ import pytest
 from nights import hypnogram, left_out, sleep, to_shard, with_labels, write_nights
 
 from physiome.data.formats.edf import read_annotations
+from physiome.data.formats.write_edf import write_hypnogram
 from physiome.data.recording import Annotation
-from physiome.data.write_edf import write_hypnogram
 from physiome.steps.folds import _row
 
 HALF_HOUR_S = 1800.0

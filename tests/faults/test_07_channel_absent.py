@@ -5,7 +5,7 @@ import pytest
 from nights import left_out, to_folds, to_shard
 from waves import EEG, EOG, dataset, list_records, noise, write, write_good
 
-from physiome.data.shards import read_windows
+from physiome.data.store.shards import read_windows
 
 LACKS, MISNAMED = "lacks", "misnamed"
 

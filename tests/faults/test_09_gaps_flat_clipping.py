@@ -6,7 +6,7 @@ import wfdb
 from nights import to_folds, to_shard
 from waves import EEG, EOG, dataset, list_records, noise, write_good
 
-from physiome.data.shards import read_windows
+from physiome.data.store.shards import read_windows
 
 BAD, EMPTY = "bad", "empty"
 LOST = {0: "gap", 1: "flat", 2: "clipped", 3: "outside", 4: "jump"}  # window -> reason

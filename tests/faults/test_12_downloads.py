@@ -7,7 +7,7 @@ import pytest
 from file_server import FileServer, answer
 from published import download, listed, publish, sleep_table
 
-from physiome.data.recording import NotYetError
+from physiome.data.download.limits import NotYetError
 from physiome.files import file_digest
 from physiome.steps import fetch, records
 
@@ -36,7 +36,7 @@ def nights(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr("physiome.data.fetch._pause_s", lambda *_: 0.0)
+    monkeypatch.setattr("physiome.data.download.fetch._pause_s", lambda *_: 0.0)
 
 
 @pytest.mark.parametrize("fault", FINAL)

@@ -7,8 +7,8 @@ from file_server import FileServer, closed_address
 from nights import sleep
 from published import download, listed, publish, sleep_table
 
-from physiome.data.integrity import AlteredFileError, altered_files
-from physiome.data.recording import NotYetError
+from physiome.data.download.limits import NotYetError
+from physiome.data.sources.integrity import AlteredFileError, altered_files
 from physiome.files import canonical_json, file_digest
 from physiome.steps import fetch, records, shard
 

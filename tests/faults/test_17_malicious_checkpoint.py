@@ -15,7 +15,7 @@ import torch
 from crashes import same_weights, train, write_place
 from tinyshards import tiny_store
 
-from physiome.data.shards import MANIFEST
+from physiome.data.store.shards import MANIFEST
 from physiome.errors import DataError, PhysioError
 from physiome.files import file_digest, sums
 from physiome.predict import score as predict

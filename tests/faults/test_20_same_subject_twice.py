@@ -10,7 +10,7 @@ from small import settings_of
 from tiny import NAMES
 from tinyshards import tiny_store
 
-from physiome.data.roles import ROLES
+from physiome.data.folds.roles import ROLES
 from physiome.errors import DataError
 from physiome.files import canonical_json, read_json, write_json
 from physiome.steps import embed, pretrain, probe, train

@@ -53,7 +53,7 @@ def test_fault_29_fetch_says_what_is_missing_and_where_it_asked(nights):
 def test_fault_29_a_host_that_cannot_be_reached_is_not_asked_five_times_per_file(
     nights, monkeypatch, caplog
 ):
-    monkeypatch.setattr("physiome.data.fetch._pause_s", lambda *_: 0.0)
+    monkeypatch.setattr("physiome.data.download.fetch._pause_s", lambda *_: 0.0)
     shutil.rmtree(nights / "raw")
     chosen = download(nights / "raw", "sleep_edf", closed_address(), attempts=5)
     with pytest.raises(PhysioError, match="2 of 2 records are missing"):
@@ -89,4 +89,5 @@ def test_fault_29_only_downloading_opens_connections():
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
             if any(name in NETWORK or name.split(".")[0] in NETWORK for name in names):
                 users.add(path.relative_to(package).as_posix())
-    assert users == {"data/transfer.py", "warm.py"}  # which knows sockets of this machine alone
+    # Of these, `warm` knows sockets of this machine alone.
+    assert users == {"data/download/transfer.py", "warm.py"}

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from physiome.config.folds import FoldSpec
-from physiome.data.fold_windows import open_fold
-from physiome.data.shards import window_columns, write_shard
+from physiome.data.folds.fold_windows import open_fold
+from physiome.data.store.shards import window_columns, write_shard
 from physiome.errors import DataError
 from physiome.files import canonical_json, write_json
 from physiome.steps import embed, folds, pretrain, train

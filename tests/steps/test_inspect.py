@@ -80,7 +80,7 @@ def test_a_night_without_hypnogram_is_judged_unlabelled(tmp_path, capsys, config
 
 
 def test_the_numbers_are_those_of_the_shard(tmp_path, capsys, config):
-    from physiome.data.cut import cut_record
+    from physiome.data.cutting.cut import cut_record
     from physiome.data.recording import RawRecord
 
     night = write(tmp_path)

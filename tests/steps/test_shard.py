@@ -7,7 +7,7 @@ import pytest
 
 from physiome.config.data import Dataset
 from physiome.data.recording import RawRecord
-from physiome.data.shards import read_manifest, read_windows
+from physiome.data.store.shards import read_manifest, read_windows
 from physiome.errors import DataError, PhysioError
 from physiome.files import canonical_json, digest, file_digest, write_json
 from physiome.steps import shard

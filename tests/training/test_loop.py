@@ -11,7 +11,7 @@ from tinyshards import tiny_store
 from toys import Stumbling, Toy, Uncoupled, train
 
 from physiome.config.training import TrainSpec
-from physiome.data.batches import training_batches
+from physiome.data.store.batches import training_batches
 from physiome.errors import TrainingError
 from physiome.training.checkpoint import read_weights
 

@@ -11,7 +11,7 @@ from tinyshards import tiny_store
 from toys import Toy, Uncoupled, train
 
 from physiome.config.training import TrainSpec
-from physiome.data.batches import patterns
+from physiome.data.store.batches import patterns
 from physiome.errors import ConfigError
 from physiome.methods.base import Moment
 from physiome.training.checkpoint import read_weights

@@ -9,8 +9,8 @@ from torch import nn
 
 from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
-from physiome.data.batches import patterns
-from physiome.data.windows import WindowStore
+from physiome.data.store.batches import patterns
+from physiome.data.store.windows import WindowStore
 from physiome.methods.base import Method
 from physiome.training.job import train_to_file
 from physiome.training.monitor import Monitor

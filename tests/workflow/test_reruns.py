@@ -194,7 +194,11 @@ EDITS = {
         {**REPORTS, "embed": 2, "probe": 2},
     ),
     "the reading of raw files": (
-        ("physiome/data/signals.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
+        (
+            "physiome/data/cutting/signals.py",
+            "import numpy as np\n",
+            "import numpy as np\n\nX = 1\n",
+        ),
         {**TRAINED, "shard": 2, "folds": 1, "pretrain": 6, "embed": 4, "probe": 4},
     ),
 }

@@ -8,8 +8,8 @@ from shlex import quote
 from physiome.config.pairs import learned_rows, pair_settings
 from physiome.config.strict_yaml import read_yaml
 from physiome.config.tree import Config
-from physiome.data.sources import SOURCES
-from physiome.data.own_files import batch_digests
+from physiome.data.sources.kinds import SOURCES
+from physiome.data.sources.own_files import batch_digests
 from physiome.errors import PhysioError, nearest
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row

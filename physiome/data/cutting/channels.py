@@ -1,0 +1,197 @@
+"""The channel that carries a modality: found by name, then read and cleaned."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physiome.config.data import Modality, ShardSettings
+from physiome.data.cutting import signals
+from physiome.data.cutting.channel_kinds import candidates, kind_of
+from physiome.data.cutting.grid import Plan
+from physiome.data.cutting.marks import Marker, Marks
+from physiome.data.cutting.stretches import AROUND_S, divide
+from physiome.data.recording import UNCALIBRATED, Channel, Reader
+from physiome.errors import DataError, nearest
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One channel, clean and at the windows' rate, over the span that was read.
+
+    Attributes:
+        samples: (n,) float64. missing: (n,) bool, no sample was recorded.
+        marks: what the samples showed before they were filtered.
+        starts: (W,) first sample of each window.
+    """
+
+    samples: np.ndarray
+    missing: np.ndarray
+    marks: Marks
+    starts: np.ndarray
+
+
+def find_channel(modality: Modality, known: Mapping[str, Channel]) -> Channel | None:
+    """The channel that carries the modality: called exactly so, else but for case and blanks."""
+    wanted = (modality.channel, *modality.aliases)
+    lowered = {name.strip().lower(): name for name in reversed([*known])}
+    hits = [w for w in wanted if w in known]
+    hits += [lowered[w.strip().lower()] for w in wanted if w.strip().lower() in lowered]
+    return known[hits[0]] if hits else None
+
+
+def _spelt_alike(modality: Modality, known: Mapping[str, Channel]) -> list[str]:
+    """Channels called as the modality but for case and blanks, if none is called exactly so."""
+    wanted = (modality.channel, *modality.aliases)
+    if any(name in known for name in wanted):
+        return []
+    alike = ([n for n in known if n.strip().lower() == w.strip().lower()] for w in wanted)
+    return next((names for names in alike if names), [])
+
+
+def pick_channels(
+    reader: Reader, settings: ShardSettings
+) -> tuple[dict[str, Channel], dict[str, str]]:
+    """The channel that carries each modality, and for the others what was looked for.
+
+    Raises:
+        DataError: a channel is absent and `strict_channels` is set; or several have a modality's
+            name but for case and blanks, and none has it exactly.
+    """
+    known = reader.channels()
+    found: dict[str, Channel] = {}
+    absent: dict[str, str] = {}
+    for name, modality in settings.modalities.items():
+        alike = _spelt_alike(modality, known)
+        if len(alike) > 1:
+            raise DataError(
+                f"several channels could be {name}", where=reader.path,
+                why=f"{', '.join(map(repr, alike))} differ in case or blanks only",
+                do=f"give the one that is meant, as the file spells it, as the channel of {name}",
+            )  # fmt: skip
+        channel = find_channel(modality, known)
+        if channel:
+            found[name] = channel
+            continue
+        hint = _hint(modality.channel, known)
+        absent[name] = f"no channel {modality.channel!r}: {hint}"
+        if settings.strict_channels:
+            raise DataError(
+                f"no channel {modality.channel!r} for {name}", where=reader.path, do=hint
+            )
+    if not found:
+        wanted = ", ".join(repr(m.channel) for m in settings.modalities.values())
+        raise DataError(
+            "none of the wanted channels is there", where=reader.path,
+            why=f"no channel {wanted}; known: {', '.join(sorted(known)) or 'none'}",
+        )  # fmt: skip
+    return found, absent
+
+
+def _hint(wanted: str, known: Mapping[str, Channel]) -> str:
+    """A channel of the same kind, or one spelt alike if names tell no kind; and all there are."""
+    alike = candidates(wanted, known.values())
+    if kind_of(wanted) is None or not known:
+        return nearest(wanted, known)
+    names = ", ".join(sorted(known))
+    return f"did you mean {alike[0]!r}? (known: {names})" if alike else f"known: {names}"
+
+
+def prepare_channel(
+    reader: Reader, channel: Channel, modality: Modality, plan: Plan, settings: ShardSettings,
+    entry: dict[str, Any],
+) -> Prepared:  # fmt: skip
+    """Read one channel around the planned windows; fill gaps, convert, filter, resample.
+
+    Raises:
+        DataError: the channel has another rate than the windows and `strict_rates` is set, or
+            its unit is of another kind than the modality's.
+    """
+    _note_rate(reader, channel, settings, entry)
+    if signals.units_conflict(channel.unit, modality.unit):
+        raise DataError(
+            f"channel {channel.name!r} is in {channel.unit}", where=reader.path,
+            why=f"{modality.unit} is wanted",
+            do="name another channel, or set the modality's unit to '' to take values as they are",
+        )  # fmt: skip
+    if channel.unit == UNCALIBRATED and modality.unit:
+        raise DataError(
+            f"channel {channel.name!r} is not calibrated", where=reader.path,
+            why=f"its header gives no gain; {modality.unit} is wanted",
+            do="write the gain into the header, or set the modality's unit to '' to take values "
+            "as they are",
+        )  # fmt: skip
+    factor = signals.unit_factor(channel.unit, modality.unit)
+    if factor is None:
+        note = f"{channel.name}: unit {channel.unit!r} is taken for {modality.unit!r}"
+        entry["notes"].append(note)
+    return _read(reader, channel, plan, settings, 1.0 if factor is None else factor)
+
+
+def _read(
+    reader: Reader, channel: Channel, plan: Plan, settings: ShardSettings, factor: float
+) -> Prepared:
+    """Stretch by stretch; a channel that fits in one is read and filtered as a whole."""
+    window, quality, rate_hz = settings.window, settings.quality, channel.rate_hz
+    # Whole seconds of lead keep the windows on the grid of samples.
+    reach_s = math.ceil(signals.reach_s(rate_hz, window.rate_hz, window.lowpass_hz))
+    begin_s, stop_s = max(0.0, float(plan.onsets_s[0]) - reach_s), plan.stop_s + reach_s
+    origin = round(begin_s * rate_hz)
+    n = round(min(stop_s, channel.duration_s) * rate_hz) - origin
+    around_s = reach_s + max(AROUND_S, window.length_s, quality.max_gap_s, quality.max_flat_s)
+    step = signals.ratio(rate_hz, window.rate_hz)
+    marker = Marker(n, rate_hz, begin_s, plan.onsets_s, window.length_s, quality)
+    samples, missing = [], []
+    for stretch in divide(n, math.ceil(around_s * rate_hz), step.denominator):
+        until_s = stop_s if stretch.stop is None else (origin + stretch.stop) / rate_hz
+        x = reader.read(channel.name, (origin + stretch.begin) / rate_hz, until_s)
+        if factor != 1.0:
+            x = x * factor
+        marker.look(x, stretch)
+        x, empty = _clean(x, rate_hz, settings)
+        samples.append(x[stretch.own(step)])
+        missing.append(empty[stretch.own(step)])
+    starts = np.rint((plan.onsets_s - begin_s) * window.rate_hz).astype(int)
+    return _joined(samples, missing, marker.marks(), starts, window.samples)
+
+
+def _clean(x: np.ndarray, rate_hz: float, settings: ShardSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (n,) at the windows' rate without gaps, and where there was one for too long."""
+    window = settings.window
+    x, missing = signals.fill_gaps(x, rate_hz, settings.quality.max_gap_s)
+    x = signals.lowpass(x, rate_hz, window.lowpass_hz)
+    x = signals.resample(x, rate_hz, window.rate_hz)
+    return x, signals.resample_mask(missing, rate_hz, window.rate_hz, len(x))
+
+
+def _joined(
+    samples: list[np.ndarray], missing: list[np.ndarray], marks: Marks, starts: np.ndarray,
+    length: int,
+) -> Prepared:  # fmt: skip
+    x, empty = (parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in
+                (samples, missing))  # fmt: skip
+    short = max(0, int(starts[-1]) + length - len(x))
+    if short:  # the channel ends before the file does
+        x = np.pad(x, (0, short), mode="edge" if len(x) else "constant")
+        empty = np.pad(empty, (0, short), constant_values=True)
+    return Prepared(x, empty, marks, starts)
+
+
+def _note_rate(
+    reader: Reader, channel: Channel, settings: ShardSettings, entry: dict[str, Any]
+) -> None:
+    """Refuse another rate if it must not change; note one too low to fill the windows' band."""
+    wanted_hz = settings.window.rate_hz
+    if settings.strict_rates and abs(channel.rate_hz - wanted_hz) > 1e-6 * wanted_hz:
+        raise DataError(
+            f"channel {channel.name!r} has another sampling rate", where=reader.path,
+            why=f"{channel.rate_hz:g} Hz, wanted are {wanted_hz:g} Hz",
+            do="set strict_rates: false to have it resampled",
+        )  # fmt: skip
+    if channel.rate_hz < wanted_hz:
+        entry["notes"].append(
+            f"{channel.name}: recorded at {channel.rate_hz:g} Hz, brought up to {wanted_hz:g} Hz; "
+            f"holds nothing above {channel.rate_hz / 2:g} Hz"
+        )

@@ -1,0 +1,224 @@
+"""From one recording to its windows: open, pick channels, clean, filter, resample, label, judge."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physiome.config.data import ColumnLabels, HypotensionLabels, Modality, ShardSettings
+from physiome.data.cutting import signals
+from physiome.data.cutting.channels import Prepared, pick_channels, prepare_channel
+from physiome.data.cutting.grid import Plan, plan_windows
+from physiome.data.cutting.labels import (
+    UNLABELLED,
+    annotation_labels,
+    hypotension_labels,
+    mean_pressure,
+)
+from physiome.data.cutting.quality import Judgement, judge
+from physiome.data.formats import open_reader
+from physiome.data.recording import Channel, RawRecord, Reader
+from physiome.errors import DataError
+from physiome.files import file_digest
+
+
+def cut_record(
+    raw: RawRecord, settings: ShardSettings
+) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
+    """Cut one recording into windows.
+
+    Returns:
+        signals: modality -> (W, T) float32 in the modality's unit, NaN where not carried;
+        windows: the W rows of `windows.parquet`;
+        entry: the record's manifest entry (files and hashes, channels, counts of what was left
+        out and why, odd things).
+
+    Raises:
+        DataError: the recording cannot be used.
+    """
+    if raw.problem:
+        raise DataError(raw.problem, where=raw.record)
+    rows, windows, entry = cut_windows(raw, open_reader(raw.signals), settings)
+    windows = windows.drop(columns=[f"lost_{name}" for name in settings.modalities])
+    keep = _kept(windows, settings, entry)
+    if not keep.any():
+        raise DataError("no usable window", where=raw.record, why=_explain(entry))
+    windows = windows.loc[keep].reset_index(drop=True)
+    entry["labels"] = _label_counts(windows["label"], settings.classes)
+    entry["windows"] = len(windows)
+    if not keep.all():  # a copy only where rows go
+        rows = {name: part[keep] for name, part in rows.items()}
+    return rows, windows, entry
+
+
+def cut_windows(
+    raw: RawRecord, reader: Reader, settings: ShardSettings
+) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
+    """As `cut_record`, for an opened recording and with the windows that carry nothing.
+
+    Column lost_<m> says why a window does not carry the modality ("" if it does). With
+    `settings.labels` None all labels are -1 and the grid of windows begins with the recording.
+    """
+    found, absent = pick_channels(reader, settings)
+    plan = plan_windows(raw, reader, settings)
+    entry = _begin_entry(raw, reader, plan, found, absent)
+    rows: dict[str, np.ndarray] = {}
+    dense = isinstance(settings.labels, HypotensionLabels) and settings.labels.dense
+    table: dict[str, Any] = {
+        "record": raw.record, "subject": raw.subject, "number": plan.numbers,
+        "onset_s": plan.onsets_s, "label": _given_labels(raw, plan, settings), "event": False,
+    }  # fmt: skip
+    if dense:
+        table["target"] = np.nan
+    for name, modality in settings.modalities.items():
+        if name not in found:
+            rows[name], verdict = _absent(plan, settings)
+            entry["lost"][name] = {"absent": len(verdict.good)}
+        else:
+            prepared = prepare_channel(reader, found[name], modality, plan, settings, entry)
+            rows[name], verdict = _windows_of(prepared, plan, modality, settings)
+            _note_quality(entry, name, verdict, modality.unit)
+            if isinstance(settings.labels, HypotensionLabels) and name == settings.labels.pressure:
+                labels = _pressure_labels(prepared, verdict, modality, settings, settings.labels)
+                table["label"], table["event"] = labels
+                if settings.labels.dense:
+                    table["target"] = mean_pressure(
+                        prepared.samples, prepared.starts, settings.window.samples,
+                        settings.window.rate_hz, settings.labels, labels[0],
+                    )  # fmt: skip
+        table |= {f"has_{name}": verdict.good, f"mean_{name}": verdict.mean}
+        table |= {f"var_{name}": verdict.variance, f"lost_{name}": verdict.reason}
+    _refuse_wrong_unit(entry, table, settings)
+    entry["files"] = _digests(reader, raw)
+    return rows, pd.DataFrame(table), entry
+
+
+def _begin_entry(
+    raw: RawRecord, reader: Reader, plan: Plan, found: dict[str, Channel], absent: dict[str, str]
+) -> dict[str, Any]:
+    channels = {m: {"name": c.name, "rate_hz": c.rate_hz, "unit": c.unit} for m, c in found.items()}
+    return {
+        "record": raw.record, "subject": raw.subject, "status": "used", "reason": "",
+        "duration_s": reader.duration_s, "channels": channels, "absent": absent,
+        "lost": {}, "implausible": {}, "notes": list(reader.notes),
+        "overhang_s": plan.scoring.overhang_s if plan.scoring else 0.0,
+    }  # fmt: skip
+
+
+def _windows_of(
+    prepared: Prepared, plan: Plan, modality: Modality, settings: ShardSettings
+) -> tuple[np.ndarray, Judgement]:
+    """Windows (W, T) float32 with NaN where the modality is not carried, and the verdict."""
+    samples = settings.window.samples
+    cut = np.lib.stride_tricks.sliding_window_view
+    rows = cut(prepared.samples.astype(np.float32), samples)[prepared.starts]
+    missing = cut(prepared.missing, samples)[prepared.starts]
+    verdict = judge(
+        rows, missing, prepared.marks, plan.onsets_s, settings.window.length_s, modality,
+        settings.quality,
+    )  # fmt: skip
+    rows[~verdict.good] = np.nan
+    return rows, verdict
+
+
+def _pressure_labels(
+    prepared: Prepared, verdict: Judgement, modality: Modality, settings: ShardSettings,
+    rule: HypotensionLabels,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Labels and events; a pressure line that does not move counts as not recorded."""
+    x, rate_hz = prepared.samples, settings.window.rate_hz
+    stuck = np.rint(prepared.marks.flat * rate_hz).astype(int).clip(0, len(x))
+    invalid = prepared.missing | signals.stretches(stuck[:, 0], stuck[:, 1], len(x))
+    outside = np.zeros(len(x), dtype=bool)
+    if modality.low is not None:
+        outside |= x < modality.low
+    if modality.high is not None:
+        outside |= x > modality.high
+    label, event = hypotension_labels(
+        x, invalid, outside, prepared.starts, settings.window.samples, rate_hz, rule,
+        settings.quality.max_outside,
+    )  # fmt: skip
+    return label, event & verdict.good
+
+
+def _given_labels(raw: RawRecord, plan: Plan, settings: ShardSettings) -> np.ndarray:
+    """Labels (W,) from annotations or the records table; -1 where pressure is to decide."""
+    rule = settings.labels
+    if plan.scoring is not None:
+        return annotation_labels(plan.scoring, plan.onsets_s, settings.window.length_s)
+    if not isinstance(rule, ColumnLabels):
+        return np.full(len(plan.onsets_s), UNLABELLED, dtype=np.int8)
+    text = raw.columns.get(rule.column)
+    if not text or text not in rule.texts:
+        raise DataError(
+            f"unknown label {text!r}" if text else f"no label in column {rule.column!r}",
+            where=raw.record, do=f"known: {', '.join(rule.texts)}",
+        )  # fmt: skip
+    label = settings.classes.index(rule.texts[text])
+    return np.full(len(plan.onsets_s), label, dtype=np.int8)
+
+
+def _absent(plan: Plan, settings: ShardSettings) -> tuple[np.ndarray, Judgement]:
+    """As `_windows_of`, for a modality the recording does not have."""
+    count = len(plan.onsets_s)
+    rows = np.full((count, settings.window.samples), np.nan, dtype=np.float32)
+    nothing, reason = np.full(count, np.nan), np.full(count, "absent")
+    return rows, Judgement(np.zeros(count, dtype=bool), {}, nothing, nothing, None, reason)
+
+
+def _note_quality(entry: dict[str, Any], name: str, verdict: Judgement, unit: str) -> None:
+    entry["lost"][name] = verdict.counts
+    if verdict.unit_factor is not None:
+        channel, behind = entry["channels"][name], signals.unit_behind(unit, verdict.unit_factor)
+        entry["implausible"][name] = (
+            f"values of {channel['name']!r} are plausible after multiplying by "
+            f"{verdict.unit_factor:g}: the unit {channel['unit']!r} may be wrong"
+            + (f", they look like {behind}" if behind else "")
+        )
+
+
+def _refuse_wrong_unit(entry: dict[str, Any], table: dict[str, Any], settings: ShardSettings):
+    """Where no voltage is plausible as it is and one would be in another unit, the file is wrong.
+
+    Beside a plausible voltage, such a channel is rather broken: only its modality is lost.
+    """
+    volts = [n for n, m in settings.modalities.items() if m.unit.lower() in signals.VOLTS]
+    wrong = [entry["implausible"][name] for name in volts if name in entry["implausible"]]
+    if wrong and not any(table[f"has_{name}"].any() for name in volts):
+        raise DataError("voltages have the wrong scale", where=entry["record"],
+                        why="; ".join(wrong),
+                        do="correct the file's unit, or the bounds of the modality")  # fmt: skip
+
+
+def _kept(windows: pd.DataFrame, settings: ShardSettings, entry: dict[str, Any]) -> np.ndarray:
+    """Windows (W,) worth keeping; the others are counted by reason."""
+    has = windows[[f"has_{name}" for name in settings.modalities]].to_numpy(dtype=bool)
+    carried = has.sum(axis=1)
+    empty, incomplete = carried == 0, carried < has.shape[1]
+    drop = incomplete if settings.incomplete_windows == "drop" else empty
+    entry["dropped"] = {
+        "no_modality": int(empty.sum()),
+        "incomplete": int((drop & ~empty).sum()),
+    }
+    return ~drop
+
+
+def _explain(entry: dict[str, Any]) -> str:
+    """Why a record has no windows, in one line."""
+    lost = [
+        f"{name} {', '.join(f'{n} {reason}' for reason, n in counts.items() if n)}"
+        for name, counts in entry["lost"].items()
+    ]
+    return "; ".join([*entry["implausible"].values(), *lost, *entry["absent"].values()])
+
+
+def _label_counts(labels: pd.Series, classes: tuple[str, ...]) -> dict[str, int]:
+    counts = {name: int((labels == i).sum()) for i, name in enumerate(classes)}
+    return counts | {"none": int((labels == UNLABELLED).sum())}
+
+
+def _digests(reader: Reader, raw: RawRecord) -> dict[str, str]:
+    paths = [*reader.files, *([Path(raw.annotations)] if raw.annotations else [])]
+    # Sums that the shard step has just compared are not computed again.
+    return {path.name: raw.sha256.get(str(path)) or file_digest(path) for path in paths}
