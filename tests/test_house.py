@@ -55,7 +55,7 @@ def sources(root):
 
 
 def layer(name):
-    """`physiome.nn.frames` -> `nn`; the package itself -> `__init__`."""
+    """`physiome.nn.neuronet_frames` -> `nn`; the package itself -> `__init__`."""
     parts = name.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
@@ -106,9 +106,9 @@ def test_nothing_imports_upwards():
         ),
         ("data/cutting/cut.py", "import torch", "cutting.cut -> torch"),
         ("data/cutting/cut.py", "def f():\n    import torch.nn", "cutting.cut -> torch.nn"),
-        ("nn/frames.py", "from physiome.methods import base", "-> physiome.methods.base"),
+        ("nn/neuronet_frames.py", "from physiome.methods import base", "-> physiome.methods.base"),
         (
-            "nn/frames.py",
+            "nn/neuronet_frames.py",
             "from physiome.data.store.windows import x",
             "-> physiome.data.store.windows",
         ),

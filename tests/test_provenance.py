@@ -67,7 +67,7 @@ def with_line(text):
 
 # file -> steps behind it. Lazy imports, sources and methods named by text included.
 REACHED = {
-    "nn/frames.py": "pretrain train embed",
+    "nn/neuronet_frames.py": "pretrain train embed",
     "nn/losses.py": "pretrain train embed",
     "methods/physiome.py": "train embed",
     "methods/controls.py": "",  # another method's file
@@ -117,7 +117,7 @@ def test_a_comment_a_docstring_and_layout_change_nothing(edited):
         head, _, rest = text.partition('"""')
         return head + '"""Other words, about the ' + rest
 
-    assert edited("nn/frames.py", comment) == set()
+    assert edited("nn/neuronet_frames.py", comment) == set()
     assert edited("nn/losses.py", docstring) == set()
 
 

@@ -4,40 +4,40 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from physiome.doctor.line import Line, size
+from physiome.doctor.finding import Finding, size
 from physiome.doctor.processes import holder, snakemakes
 
 
-def workflow_lock(folder: Path) -> Iterator[Line]:
+def workflow_lock(folder: Path) -> Iterator[Finding]:
     """Whether Snakemake's lock on the working folder belongs to a run that lives."""
     locks = [p for p in (folder / ".snakemake/locks").glob("*") if p.is_file()]
     running = snakemakes(folder)
     if running:
         pids = ", ".join(map(str, sorted(running)))
-        yield Line("warn", "workflow", f"Snakemake runs in this folder (process {pids})",
+        yield Finding("warn", "workflow", f"Snakemake runs in this folder (process {pids})",
                    "wait for it: a second run is refused")  # fmt: skip
     elif locks:
-        yield Line("warn", "workflow", "this folder is locked, and no Snakemake runs here",
+        yield Finding("warn", "workflow", "this folder is locked, and no Snakemake runs here",
                    "snakemake --unlock, if none runs on another machine either")  # fmt: skip
     else:
-        yield Line("ok", "workflow", "this folder is not locked")
+        yield Finding("ok", "workflow", "this folder is not locked")
 
 
-def remains(folders: Iterable[Path]) -> Iterator[Line]:
+def remains(folders: Iterable[Path]) -> Iterator[Finding]:
     """Interrupted trainings, and files that were being written when something died."""
     temporary, parts, resumes = _walk(folders)
     for folder in resumes:
         pid = holder(folder / "lock")
         if pid is not None:
-            yield Line("warn", "training", f"{folder.stem} is being trained by process {pid}",
+            yield Finding("warn", "training", f"{folder.stem} is being trained by process {pid}",
                        "wait for it, or end that process")  # fmt: skip
         else:
-            yield Line("ok", "training", f"{folder} was interrupted and will be resumed")
+            yield Finding("ok", "training", f"{folder} was interrupted and will be resumed")
     if parts:
-        yield Line("ok", "downloads", f"{len(parts)} begun ({size(_total(parts))}): they go on")
+        yield Finding("ok", "downloads", f"{len(parts)} begun ({size(_total(parts))}): they go on")
     if temporary:
         some = f"{temporary[0]}" + (f" and {len(temporary) - 1} more" if temporary[1:] else "")
-        yield Line("warn", "temporary", f"{some} ({size(_total(temporary))})",
+        yield Finding("warn", "temporary", f"{some} ({size(_total(temporary))})",
                    "delete them if nothing runs: a killed job left them")  # fmt: skip
 
 

@@ -9,22 +9,22 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from physiome.config.output import Threads
-from physiome.doctor.line import Line, size
+from physiome.doctor.finding import Finding, size
 
 ENOUGH_BYTES = 4e9  # a training step of PhysioME at batch 32 on a CPU was measured with 3.5 GB
 LEAST_BYTES = 1e9  # below it torch and one recording do not fit side by side
 
 
-def versions() -> Iterator[Line]:
+def versions() -> Iterator[Finding]:
     """Packages that are missing or older than this version of physiome asks for."""
     python = sys.version.split()[0]
     wanted = [Requirement(text) for text in metadata.requires("physiome") or ()]
     wanted = [r for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})]
     wrong = [text for r in wanted if (text := _complaint(r))]
     for text in wrong:
-        yield Line("FAIL", "packages", text, "pip install -c constraints.txt -e .")
+        yield Finding("FAIL", "packages", text, "pip install -c constraints.txt -e .")
     if not wrong:
-        yield Line("ok", "packages", f"Python {python}, {len(wanted)} packages as wanted")
+        yield Finding("ok", "packages", f"Python {python}, {len(wanted)} packages as wanted")
 
 
 def _complaint(wanted: Requirement) -> str:
@@ -37,7 +37,7 @@ def _complaint(wanted: Requirement) -> str:
     return f"{wanted.name} {found} is installed, {wanted.specifier} is wanted"
 
 
-def cores(threads: Threads, root: Path = Path("/")) -> Iterator[Line]:
+def cores(threads: Threads, root: Path = Path("/")) -> Iterator[Finding]:
     """Cores this process may use, against the threads of one job."""
     found: float = len(os.sched_getaffinity(0))
     quota, period = _words(root / "sys/fs/cgroup/cpu.max") or ["max", "100000"]
@@ -46,12 +46,12 @@ def cores(threads: Threads, root: Path = Path("/")) -> Iterator[Line]:
     most = max(threads.plain().values())
     text = f"{found:g} cores, jobs of up to {most} threads"
     if most > found:
-        yield Line("warn", "cores", text, f"set threads to at most {max(1, int(found))}")
+        yield Finding("warn", "cores", text, f"set threads to at most {max(1, int(found))}")
     else:
-        yield Line("ok", "cores", text)
+        yield Finding("ok", "cores", text)
 
 
-def memory(root: Path = Path("/")) -> Iterator[Line]:
+def memory(root: Path = Path("/")) -> Iterator[Finding]:
     """Memory that is available to this process, its control group's limit included."""
     lines = (root / "proc/meminfo").read_text().splitlines()
     found = next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable:"))
@@ -61,11 +61,11 @@ def memory(root: Path = Path("/")) -> Iterator[Line]:
         found = min(found, max(0, int(limit[0]) - used))
     text = f"{size(found)} available"
     if found < LEAST_BYTES:
-        yield Line("FAIL", "memory", text, f"at least {size(LEAST_BYTES)} is needed")
+        yield Finding("FAIL", "memory", text, f"at least {size(LEAST_BYTES)} is needed")
     elif found < ENOUGH_BYTES:
-        yield Line("warn", "memory", text, "run few jobs at once, or set micro_batch")
+        yield Finding("warn", "memory", text, "run few jobs at once, or set micro_batch")
     else:
-        yield Line("ok", "memory", text)
+        yield Finding("ok", "memory", text)
 
 
 def _words(path: Path) -> list[str]:

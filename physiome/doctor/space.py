@@ -7,7 +7,7 @@ from pathlib import Path
 
 from physiome.config.tree import Config
 from physiome.doctor import amounts
-from physiome.doctor.line import Line, size
+from physiome.doctor.finding import Finding, size
 
 
 def folders(config: Config) -> list[Path]:
@@ -19,17 +19,17 @@ def folders(config: Config) -> list[Path]:
     return [Path(config.results), *filled]
 
 
-def writable(config: Config) -> Iterator[Line]:
+def writable(config: Config) -> Iterator[Finding]:
     """Folders that cannot be written."""
     closed = [f for f in folders(config) if not os.access(_existing(f), os.W_OK | os.X_OK)]
     for folder in closed:
-        yield Line("FAIL", "folders", f"{folder} cannot be written",
+        yield Finding("FAIL", "folders", f"{folder} cannot be written",
                    "change its rights, or set another folder")  # fmt: skip
     if not closed:
-        yield Line("ok", "folders", f"{config.results} can be written")
+        yield Finding("ok", "folders", f"{config.results} can be written")
 
 
-def disk(config: Config) -> Iterator[Line]:
+def disk(config: Config) -> Iterator[Finding]:
     """Free bytes of every file system that is written, against what is still to be written."""
     needs: dict[int, list[tuple[str, Path, amounts.Amount]]] = {}
     for what, folder, amount in _needs(config):
@@ -45,13 +45,15 @@ def disk(config: Config) -> Iterator[Line]:
         text = f"{size(free)} free at {folder}, about {size(known)} to be written: "
         text += shown or "nothing but models and tables"
         if known > free:
-            yield Line("FAIL", "disk", text, f"free {size(known - free)}, or use fewer data sets")
+            yield Finding(
+                "FAIL", "disk", text, f"free {size(known - free)}, or use fewer data sets"
+            )
         elif known > 0.8 * free:
-            yield Line("warn", "disk", text, "little is left, and models come on top")
+            yield Finding("warn", "disk", text, "little is left, and models come on top")
         elif any(a.value is None for _, _, a in parts):
-            yield Line("warn", "disk", text, "what is marked ? and models come on top")
+            yield Finding("warn", "disk", text, "what is marked ? and models come on top")
         else:
-            yield Line("ok", "disk", text + "; models come on top")
+            yield Finding("ok", "disk", text + "; models come on top")
 
 
 def _needs(config: Config) -> Iterator[tuple[str, Path, amounts.Amount]]:

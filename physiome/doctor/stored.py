@@ -8,7 +8,7 @@ from physiome.config.tree import Config
 from physiome.data.sources.integrity import altered_files
 from physiome.data.sources.own_files import changed_records
 from physiome.data.store.shards import MANIFEST, read_manifest
-from physiome.doctor.line import Line
+from physiome.doctor.finding import Finding
 from physiome.errors import PhysioError
 from physiome.files import read_json
 from physiome.plan.stale import own_batches
@@ -16,7 +16,7 @@ from physiome.plan.stale import own_batches
 SHOWN = 3  # altered files that are named
 
 
-def shards(config: Config, dataset: str) -> Iterator[Line]:
+def shards(config: Config, dataset: str) -> Iterator[Finding]:
     """Shards against the sizes in their manifests, and their settings against the configuration."""
     folders = shard_folders(config, dataset)
     other = 0
@@ -24,17 +24,17 @@ def shards(config: Config, dataset: str) -> Iterator[Line]:
         try:
             found = read_manifest(folder)
         except PhysioError as error:
-            yield Line("FAIL", "shards", str(error))
+            yield Finding("FAIL", "shards", str(error))
             continue
         other += any(
             differences(found.get("settings"), config.datasets[dataset].shard_settings(), True)
         )
     if other:
-        yield Line("warn", "shards", f"{other} of {dataset} have other settings than configured",
+        yield Finding("warn", "shards", f"{other} of {dataset} have other settings than configured",
                    "Snakemake will write them again, and train on them again")  # fmt: skip
     if folders and not other:
         text = f"{len(folders)} of {config.datasets[dataset].batches} batches of {dataset}"
-        yield Line("ok", "shards", text)
+        yield Finding("ok", "shards", text)
 
 
 def shard_folders(config: Config, dataset: str) -> list[Path]:
@@ -43,7 +43,7 @@ def shard_folders(config: Config, dataset: str) -> list[Path]:
     return sorted(path.parent for path in found)
 
 
-def raw(config: Config, dataset: str, verify: bool) -> Iterator[Line]:
+def raw(config: Config, dataset: str, verify: bool) -> Iterator[Finding]:
     """Raw files against what was verified when they were fetched.
 
     Args:
@@ -55,26 +55,26 @@ def raw(config: Config, dataset: str, verify: bool) -> Iterator[Line]:
             wrong += [(t, path) for t in (altered_files(path) if verify else _missing(path))]
             newer += [] if verify else _newer(path)
     except (PhysioError, OSError) as error:
-        yield Line("FAIL", "raw files", str(error))
+        yield Finding("FAIL", "raw files", str(error))
         return
     own = config.datasets[dataset].source.kind == "recordings"
     for text, path in wrong[:SHOWN]:
         do = "restore it, or accept it: "
         do += "snakemake cuts its batch again" if own else (
             f"snakemake --forcerun {path} (after deleting the file, to fetch it anew)")  # fmt: skip
-        yield Line("FAIL", "raw files", text, do)
+        yield Finding("FAIL", "raw files", text, do)
     if wrong[SHOWN:]:
-        yield Line("FAIL", "raw files", f"and {len(wrong) - SHOWN} more of {dataset}")
+        yield Finding("FAIL", "raw files", f"and {len(wrong) - SHOWN} more of {dataset}")
     if newer and not wrong:
         some = newer[0] + (f" and {len(newer) - 1} more" if newer[1:] else "")
-        yield Line("warn", "raw files", f"{some}: written to after the fetch step noted its sum",
+        yield Finding("warn", "raw files", f"{some}: written to after the fetch step noted its sum",
                    "--verify says whether bytes changed")  # fmt: skip
     if batches and not wrong and not newer:
         done = "every byte as fetched" if verify else "all there; --verify reads every byte"
-        yield Line("ok", "raw files", f"{len(batches)} batches of {dataset}: {done}")
+        yield Finding("ok", "raw files", f"{len(batches)} batches of {dataset}: {done}")
 
 
-def own_records(config: Config, dataset: str) -> Iterator[Line]:
+def own_records(config: Config, dataset: str) -> Iterator[Finding]:
     """One's own rows and files against what the fetch step found."""
     noted = own_batches(config, dataset)
     if not any(path.exists() for path in noted):
@@ -82,12 +82,12 @@ def own_records(config: Config, dataset: str) -> Iterator[Line]:
     try:
         found = changed_records(config.records_settings(dataset), noted)
     except PhysioError as error:
-        yield Line("FAIL", "records", str(error))
+        yield Finding("FAIL", "records", str(error))
         return
     changed = sorted(name for names in found.values() for name in names)
     if changed:
         more = f" and {len(changed) - SHOWN} more" if changed[SHOWN:] else ""
-        yield Line("warn", "records", f"{', '.join(changed[:SHOWN])}{more} of {dataset}: not as "
+        yield Finding("warn", "records", f"{', '.join(changed[:SHOWN])}{more} of {dataset}: not as "
                    "when they were cut (row of the table, or file)",
                    "snakemake cuts their batches again")  # fmt: skip
 

@@ -8,14 +8,14 @@ from statistics import mean
 from physiome.config.training import TrainSpec
 from physiome.config.tree import Config
 from physiome.doctor.amounts import windows
-from physiome.doctor.line import Line
+from physiome.doctor.finding import Finding
 from physiome.errors import PhysioError
 from physiome.files import read_json
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Model, Row
 
 
-def hours(config: Config) -> Iterator[Line]:
+def hours(config: Config) -> Iterator[Finding]:
     """Hours of training on one device that are left.
 
     Only at the speeds of finished trainings of the same model in this results folder: where there
@@ -36,9 +36,9 @@ def hours(config: Config) -> Iterator[Line]:
         unknown = Counter(m.below.split("/")[0] for m in todo if m not in known)
         if unknown:
             text += f"; {sum(unknown.values())} of unknown speed"
-            yield Line("warn", "hours", text, "make estimate gives hours at an assumed speed")
+            yield Finding("warn", "hours", text, "make estimate gives hours at an assumed speed")
         else:
-            yield Line("ok", "hours", text)
+            yield Finding("ok", "hours", text)
 
 
 def trainings(graph: Graph, rows: Iterable[Row], count: float | None = None) -> dict[Model, float]:

@@ -44,7 +44,7 @@ class Embeddings:
         """Names data set, fold and method, for messages."""
         return f"{self.facts['dataset']} fold {self.facts['fold']} {self.facts['method']}"
 
-    def having(self, subset: Iterable[str], role: str) -> pd.DataFrame:
+    def carrying(self, subset: Iterable[str], role: str) -> pd.DataFrame:
         """Windows of `role` that carry every modality of `subset`."""
         carried = self.windows[[f"has_{m}" for m in subset]].all(axis=1)
         return self.windows[carried & (self.windows["role"] == role)]

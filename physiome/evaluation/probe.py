@@ -79,7 +79,7 @@ def _fit_subset(
 
 
 def _labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series) -> Labelled:
-    windows = embeddings.having(subset, "train")
+    windows = embeddings.carrying(subset, "train")
     keys = pd.MultiIndex.from_frame(windows[["record", "number"]])
     y = labels.reindex(keys).to_numpy(np.int64)
     return Labelled(embeddings.values(subset, windows), y, windows["subject"].to_numpy(str))
@@ -111,7 +111,7 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
     labels = embeddings.labels(["test"])
     tables = []
     for item in fitted:
-        windows = embeddings.having(item.subset, "test")
+        windows = embeddings.carrying(item.subset, "test")
         x = embeddings.values(item.subset, windows)
         described = _described(windows, labels, item.subset, has=own.loc[windows.index])
         described["complete"] = own.loc[windows.index] == subset_name(embeddings.modalities)

@@ -83,7 +83,7 @@ def with_dense(embeddings: Embeddings, predicted: pd.DataFrame) -> pd.DataFrame:
     assert tested is not None
     said = []
     for subset, head in heads.items():
-        test = embeddings.having(subset, "test")
+        test = embeddings.carrying(subset, "test")
         values = head.predict(embeddings.values(subset, test))
         found = test[["record", "number"]].assign(subset=subset_name(subset), predicted=values)
         said.append(found.assign(target=_of(tested, test)))
@@ -92,7 +92,7 @@ def with_dense(embeddings: Embeddings, predicted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fitted(embeddings: Embeddings, subset: Subset, targets: pd.Series) -> RidgeHead:
-    windows = pd.concat([embeddings.having(subset, role) for role in LABELLED])
+    windows = pd.concat([embeddings.carrying(subset, role) for role in LABELLED])
     who, where = windows["subject"].to_numpy(str), f"{embeddings.title} {subset_name(subset)}"
     return fit_ridge(embeddings.values(subset, windows), _of(targets, windows), who, where)
 

@@ -32,7 +32,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Progress:
     """How far a training is; epochs and steps are counted from 0."""
 
     epoch: int
@@ -59,7 +59,7 @@ class Method(nn.Module):
     calibrated: ClassVar[bool] = False  # wants `calibrate` to be called before training
     departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
     contrasts: ClassVar[tuple[str, ...]] = ()  # loss terms that are NT-Xent contrasts of a batch
-    moment: Moment = Moment(0, 1, 0, 1)  # set by the loop before every step
+    progress: Progress = Progress(0, 1, 0, 1)  # set by the loop before every step
 
     def __init__(self, modalities: tuple[str, ...], weights: Mapping[str, float] | None = None):
         super().__init__()
@@ -107,7 +107,7 @@ class Method(nn.Module):
         terms = self.loss(batch, rng)
         yield self.total(terms), terms
 
-    def groups(self) -> list[list[nn.Parameter]]:
+    def clip_groups(self) -> list[list[nn.Parameter]]:
         """Weights of models that have none in common: gradients are clipped each on its own."""
         return [list(self.parameters())]
 

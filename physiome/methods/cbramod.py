@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from physiome.config.systems.cbramod import CBraModSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Method, Signals
-from physiome.nn.crisscross import CrissCross, CrissCrossEncoder
+from physiome.nn.cbramod import CrissCross, CrissCrossEncoder
 from physiome.nn.losses import masked_mse
 from physiome.nn.resample import Upsample
 from physiome.nn.scaling import Scaling

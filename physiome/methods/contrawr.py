@@ -3,7 +3,7 @@
 A small convolutional network sees the spectrogram's real and imaginary parts of all channels; one
 model per subset of modalities. Sizes, loss, disturbances, the rectangular window and the order of
 the images are those of the published code. Ours: signals are scaled by constants and bounded at 20
-units about their centre (published: 250 uV), and the changes said in `nn/disturb.py`.
+units about their centre (published: 250 uV), and the changes said in `nn/contrawr.py`.
 
 Made for EEG, it cannot learn from a pressure: its band-pass takes the mean away, so that views of
 one window disagree about it, and the mean outweighs everything else in the image. For modalities
@@ -29,7 +29,7 @@ from physiome.config.window import Window
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.methods.dedicated import OnePerSubset
-from physiome.nn.disturb import band_responses, disturb
+from physiome.nn.contrawr import band_responses, disturb
 from physiome.nn.losses import world_contrast
 from physiome.nn.scaling import Scaling
 from physiome.nn.spectrogram import FLOOR, stft
@@ -38,7 +38,7 @@ from physiome.subsets import all_subsets
 POOLS = (False, True, True)  # whether a block ends with a 2 x 2 max-pool
 
 
-class Block(nn.Module):
+class ConvBlock(nn.Module):
     """Two 3 x 3 convolutions, the first of stride 2, a strided 3 x 3 shortcut, pool, dropout."""
 
     def __init__(self, inputs: int, outputs: int, pool: bool, dropout: float):
@@ -76,7 +76,7 @@ class Network(nn.Module):
             nn.BatchNorm2d(widths[0]),
             nn.ELU(),
             *(
-                Block(i, o, pool, spec.dropout)
+                ConvBlock(i, o, pool, spec.dropout)
                 for i, o, pool in zip(widths, widths[1:], POOLS, strict=False)
             ),
             nn.Flatten(),

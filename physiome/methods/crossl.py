@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from physiome.config.systems.crossl import CroSSLSpec
 from physiome.methods.base import Inputs, Method, Signals
+from physiome.nn.crossl import vicreg
 from physiome.nn.scaling import Scaling
-from physiome.nn.vicreg import vicreg
 
 
 class Layer(nn.Module):

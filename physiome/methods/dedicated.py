@@ -70,7 +70,7 @@ class OnePerSubset(Method):
         known = [weight * terms[name] for name, weight in self.weights.items() if name in terms]
         return torch.stack(known).sum()
 
-    def groups(self) -> list[list[nn.Parameter]]:
+    def clip_groups(self) -> list[list[nn.Parameter]]:
         """Those of each model."""
         return [list(model.parameters()) for _, model in self.each()]
 

@@ -62,8 +62,8 @@ class MaskMentor(MultiMAE):
 
     @property
     def phase(self) -> Literal["warmup", "teacher", "student"]:
-        """What the next step is, from `moment`."""
-        now = self.moment
+        """What the next step is, from `progress`."""
+        now = self.progress
         if now.share < self.spec.warmup:
             return "warmup"
         place = (now.epoch * now.steps + now.step) % (self.spec.teacher_updates + 1)

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from physiome.config.systems.multimae import MultiMAESpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.images import ImageMethod
-from physiome.nn.image_decoder import ImageDecoder
 from physiome.nn.losses import masked_mse_per_sample
 from physiome.nn.masking import masked_positions, take_tokens
+from physiome.nn.multimae import ImageDecoder
 from physiome.nn.patches import grid_positions, patchify, visible_patches
 from physiome.nn.transformer import Transformer, initialise
 

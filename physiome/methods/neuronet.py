@@ -17,9 +17,9 @@ from torch import Tensor
 from physiome.config.model import EncoderSpec
 from physiome.methods.base import Method, Signals
 from physiome.nn.augment import two_views
-from physiome.nn.encoder import ModalityEncoder
 from physiome.nn.losses import contrast_accuracy, masked_mse, nt_xent
 from physiome.nn.masking import masked_positions, n_kept, random_kept
+from physiome.nn.neuronet import ModalityEncoder
 from physiome.nn.tokens import Projection, TokenDecoder
 
 

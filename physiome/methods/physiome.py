@@ -20,12 +20,12 @@ from torch.nn import functional as F
 from physiome.config.model import PhysioMESpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.fusion import TokenFusion, pool
-from physiome.nn.levels import WIDTH, Level
 from physiome.nn.lora import adapt, keep_frozen
 from physiome.nn.losses import mse
 from physiome.nn.masking import take_tokens
-from physiome.nn.parts import Part, draw_parts, join, rows_of
-from physiome.nn.restorer import Restorer
+from physiome.nn.physiome_levels import WIDTH, Level
+from physiome.nn.physiome_parts import Part, draw_parts, join, rows_of
+from physiome.nn.physiome_restorer import Restorer
 from physiome.nn.transformer import initialise
 
 
@@ -75,7 +75,7 @@ class PhysioME(TokenFusion):
             keep_frozen(encoder, mode)
         return self
 
-    def groups(self) -> list[list[nn.Parameter]]:
+    def clip_groups(self) -> list[list[nn.Parameter]]:
         """Restoration decoders apart: their size must not change how the encoder is clipped."""
         apart = [p for n, p in self.named_parameters() if n.startswith("restorers.")]
         rest = [p for n, p in self.named_parameters() if not n.startswith("restorers.")]

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
-from physiome.nn.codes import Codebook
 from physiome.nn.losses import cross_entropy, mse, orthogonality
 from physiome.nn.masking import masked_positions, n_kept, random_kept, take_tokens
-from physiome.nn.patchformer import CodeDecoder, PatchEncoder, spectrum, tanh_head
+from physiome.nn.physioomni import CodeDecoder, PatchEncoder, spectrum, tanh_head
+from physiome.nn.physioomni_codes import Codebook
 
 
 class PatchMethod(Method):

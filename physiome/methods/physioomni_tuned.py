@@ -17,7 +17,7 @@ from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.methods.physioomni import PhysioOmni
 from physiome.nn.losses import cross_entropy, mse
-from physiome.nn.patchformer import BareBlock
+from physiome.nn.physioomni import BareBlock
 
 
 class Assignment(nn.Module):

@@ -31,7 +31,7 @@ from physiome.methods.base import Inputs, Signals
 from physiome.methods.images import ImageMethod
 from physiome.nn.convolutions import initialise_convolutions
 from physiome.nn.losses import mse
-from physiome.nn.robust import FusionDecoder, ImageDecoder, ImageEncoder
+from physiome.nn.robustssf import FusionDecoder, LevelDecoder, LevelEncoder
 from physiome.subsets import Subset, all_subsets
 
 
@@ -54,9 +54,9 @@ class RobustSsF(ImageMethod):
             raise ConfigError("robustssf.image: bins and frames must exceed 8, to be halved thrice")
         self.spec = spec
         names, count = inputs.modalities, len(inputs.modalities)
-        self.encoders = nn.ModuleDict({m: ImageEncoder(spec.widths, spec.slope) for m in names})
+        self.encoders = nn.ModuleDict({m: LevelEncoder(spec.widths, spec.slope) for m in names})
         size = (spec.image.bins, spec.image.frames)
-        self.separate = ImageDecoder(spec.widths, 1, spec.slope, size)
+        self.separate = LevelDecoder(spec.widths, 1, spec.slope, size)
         self.scenario = FusionDecoder(names, spec.widths, spec.slope, size)
         self.couple = FusionDecoder(names, spec.widths, spec.slope, size)
         self.full = FusionDecoder(names, spec.widths, spec.slope, size)
@@ -79,7 +79,7 @@ class RobustSsF(ImageMethod):
         encoded = {m: self.encoders[m](x) for m, x in images.items()}
         separate = [mse(self.separate(encoded[m])[:, 0], x) for m, x in images.items()]
         terms = {"separate": torch.stack(separate).sum()}
-        if self.moment.share < self.spec.separate_until:
+        if self.progress.share < self.spec.separate_until:
             zero = terms["separate"].new_zeros(())
             return {**terms, "fuse": zero, "coupling": zero}
         present = tuple(images)
@@ -97,8 +97,8 @@ class RobustSsF(ImageMethod):
 
     def _draw(self, present: Subset, rng: torch.Generator) -> tuple[Subset, Subset]:
         """What the scenario decoder sees, and what its couple: complements, or everything each."""
-        moment, spec = self.moment, self.spec
-        complete = moment.share < spec.full_until or moment.step < spec.full_share * moment.steps
+        now, spec = self.progress, self.spec
+        complete = now.share < spec.full_until or now.step < spec.full_share * now.steps
         if complete or len(present) == 1:
             return present, present
         proper = all_subsets(present)[1:]

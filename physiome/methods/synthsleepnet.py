@@ -19,9 +19,9 @@ from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.dedicated import OnePerSubset
 from physiome.methods.fusion import TokenFusion, pool
-from physiome.nn.encoder import ModalityEncoder
 from physiome.nn.lora import active, adapt, adapter_parameters, keep_frozen
 from physiome.nn.masking import take_tokens
+from physiome.nn.neuronet import ModalityEncoder
 from physiome.subsets import all_subsets, subset_name
 
 
@@ -86,7 +86,7 @@ class DedicatedSynthSleepNet(OnePerSubset):
             keep_frozen(encoder, mode)
         return self
 
-    def groups(self) -> list[list[nn.Parameter]]:
+    def clip_groups(self) -> list[list[nn.Parameter]]:
         """Each model with its LoRA factors."""
         found = []
         for name, model in self.each():

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from physiome.config.tree import Config, load_files
 from physiome.doctor import gpus, leftovers, machine, space, stored, work
-from physiome.doctor.line import Line
+from physiome.doctor.finding import Finding
 from physiome.errors import PhysioError
 
 
-def run(paths: list[Path], verify: bool = False) -> list[Line]:
+def run(paths: list[Path], verify: bool = False) -> list[Finding]:
     """All findings. A configuration that is refused is one, and ends the list.
 
     Args:
@@ -21,12 +21,12 @@ def run(paths: list[Path], verify: bool = False) -> list[Line]:
         config = load_files(paths)
         config.check_folders()
     except PhysioError as error:
-        return [*lines, Line("FAIL", "config", str(error))]
-    lines.append(Line("ok", "config", f"valid; data sets: {', '.join(config.used)}"))
+        return [*lines, Finding("FAIL", "config", str(error))]
+    lines.append(Finding("ok", "config", f"valid; data sets: {', '.join(config.used)}"))
     return [*lines, *_of(config, verify)]
 
 
-def _of(config: Config, verify: bool) -> Iterator[Line]:
+def _of(config: Config, verify: bool) -> Iterator[Finding]:
     yield from machine.cores(config.threads)
     yield from gpus.gpus(config.device)
     yield from space.writable(config)
@@ -39,4 +39,4 @@ def _of(config: Config, verify: bool) -> Iterator[Line]:
     try:
         yield from [*space.disk(config), *work.hours(config)]
     except PhysioError as error:  # a manifest that cannot be read: no estimate without it
-        yield Line("FAIL", "estimate", str(error))
+        yield Finding("FAIL", "estimate", str(error))

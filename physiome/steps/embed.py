@@ -48,7 +48,7 @@ def run(
         if spec.subsets is not None:
             wanted = {parse_subset(name, spec.modalities) for name in spec.subsets}
             subsets = [subset for subset in subsets if subset in wanted]
-        complete = np.all([store.having(m) for m in spec.modalities], axis=0)
+        complete = np.all([store.carrying(m) for m in spec.modalities], axis=0)
         tested = np.flatnonzero(labelled & complete & (roles == "test"))
         # Of what tables of chosen subsets show, no figure is drawn.
         restored = {}

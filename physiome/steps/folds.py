@@ -20,7 +20,7 @@ from physiome.files import atomic_path, digest, write_json
 log = logging.getLogger(__name__)
 
 
-class Settings(Spec):
+class FoldsSettings(Spec):
     """What dividing subjects depends on."""
 
     folds: FoldSpec
@@ -41,7 +41,7 @@ def run(
         DataError: if too many records were left out, subjects, classes or modalities do not
             suffice, or one person has two names.
     """
-    spec = Settings.parse_text(settings)
+    spec = FoldsSettings.parse_text(settings)
     require_settings(shards, shard_settings)
     table = pd.DataFrame([_row(r) for folder in shards for r in read_manifest(folder)["records"]])
     table = table.sort_values("record")

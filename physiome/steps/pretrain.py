@@ -12,7 +12,7 @@ from physiome.data.store.shards import require_settings
 from physiome.training.runtime import compute_device
 
 
-class Settings(Spec):
+class PretrainSettings(Spec):
     """What an encoder depends on."""
 
     dataset: str
@@ -33,7 +33,7 @@ def run(
         shard_settings: what the shards must have been written with, as JSON; None: anything.
         monitor: how it is watched, as JSON; None: not at all. It changes no weight.
     """
-    spec = Settings.parse_text(settings)
+    spec = PretrainSettings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.data.folds.fold_windows import open_fold
@@ -41,7 +41,7 @@ def run(
         from physiome.training.job import train_to_file, watch
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
-        index = np.flatnonzero((roles == "pretrain") & store.having(modality))
+        index = np.flatnonzero((roles == "pretrain") & store.carrying(modality))
         train_to_file(
             lambda: build_encoder(spec.plain(), modality), store, [((modality,), index)],
             spec.plain() | {"modality": modality}, spec.pretrain, chosen, output,

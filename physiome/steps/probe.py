@@ -86,7 +86,7 @@ def _facts(
         "subsets": {
             subset_name(f.subset): {
                 **f.sizes,
-                "test": len(opened.having(f.subset, "test")),
+                "test": len(opened.carrying(f.subset, "test")),
                 "choices": f.choices,
             }
             for f in fitted

@@ -16,7 +16,7 @@ from physiome.registry import METHODS, lineage
 from physiome.training.runtime import compute_device
 
 
-class Settings(Spec):
+class TrainSettings(Spec):
     """What a method depends on; `method` is its own section of the configuration."""
 
     dataset: str
@@ -46,7 +46,7 @@ def run(
         parent_settings: what these must have been trained with; likewise.
         monitor: how it is watched, as JSON; None: not at all. It changes no weight.
     """
-    spec = Settings.parse_text(settings)
+    spec = TrainSettings.parse_text(settings)
     require_settings(shards, shard_settings)
     with compute_device(gpus, device) as chosen:
         from physiome.data.folds.fold_windows import open_fold
@@ -78,7 +78,7 @@ def run(
 
 
 def _load_parents(
-    spec: Settings, paths: list[Path], fold: int, wanted: str | None
+    spec: TrainSettings, paths: list[Path], fold: int, wanted: str | None
 ) -> dict[str, tuple[Any, dict]]:
     """Modality or method -> (the parent with its trained weights, its manifest)."""
     from physiome.methods.build import fresh_parents

@@ -118,7 +118,7 @@ def sample(
     """Up to SAMPLE windows (n, L) of each modality, evenly spread over those that carry it."""
     found = {}
     for m in modalities:
-        having = index[store.having(m)[index]]
+        having = index[store.carrying(m)[index]]
         chosen = having[np.unique(np.linspace(0, len(having) - 1, SAMPLE).astype(int))]
         found[m] = torch.from_numpy(store.read(chosen, (m,))[m])
     return found

@@ -23,7 +23,7 @@ from physiome.data.store.batches import Batch, prefetch, training_batches
 from physiome.data.store.windows import WindowStore
 from physiome.errors import TrainingError
 from physiome.files import write_errors
-from physiome.methods.base import Method, Moment
+from physiome.methods.base import Method, Progress
 from physiome.training.checkpoint import ResumeState
 from physiome.training.contrasts import chance_terms, summary_line
 from physiome.training.monitor import Monitor
@@ -152,7 +152,7 @@ class _Run:
     def _train_step(self, epoch: int, batch: Batch, signals: dict) -> dict[str, float]:
         spec, rate = self.spec, self.spec.rate(epoch)
         step = self.step - epoch * self.per_epoch
-        self.method.moment = Moment(epoch, spec.epochs, step, self.per_epoch)
+        self.method.progress = Progress(epoch, spec.epochs, step, self.per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         # One seed per step for the method's draws and for dropout: nothing to store for a resume.
@@ -178,7 +178,7 @@ class _Run:
             require_gradient(self.trained, logged, self.name)
         if spec.clip_norm is not None:
             norms = [
-                float(clip_grad_norm_(group, spec.clip_norm)) for group in self.method.groups()
+                float(clip_grad_norm_(group, spec.clip_norm)) for group in self.method.clip_groups()
             ]
             logged["gradient_norm"] = math.hypot(*norms)
         self.optimizer.step()

@@ -104,7 +104,7 @@ class Monitor:
         return facts | verdict(self.before, self.after, list(self.recent))
 
     def _choose(self, total: int, modalities: tuple[str, ...], trained: np.ndarray) -> None:
-        whole = np.all([self.store.having(m) for m in modalities], axis=0)
+        whole = np.all([self.store.carrying(m) for m in modalities], axis=0)
         rows = self.labelled[whole[self.labelled]]
         # A class of one subject cannot be told on another one.
         having = self.store.table.iloc[rows].groupby("label")["subject"].nunique()

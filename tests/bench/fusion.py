@@ -7,8 +7,8 @@ import torch
 
 from physiome.methods.build import build_encoder, build_method
 from physiome.methods.physiome import PhysioME
-from physiome.nn.encoder import ModalityEncoder
-from physiome.nn.parts import Part
+from physiome.nn.neuronet import ModalityEncoder
+from physiome.nn.physiome_parts import Part
 from physiome.training.runtime import keep_freed_memory
 from tests.bench import common
 from tests.bench.common import Row

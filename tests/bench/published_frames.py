@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from physiome.nn.frames import FrameNetwork
+from physiome.nn.neuronet_frames import FrameNetwork
 
 
 def frame_features(network: FrameNetwork, x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from physiome.config.tree import Config
 from physiome.files import write_json
-from physiome.methods.base import Method, Moment
+from physiome.methods.base import Method, Progress
 from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.registry import ENCODERS, METHODS
 from physiome.training.runtime import keep_freed_memory
@@ -75,7 +75,7 @@ class Step:
 
     def __call__(self, number: int) -> None:
         method = self.method
-        method.moment = Moment(1, 2, STEPS - 1 - number, STEPS)
+        method.progress = Progress(1, 2, STEPS - 1 - number, STEPS)
         self.optimizer.zero_grad(set_to_none=True)
         if self.labels is None:
             for total, _ in method.objectives(self.batch, self.rng):

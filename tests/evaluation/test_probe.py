@@ -128,7 +128,7 @@ def test_one_head_is_the_head_of_the_full_set(embed):
     full = table[table["subset"] == "a+b+c"].set_index(["head", "record", "number"])["p0"]
     assert (full["one_head"] == full["logistic"]).all()
     single = table[(table["subset"] == "a") & (table["head"] == "one_head")]
-    windows = opened.having(["a"], "test")
+    windows = opened.carrying(["a"], "test")
     expected = fitted[0].heads["logistic"].probabilities(opened.values(("a",), windows))
     np.testing.assert_array_equal(single[["p0", "p1", "p2"]], expected)
 
@@ -159,7 +159,7 @@ def test_saved_heads_repeat_the_predictions(embed):
     table, _ = probed(path)
     heads = load_heads(path.parent / "probe.heads.npz")
     opened = open_embeddings(path)
-    x = opened.values(("b", "c"), opened.having(["b", "c"], "test"))
+    x = opened.values(("b", "c"), opened.carrying(["b", "c"], "test"))
     mine = table[(table["subset"] == "b+c") & (table["head"] == "logistic")]
     np.testing.assert_array_equal(heads["b+c"].probabilities(x), mine[["p0", "p1", "p2"]])
 

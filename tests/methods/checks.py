@@ -11,7 +11,7 @@ from torch import Tensor
 
 from physiome.methods.physiome import PhysioME
 from physiome.nn.masking import n_kept
-from physiome.nn.parts import Part
+from physiome.nn.physiome_parts import Part
 from physiome.subsets import all_subsets
 
 

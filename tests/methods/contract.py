@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from tiny import SAMPLES, draws, waves
 from torch import Tensor
 
-from physiome.methods.base import Method, Moment
+from physiome.methods.base import Method, Progress
 from physiome.subsets import all_subsets
 from physiome.training.checkpoint import load_weights, save_weights
 
@@ -35,7 +35,7 @@ def taken(method: Method) -> list[tuple[str, ...]]:
 
 def objectives(method: Method, batch: int, step: int, labelled: bool) -> list[tuple[Tensor, dict]]:
     """(total, terms) of a step, as the loop asks for them, in the middle of a training."""
-    method.moment = Moment(1, 2, step % STEPS, STEPS)
+    method.progress = Progress(1, 2, step % STEPS, STEPS)
     signals = some(method, batch, step)
     if not labelled:
         return list(method.objectives(signals, draws(step)))
@@ -94,7 +94,7 @@ def check_a_gradient_reaches_every_trainable_parameter(build: Build, labelled: b
 def check_clipped_groups_hold_every_trainable_parameter_once(build: Build) -> None:
     """Each trained weight belongs to one group whose gradient norm is clipped."""
     method = build(0)
-    grouped = [id(p) for group in method.groups() for p in group if p.requires_grad]
+    grouped = [id(p) for group in method.clip_groups() for p in group if p.requires_grad]
     assert sorted(grouped) == sorted(id(p) for p in trainable(method).values())
 
 
@@ -143,7 +143,7 @@ def check_one_seed_gives_one_training(build: Build, labelled: bool) -> None:
         method = build(4).train()
         torch.manual_seed(7)  # dropout
         signals, rng = some(method, 4, seed=5), draws(step)
-        method.moment = Moment(1, 2, STEPS - 1, STEPS)
+        method.progress = Progress(1, 2, STEPS - 1, STEPS)
         if labelled:
             terms = method.labelled_loss(signals, torch.arange(4) % 2, rng)
         else:

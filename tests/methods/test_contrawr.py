@@ -14,7 +14,7 @@ from physiome.errors import ConfigError, PhysioError
 from physiome.methods import contrawr
 from physiome.methods.base import Inputs
 from physiome.methods.contrawr import ContraWR, DedicatedContraWR
-from physiome.nn.disturb import band_responses
+from physiome.nn.contrawr import band_responses
 from physiome.subsets import all_subsets, subset_name
 
 SMALL = SECTIONS["contrawr"]

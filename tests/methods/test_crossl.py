@@ -11,7 +11,7 @@ from physiome.config.systems.crossl import CroSSLSpec
 from physiome.config.window import Window
 from physiome.methods.base import Inputs
 from physiome.methods.crossl import CroSSL, Encoder, Layer
-from physiome.nn.vicreg import vicreg
+from physiome.nn.crossl import vicreg
 from physiome.subsets import all_subsets
 
 SMALL = SECTIONS["crossl"]

@@ -9,18 +9,18 @@ from descent import check_a_step_downhill_lowers, fixed
 from test_multimae import SMALL, N
 from tiny import NAMES, WINDOW, draws, waves
 
-from physiome.methods.base import Inputs, Moment
+from physiome.methods.base import Inputs, Progress
 from physiome.methods.maskmentor import MaskMentor, unmasked_modalities
 from physiome.subsets import all_subsets
 
-STUDENT, TEACHER, WARMUP = Moment(1, 2, 3, 4), Moment(1, 2, 0, 4), Moment(0, 2, 3, 4)
+STUDENT, TEACHER, WARMUP = Progress(1, 2, 3, 4), Progress(1, 2, 0, 4), Progress(0, 2, 3, 4)
 
 
 def maskmentor(moment=STUDENT, seed=0, **changes) -> MaskMentor:
     torch.manual_seed(seed)
     settings = {"modalities": NAMES, "window": WINDOW, "method": {**SMALL, **changes}}
     method = MaskMentor.build(settings, Inputs.of(settings), []).train()
-    method.moment = moment
+    method.progress = moment
     return method
 
 
@@ -29,7 +29,7 @@ def test_a_fifth_of_the_epochs_is_warm_up_then_one_step_in_four_is_the_students(
     phases = []
     for epoch in range(10):
         for step in range(6):
-            method.moment = Moment(epoch, 10, step, 6)
+            method.progress = Progress(epoch, 10, step, 6)
             phases.append(method.phase)
     assert phases[:12] == ["warmup"] * 12
     assert phases[12:] == (["teacher"] * 3 + ["student"]) * 12

@@ -9,7 +9,7 @@ from tiny import NAMES, WINDOW, draws, waves
 
 from physiome.methods.base import Inputs
 from physiome.methods.multimae import MultiMAE
-from physiome.nn.image_decoder import CrossAttention, ImageDecoder
+from physiome.nn.multimae import CrossAttention, ImageDecoder
 from physiome.subsets import all_subsets
 
 SMALL = SECTIONS["multimae"]

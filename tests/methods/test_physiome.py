@@ -8,9 +8,9 @@ from tiny import NAMES, RATE_HZ, N, draws, physiome, waves
 from physiome.config.model import EncoderSpec, PhysioMESpec
 from physiome.errors import PhysioError
 from physiome.methods.physiome import PhysioME
-from physiome.nn.encoder import ModalityEncoder
 from physiome.nn.losses import nt_xent
 from physiome.nn.masking import n_kept
+from physiome.nn.neuronet import ModalityEncoder
 from physiome.subsets import all_subsets
 
 SUBSETS = all_subsets(NAMES)

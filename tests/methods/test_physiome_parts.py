@@ -6,7 +6,7 @@ from tiny import NAMES, N, draws, physiome, waves
 
 from physiome.nn.losses import nt_xent
 from physiome.nn.masking import n_kept
-from physiome.nn.parts import Part
+from physiome.nn.physiome_parts import Part
 
 
 def test_a_batch_lacking_modalities_drops_none_of_a_single_one_and_is_one_part_when_small():
@@ -105,7 +105,7 @@ def test_the_size_of_restorers_changes_no_other_weight():
             torch.manual_seed(step)
             optimizer.zero_grad()
             method.total(method.loss(waves(), draws(step))).backward()
-            for group in method.groups():
+            for group in method.clip_groups():
                 torch.nn.utils.clip_grad_norm_(group, 0.1)
             optimizer.step()
     one, other = ({n: t for n, t in m.state_dict().items() if "restorers" not in n} for m in models)

@@ -12,7 +12,7 @@ from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import ConfigError, PhysioError
 from physiome.methods.base import Inputs
 from physiome.methods.physioomni import PhysioOmni, Tokenizer
-from physiome.nn.patchformer import PatchEncoder, spectrum
+from physiome.nn.physioomni import PatchEncoder, spectrum
 
 SMALL = SECTIONS["physioomni"]
 N = 9  # patches of one second

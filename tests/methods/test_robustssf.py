@@ -11,22 +11,22 @@ from tiny import NAMES, WINDOW, draws, waves
 
 from physiome.config.systems.robustssf import RobustSsFSpec
 from physiome.errors import ConfigError
-from physiome.methods.base import Inputs, Moment
+from physiome.methods.base import Inputs, Progress
 from physiome.methods.robustssf import RobustSsF
-from physiome.nn.robust import ChannelNorm, Conv, Fusion, ImageDecoder, ImageEncoder
+from physiome.nn.robustssf import ChannelNorm, Conv, Fusion, LevelDecoder, LevelEncoder
 from physiome.subsets import all_subsets
 
 SMALL = SECTIONS["robustssf"]
 WIDTHS = (4, 8, 8, 16)
-SEPARATE, DIRECT = Moment(0, 100, 9, 10), Moment(10, 100, 9, 10)
-COMPLETE, DRAWN = Moment(50, 100, 0, 10), Moment(50, 100, 9, 10)
+SEPARATE, DIRECT = Progress(0, 100, 9, 10), Progress(10, 100, 9, 10)
+COMPLETE, DRAWN = Progress(50, 100, 0, 10), Progress(50, 100, 9, 10)
 
 
 def build(moment=DRAWN, names=NAMES, **changes) -> RobustSsF:
     torch.manual_seed(0)
     inputs = Inputs.of({"modalities": names, "window": WINDOW})
     method = RobustSsF(RobustSsFSpec(**{**SMALL, **changes}), inputs).train()
-    method.moment = moment
+    method.progress = moment
     return method
 
 
@@ -95,14 +95,14 @@ def test_masks_are_complements_drawn_uniformly_from_the_proper_subsets():
     assert all(abs(n - 500) < 100 for n in drawn.values()), drawn  # five standard deviations
 
 
-@pytest.mark.parametrize("moment", [DIRECT, COMPLETE, Moment(99, 100, 1, 10)])
+@pytest.mark.parametrize("moment", [DIRECT, COMPLETE, Progress(99, 100, 1, 10)])
 def test_early_epochs_and_first_steps_see_everything(moment):
     assert build(moment)._draw(NAMES, draws()) == (NAMES, NAMES)
 
 
 def test_the_schedule_changes_at_the_shares_that_the_settings_name():
     def complete(epoch, step):
-        method = build(Moment(epoch, 100, step, 10))
+        method = build(Progress(epoch, 100, step, 10))
         return all(method._draw(NAMES, draws(seed)) == (NAMES, NAMES) for seed in range(5))
 
     assert [complete(epoch, 9) for epoch in (19, 20)] == [True, False]
@@ -190,9 +190,9 @@ def test_a_gate_weighs_every_modality_once_per_window():
 
 
 def test_at_real_size_the_coarsest_level_is_128_x_12_x_16():
-    found = ImageEncoder(RobustSsFSpec().widths, 0.2)(torch.randn(1, 96, 128))
+    found = LevelEncoder(RobustSsFSpec().widths, 0.2)(torch.randn(1, 96, 128))
     assert found.shape == (1, 128, 12, 16)
-    decoder = ImageDecoder(RobustSsFSpec().widths, 3, 0.2, (96, 128))
+    decoder = LevelDecoder(RobustSsFSpec().widths, 3, 0.2, (96, 128))
     assert decoder.sizes == [(24, 32), (48, 64), (96, 128)]
     assert decoder(found).shape == (1, 3, 96, 128)
 
@@ -204,7 +204,7 @@ def check_an_image_is_rebuilt_from_the_coarsest_level_alone(decode) -> None:
         decode: what a decoder makes of (image, coarsest level).
     """
     torch.manual_seed(0)
-    encoder, images = ImageEncoder(WIDTHS, 0.2), torch.randn(2, 16, 16)
+    encoder, images = LevelEncoder(WIDTHS, 0.2), torch.randn(2, 16, 16)
     with torch.no_grad():
         coarsest = encoder(images)
         before, after = decode(images, coarsest), decode(images, coarsest.flip(0))
@@ -213,12 +213,12 @@ def check_an_image_is_rebuilt_from_the_coarsest_level_alone(decode) -> None:
 
 
 def test_an_image_is_rebuilt_from_the_coarsest_level_alone():
-    decoder = ImageDecoder(WIDTHS, 1, 0.2, (16, 16))
+    decoder = LevelDecoder(WIDTHS, 1, 0.2, (16, 16))
     check_an_image_is_rebuilt_from_the_coarsest_level_alone(lambda _, coarsest: decoder(coarsest))
 
 
 def test_a_decoder_that_is_shown_the_image_is_found():
-    decoder = ImageDecoder(WIDTHS, 1, 0.2, (16, 16))
+    decoder = LevelDecoder(WIDTHS, 1, 0.2, (16, 16))
     with pytest.raises(AssertionError):
         check_an_image_is_rebuilt_from_the_coarsest_level_alone(
             lambda images, coarsest: decoder(coarsest) + images[:, None]

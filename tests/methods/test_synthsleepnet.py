@@ -94,6 +94,6 @@ def test_a_batch_trains_the_models_whose_modalities_it_really_has():
 def test_each_clipped_group_is_one_model_with_its_adapters():
     method = synthsleepnet()
     names = {id(p): n for n, p in method.named_parameters()}
-    for subset, group in zip(SUBSETS, method.groups(), strict=True):
+    for subset, group in zip(SUBSETS, method.clip_groups(), strict=True):
         found = {names[id(p)] for p in group}
         assert found == own(names.values(), subset)

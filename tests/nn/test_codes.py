@@ -5,7 +5,7 @@ import torch
 from tiny import draws
 from torch.nn import functional as F
 
-from physiome.nn.codes import Codebook
+from physiome.nn.physioomni_codes import Codebook
 
 
 def codebook(codes=8, width=4, seed=0):

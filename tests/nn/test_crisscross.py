@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from physiome.config.systems.cbramod import CBraModSpec
-from physiome.nn.crisscross import CrissCross, CrissCrossEncoder, PatchEmbedding
+from physiome.nn.cbramod import CrissCross, CrissCrossEncoder, PatchEmbedding
 
 SMALL = CBraModSpec(patch=40, channels=10, kernel=9, stride=10, heads=4, depth=2, feed_forward=16)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from physiome.nn.disturb import (
+from physiome.nn.contrawr import (
     add_noise,
     band_responses,
     disturb,

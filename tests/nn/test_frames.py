@@ -8,8 +8,8 @@ from physiome.config.frame_length import SHORTEST, joined_length
 from physiome.config.model import EncoderSpec
 from physiome.errors import ConfigError
 from physiome.methods.neuronet import DPNeuroNet
-from physiome.nn.encoder import ModalityEncoder
-from physiome.nn.frames import FrameNetwork
+from physiome.nn.neuronet import ModalityEncoder
+from physiome.nn.neuronet_frames import FrameNetwork
 
 CHANNELS = (48, 48, 64, 64)
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from physiome.nn.parts import Part, draw_parts, join, rows_of
+from physiome.nn.physiome_parts import Part, draw_parts, join, rows_of
 
 NAMES = ("a", "b", "c")
 

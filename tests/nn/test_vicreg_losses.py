@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from physiome.nn.vicreg import vicreg
+from physiome.nn.crossl import vicreg
 
 H = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64)
 P = torch.tensor([[1, 1], [1, 1], [-1, -1], [-1, -1]], dtype=torch.float64)

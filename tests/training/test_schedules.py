@@ -13,7 +13,7 @@ from toys import Toy, Uncoupled, train
 from physiome.config.training import TrainSpec
 from physiome.data.store.batches import patterns
 from physiome.errors import ConfigError
-from physiome.methods.base import Moment
+from physiome.methods.base import Progress
 from physiome.training.checkpoint import read_weights
 from physiome.training.job import SAMPLE, sample, train_to_file
 
@@ -100,11 +100,11 @@ class Watching(Toy):
 
     def __init__(self):
         super().__init__()
-        self.moments: list[Moment] = []
+        self.moments: list[Progress] = []
         self.followed, self.seen = 0, None
 
     def loss(self, batch, rng):
-        self.moments.append(self.moment)
+        self.moments.append(self.progress)
         return super().loss(batch, rng)
 
     def after_step(self):
@@ -117,7 +117,7 @@ class Watching(Toy):
 def test_a_method_knows_the_moment_of_every_step_and_follows_it(store, tmp_path):
     method = Watching()
     train(lambda: method, store, tmp_path / "w.safetensors", epochs=2, batch=4)
-    assert method.moments == [Moment(e, 2, s, 3) for e in range(2) for s in range(3)]
+    assert method.moments == [Progress(e, 2, s, 3) for e in range(2) for s in range(3)]
     assert [m.share for m in method.moments] == [0.0] * 3 + [0.5] * 3
     assert method.followed == 6
     assert method.seen == {"a": 12}
@@ -156,7 +156,7 @@ class Two(Toy):
         second = 1e6 * self.other(batch["a"]).square().mean()
         yield second, {"two": second}
 
-    def groups(self):
+    def clip_groups(self):
         return [list(self.map.parameters()), list(self.other.parameters())]
 
 
@@ -166,7 +166,8 @@ def test_objectives_are_backpropagated_one_by_one_and_clipped_apart(store, tmp_p
 
     def note(optimizer, *arguments):
         kept["norms"] = [
-            float(torch.stack([p.grad.norm() for p in group]).norm()) for group in method.groups()
+            float(torch.stack([p.grad.norm() for p in group]).norm())
+            for group in method.clip_groups()
         ]
         return step(optimizer, *arguments)
 

@@ -174,7 +174,7 @@ def test_every_job_left_a_log_and_the_figures_are_drawings(finished):
 
 # What runs again
 
-FRAMES = ("physiome/nn/frames.py", "import torch\n", "import torch\n\nANOTHER = 1\n")
+FRAMES = ("physiome/nn/neuronet_frames.py", "import torch\n", "import torch\n\nANOTHER = 1\n")
 EDITS = {
     "a layer of the encoders": (FRAMES, {**TRAINED, "pretrain": 6}),
     "the writer of tables": (
@@ -212,7 +212,7 @@ def test_an_edit_of_code_plans_what_it_can_change(tree, edit):
 
 
 def test_edits_that_can_change_nothing_plan_nothing(tree):
-    tree.edit("physiome/nn/frames.py", "import torch\n", "import torch  # a library\n")
+    tree.edit("physiome/nn/neuronet_frames.py", "import torch\n", "import torch  # a library\n")
     tree.edit("physiome/cli.py", "import logging\n", "import logging\n\nANOTHER = 1\n")
     entry = '    "x": Entry("physiome.x", "X", "X", "single"),\n'
     marker = "METHODS: dict[str, Entry] = {\n"

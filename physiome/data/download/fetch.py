@@ -13,7 +13,7 @@ from physiome.data.download.file_checks import Check
 from physiome.data.download.limits import Limits, NotYetError
 from physiome.data.download.locks import connection_slot, writer_lock
 from physiome.data.download.partial_file import drop, part_of, size_of
-from physiome.data.download.transfer import PIECE, Interrupted, Refused, Unreachable, transfer
+from physiome.data.download.transfer import PIECE, BrokenOffError, Refused, Unreachable, transfer
 from physiome.errors import DataError
 from physiome.files import sync_folder, write_errors
 
@@ -132,7 +132,7 @@ def _attempt(url: str, part: Path, check: Check, limits: Limits) -> Failure | No
             continued = transfer(url, part, limits)
     except Refused as refusal:
         return Failure(str(refusal), may_pass=False)
-    except Interrupted as cut:
+    except BrokenOffError as cut:
         return Failure(str(cut), True, cut.wait_s, reached=not isinstance(cut, Unreachable))
     problem = _problem_of(part, check)
     if problem is None:

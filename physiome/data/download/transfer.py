@@ -36,7 +36,7 @@ class Refused(Exception):
     """Asking this address again will not help."""
 
 
-class Interrupted(Exception):
+class BrokenOffError(Exception):
     """Asking again may help, after `wait_s` seconds if the server named a pause."""
 
     def __init__(self, reason: str, wait_s: float | None = None):
@@ -44,7 +44,7 @@ class Interrupted(Exception):
         super().__init__(reason)
 
 
-class Unreachable(Interrupted):
+class Unreachable(BrokenOffError):
     """There was no connection: no network, no such host, nobody listens there."""
 
 
@@ -56,7 +56,7 @@ def transfer(url: str, part: Path, limits: Limits) -> bool:
 
     Raises:
         Refused: not found, no access, a web page instead of the file, a bad address.
-        Interrupted: time-out, broken or stalled connection, short body, busy server.
+        BrokenOffError: time-out, broken or stalled connection, short body, busy server.
         OSError: if `part` cannot be written.
     """
     if urlsplit(url).scheme == "file":
@@ -76,7 +76,7 @@ def transfer(url: str, part: Path, limits: Limits) -> bool:
     except HOPELESS as error:
         raise Refused(str(error)) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        kind = Unreachable if _never_connected(error) else Interrupted
+        kind = Unreachable if _never_connected(error) else BrokenOffError
         raise kind(_short(error)) from None
     return start > 0
 
@@ -95,9 +95,9 @@ def _check_status(response: requests.Response, part: Path) -> None:
     status = response.status_code
     if status == 416:  # what we hold is not a beginning of the file
         drop(part)
-        raise Interrupted("HTTP 416: starting over")
+        raise BrokenOffError("HTTP 416: starting over")
     if status in RETRYABLE:
-        raise Interrupted(f"HTTP {status} {response.reason}", _asked_pause(response))
+        raise BrokenOffError(f"HTTP {status} {response.reason}", _asked_pause(response))
     if status not in (200, 206):
         raise Refused(f"HTTP {status} {response.reason}")
     if response.headers.get("Content-Type", "").startswith(("text/html", "application/xhtml")):
@@ -118,7 +118,7 @@ def _start_of(response: requests.Response, part: Path, validator: str | None, do
     changed = current is not None and validator is not None and current != validator
     if not done or given is None or int(given[1]) != done or changed or _is_encoded(response):
         drop(part)
-        raise Interrupted("server continued another file or place: starting over")
+        raise BrokenOffError("server continued another file or place: starting over")
     return done
 
 
@@ -142,14 +142,14 @@ def _receive(response: requests.Response, part: Path, url: str, start: int, limi
     if total is not None and meter.done != total:
         if meter.done > total:
             drop(part)
-        raise Interrupted(f"{meter.done} of {total} bytes came")
+        raise BrokenOffError(f"{meter.done} of {total} bytes came")
 
 
 def _pieces(response: requests.Response, timeout_s: float) -> Iterator[bytes]:
     """The body as it comes, so that nothing that came is lost when the connection breaks.
 
     Raises:
-        Interrupted: if less than a piece came in `timeout_s`. A server that sends a byte now and
+        BrokenOffError: if less than a piece came in `timeout_s`. A server that sends a byte now and
             then would never exceed the time-out of the socket.
     """
     came, since = 0, time.monotonic()
@@ -159,7 +159,7 @@ def _pieces(response: requests.Response, timeout_s: float) -> Iterator[bytes]:
         passed_s = time.monotonic() - since
         if passed_s > timeout_s:
             if came < PIECE:
-                raise Interrupted(f"transfer stalled: {came} bytes came in {passed_s:.1f} s")
+                raise BrokenOffError(f"transfer stalled: {came} bytes came in {passed_s:.1f} s")
             came, since = 0, time.monotonic()
 
 

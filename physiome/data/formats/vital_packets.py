@@ -24,7 +24,8 @@ LARGEST_RAW = 256 << 20  # bytes of raw device output, which the decoder keeps i
 MOST_PACKETS = 20_000_000  # a day of 100 tracks with one packet a second is 8.6e6
 LONGEST_S = 31 * 86400.0
 MOST_SAMPLES = 200_000_000  # of one track; a day of 2 kHz is 1.7e8
-SPARSEST, SMALL = 1000, 10_000_000  # places per sample a track may have; any track may have SMALL
+PLACES_PER_SAMPLE = 1000  # a track may have
+PLACES_FREE = 10_000_000  # any track may have, however few its samples
 
 
 @dataclass
@@ -85,7 +86,7 @@ def take_census(path: Path, body: io.BufferedIOBase) -> Census:
 def is_sparse(track: Track, duration_s: float) -> bool:
     """Whether a track is nothing but gaps, for which no memory is laid out: 18 s in ten hours."""
     places = duration_s * track.rate_hz
-    return SMALL + SPARSEST * track.samples < places <= MOST_SAMPLES
+    return PLACES_FREE + PLACES_PER_SAMPLE * track.samples < places <= MOST_SAMPLES
 
 
 def check_size(path: Path, name: str, track: Track, duration_s: float) -> None:
@@ -95,7 +96,7 @@ def check_size(path: Path, name: str, track: Track, duration_s: float) -> None:
         DataError: saying how many samples there are, and how many there is room for.
     """
     places = duration_s * track.rate_hz
-    if places > MOST_SAMPLES or track.samples > SMALL + 2 * places:
+    if places > MOST_SAMPLES or track.samples > PLACES_FREE + 2 * places:
         raise DataError(
             f"track {name!r} has an impossible rate or length", where=path, do=FETCH,
             why=f"{track.samples} samples in {duration_s:g} s at {track.rate_hz:g} Hz",

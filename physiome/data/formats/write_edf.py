@@ -15,7 +15,7 @@ RECORD_S = 30  # length of a data record
 
 
 @dataclass(frozen=True)
-class Line:
+class Signal:
     """What the header of a cassette recording says about one signal."""
 
     rate_hz: float
@@ -29,19 +29,19 @@ class Line:
 _CASSETTE = "HP:0.5Hz LP:100Hz [enhanced cassette BW]"
 # names, order, rates, units and ranges as in the header of SC4001E0-PSG.edf
 CASSETTE_LINES = {
-    "EEG Fpz-Cz": Line(100, "uV", (-192, 192), (-2048, 2047), "Ag-AgCl electrodes", _CASSETTE),
-    "EEG Pz-Oz": Line(100, "uV", (-197, 196), (-2048, 2047), "Ag-AgCl electrodes", _CASSETTE),
-    "EOG horizontal": Line(
+    "EEG Fpz-Cz": Signal(100, "uV", (-192, 192), (-2048, 2047), "Ag-AgCl electrodes", _CASSETTE),
+    "EEG Pz-Oz": Signal(100, "uV", (-197, 196), (-2048, 2047), "Ag-AgCl electrodes", _CASSETTE),
+    "EOG horizontal": Signal(
         100, "uV", (-1009, 1009), (-2048, 2047), "Ag-AgCl electrodes", _CASSETTE
     ),
-    "Resp oro-nasal": Line(
+    "Resp oro-nasal": Signal(
         1, "", (-2048, 2047), (-2048, 2047), "Oral-nasal thermistors", "HP:0.03Hz LP:0.9Hz"
     ),
-    "EMG submental": Line(
+    "EMG submental": Signal(
         1, "uV", (-5, 5), (-2500, 2500), "Ag-AgCl electrodes", "HP:16Hz Rectification LP:0.7Hz"
     ),
-    "Temp rectal": Line(1, "DegC", (34, 40), (-2849, 2731), "Rectal thermistor"),
-    "Event marker": Line(
+    "Temp rectal": Signal(1, "DegC", (34, 40), (-2849, 2731), "Rectal thermistor"),
+    "Event marker": Signal(
         1, "", (-2047, 2048), (-2047, 2048), "Marker button", "Hold during 2 seconds"
     ),
 }

@@ -16,7 +16,7 @@ from physiome.data.store.windows import WindowStore
 
 def patterns(store: WindowStore, index: np.ndarray) -> list[tuple[tuple[str, ...], np.ndarray]]:
     """Split windows by the modalities they really have: (modalities, positions), fullest first."""
-    have = np.stack([store.having(m)[index] for m in store.modalities], axis=1)  # (n, M)
+    have = np.stack([store.carrying(m)[index] for m in store.modalities], axis=1)  # (n, M)
     found, which = np.unique(have, axis=0, return_inverse=True)
     order = sorted(range(len(found)), key=lambda i: (-found[i].sum(), *~found[i]))
     return [

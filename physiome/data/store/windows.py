@@ -76,7 +76,7 @@ class WindowStore:
                 self._open(int(shard), modality).take(rows[places], out, places)
         return batch
 
-    def having(self, modality: str) -> np.ndarray:
+    def carrying(self, modality: str) -> np.ndarray:
         """Whether each window has the modality, (windows,) bool."""
         return self.table[f"has_{modality}"].to_numpy()
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from physiome.config.model import EncoderSpec
 from physiome.errors import ConfigError
-from physiome.nn.frames import FrameNetwork
 from physiome.nn.masking import take_tokens
+from physiome.nn.neuronet_frames import FrameNetwork
 from physiome.nn.scaling import Scaling
 from physiome.nn.transformer import Transformer, initialise, sincos_positions
 

@@ -52,7 +52,7 @@ class Stage(nn.Module):
         return x + self.pair(x)
 
 
-class ImageEncoder(nn.Module):
+class LevelEncoder(nn.Module):
     """The encoder of one modality: one stage per width, all but the first of stride 2."""
 
     def __init__(self, widths: Sequence[int], slope: float):
@@ -83,7 +83,7 @@ class Up(nn.Module):
         return self.pair(self.enter(larger))
 
 
-class ImageDecoder(nn.Module):
+class LevelDecoder(nn.Module):
     """From the coarsest level up to images of (H, W)."""
 
     def __init__(self, widths: Sequence[int], outputs: int, slope: float, size: tuple[int, int]):
@@ -147,7 +147,7 @@ class FusionDecoder(nn.Module):
     ):
         super().__init__()
         self.fusion = Fusion(modalities, widths[-1], slope)
-        self.decoder = ImageDecoder(widths, len(modalities), slope, size)
+        self.decoder = LevelDecoder(widths, len(modalities), slope, size)
 
     def forward(self, given: Mapping[str, Tensor]) -> Tensor:
         """Modality -> coarsest level, at least one; gives (B, M, H, W) in the modalities' order."""

@@ -7,7 +7,7 @@ Level = Literal["ok", "warn", "FAIL"]
 
 
 @dataclass(frozen=True)
-class Line:
+class Finding:
     """What was looked at, how it is, and what to do about it.
 
     Attributes:
