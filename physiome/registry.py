@@ -24,51 +24,82 @@ class Entry:
     encoder: str | None = None  # on this one, whatever the configuration names
     trained_after: str | None = None  # begins with this method's trained weights
     labels: bool = False  # learns from the labels of train subjects
-    section: str | None = None  # whose settings it has; None: its own. "backbone": encoder.backbone
+    # What checks `systems.<name>`, below physiome.config.systems; None: the method itself
+    spec: str | None = None
+    settings_of: str | None = None  # the method whose settings it has; None: its own
+    sees_images: bool = False  # an encoder with the section encoder.backbone
+    fresh_encoders: bool = False  # makes modality encoders of its own
 
     def load(self) -> Any:
         """Import the method's class."""
         return getattr(importlib.import_module(self.module), self.cls)
 
+    def specification(self) -> Any:
+        """Import what its settings are checked by; None if there is nothing."""
+        if self.spec is None:
+            return None
+        module, _, name = self.spec.partition(":")
+        return getattr(importlib.import_module(f"physiome.config.systems.{module}"), name)
+
 
 METHODS: dict[str, Entry] = {
-    "contrawr": Entry("physiome.methods.contrawr", "DedicatedContraWR", "ContraWR", "dedicated"),
+    "contrawr": Entry(
+        "physiome.methods.contrawr", "DedicatedContraWR", "ContraWR", "dedicated",
+        spec="contrawr:ContraWRSpec",
+    ),
     "synthsleepnet": Entry(
         "physiome.methods.synthsleepnet", "DedicatedSynthSleepNet", "SynthSleepNet", "dedicated",
-        on_encoders=True, encoder="neuronet",
+        on_encoders=True, encoder="neuronet", spec="synthsleepnet:SynthSleepNetSpec",
     ),
-    "multimae": Entry("physiome.methods.multimae", "MultiMAE", "MultiMAE", "single"),
-    "robustssf": Entry("physiome.methods.robustssf", "RobustSsF", "RobustSsF", "single"),
-    "crossl": Entry("physiome.methods.crossl", "CroSSL", "CroSSL", "single"),
-    "maskmentor": Entry("physiome.methods.maskmentor", "MaskMentor", "MaskMentor", "single"),
-    "cbramod": Entry("physiome.methods.cbramod", "CBraModFusion", "CBraMod fusion", "single"),
+    "multimae": Entry(
+        "physiome.methods.multimae", "MultiMAE", "MultiMAE", "single", spec="multimae:MultiMAESpec"
+    ),
+    "robustssf": Entry(
+        "physiome.methods.robustssf", "RobustSsF", "RobustSsF", "single",
+        spec="robustssf:RobustSsFSpec",
+    ),
+    "crossl": Entry(
+        "physiome.methods.crossl", "CroSSL", "CroSSL", "single", spec="crossl:CroSSLSpec"
+    ),
+    "maskmentor": Entry(
+        "physiome.methods.maskmentor", "MaskMentor", "MaskMentor", "single",
+        spec="maskmentor:MaskMentorSpec",
+    ),
+    "cbramod": Entry(
+        "physiome.methods.cbramod", "CBraModFusion", "CBraMod fusion", "single",
+        spec="cbramod:CBraModSpec",
+    ),
     "physioomni_tokenizer": Entry(
         "physiome.methods.physioomni", "Tokenizer", "PhysioOmni tokenizer", "single",
-        section="physioomni",
+        settings_of="physioomni", spec="base:SystemSpec",
     ),
     "physioomni": Entry(
         "physiome.methods.physioomni", "PhysioOmni", "PhysioOmni", "single",
-        trained_after="physioomni_tokenizer",
+        trained_after="physioomni_tokenizer", spec="physioomni:PhysioOmniSpec",
     ),
     "physioomni_tuned": Entry(
         "physiome.methods.physioomni_tuned", "TunedPhysioOmni", "PhysioOmni (labels)",
-        "supervised", trained_after="physioomni", labels=True, section="physioomni",
+        "supervised", trained_after="physioomni", labels=True, settings_of="physioomni",
+        spec="base:SystemSpec",
     ),
     "physiome": Entry(
-        "physiome.methods.physiome", "PhysioME", "PhysioME", "single", on_encoders=True
+        "physiome.methods.physiome", "PhysioME", "PhysioME", "single", on_encoders=True,
+        spec="physiome:PhysioMESpec",
     ),
     "random": Entry(
         "physiome.methods.random", "RandomPhysioME", "Random PhysioME", "control",
-        section="physiome",
+        settings_of="physiome", fresh_encoders=True, spec="random:RandomSpec",
     ),
     "handmade": Entry(
         "physiome.methods.controls", "HandMade", "Hand-made", "control", trains=False
     ),
     "image_row_means": Entry(
-        "physiome.methods.row_means", "ImageRowMeans", "Image row means", "control", trains=False
+        "physiome.methods.row_means", "ImageRowMeans", "Image row means", "control",
+        trains=False, spec="controls:ImageRowMeansSpec",
     ),
     "present_pressure": Entry(
-        "physiome.methods.controls", "PresentPressure", "Present pressure", "control", trains=False
+        "physiome.methods.controls", "PresentPressure", "Present pressure", "control",
+        trains=False, spec="controls:PresentPressureSpec",
     ),
     "majority": Entry("physiome.methods.controls", "Majority", "Majority", "control", trains=False),
 }  # fmt: skip
@@ -77,14 +108,14 @@ ENCODERS: dict[str, Entry] = {
     "dp_neuronet": Entry("physiome.methods.neuronet", "DPNeuroNet", "DP-NeuroNet", "single"),
     "neuronet": Entry("physiome.methods.neuronet", "NeuroNet", "NeuroNet", "single"),
     "resnet18": Entry(
-        "physiome.methods.backbones", "ResNet18", "ResNet", "single", section="backbone"
+        "physiome.methods.backbones", "ResNet18", "ResNet", "single", sees_images=True
     ),
     "efficientnet_b0": Entry(
-        "physiome.methods.backbones", "EfficientNetB0", "EfficientNet", "single", section="backbone"
+        "physiome.methods.backbones", "EfficientNetB0", "EfficientNet", "single", sees_images=True
     ),
-    "vit_s16": Entry("physiome.methods.backbones", "ViTS16", "ViT", "single", section="backbone"),
+    "vit_s16": Entry("physiome.methods.backbones", "ViTS16", "ViT", "single", sees_images=True),
     "swin_t": Entry(
-        "physiome.methods.backbones", "SwinT", "Swin Transformer", "single", section="backbone"
+        "physiome.methods.backbones", "SwinT", "Swin Transformer", "single", sees_images=True
     ),
 }
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from physiome.config.model import EncoderSpec, PhysioMESpec
+from physiome.config.model import EncoderSpec
+from physiome.config.systems.physiome import PhysioMESpec
 from physiome.methods.neuronet import DPNeuroNet, NeuroNet
 from physiome.methods.physiome import PhysioME
 

@@ -1,4 +1,4 @@
-"""Architectures: the modality encoder (DP-NeuroNet) and the fusion (PhysioME)."""
+"""Architectures: the modality encoder (DP-NeuroNet), and what encoders and fusions have alike."""
 
 from typing import Annotated, Literal, Self
 
@@ -11,7 +11,8 @@ Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-def _divides(width: int, heads: int, name: str) -> None:
+def require_heads_divide(width: int, heads: int, name: str) -> None:
+    """Refuse a width that its heads, or sines and cosines of positions, cannot share."""
     if width % heads:
         raise ValueError(f"{name}: width {width} cannot be split evenly over {heads} heads")
     if width % 2:
@@ -39,8 +40,8 @@ class Transformers(Spec):
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
-        _divides(self.width, self.heads, "encoder")
-        _divides(self.decoder_width, self.decoder_heads, "decoder")
+        require_heads_divide(self.width, self.heads, "encoder")
+        require_heads_divide(self.decoder_width, self.decoder_heads, "decoder")
         return self
 
 
@@ -77,38 +78,3 @@ class Lora(Spec):
     rank: PositiveInt = 4
     alpha: PositiveInt = 16
     dropout: Probability = 0.05
-
-
-class PhysioMESpec(Transformers):
-    """PhysioME: multimodal encoder, modality decoders and restoration decoders."""
-
-    restore_width: PositiveInt = 512
-    restore_depth: PositiveInt = 8
-    restore_heads: PositiveInt = 8
-    mask_ratio: Ratio = 0.4
-    temperature: PositiveFloat = 0.1
-    normalise_pooled: bool = True  # pooled tokens have length 1 in front of the projection heads
-    drop_groups: PositiveInt = 3  # parts of a batch, each of which drops modalities of its own
-    lora: Lora = Lora()
-    embedding: Literal["mean", "per_modality"] = (
-        "mean"  # per_modality: the means of each side by side
-    )
-    # Beside it, the level and spread of each observed signal: a contrast between windows has no use
-    # for an absolute pressure, and encoders lose it as they learn.
-    levels: bool = False
-    restoration: Literal["decoder", "masked", "memory"] = "decoder"
-    restoration_gradient: bool = False
-    # What restoration decoders learn from: the pass that serves all losses, of sampled tokens, or
-    # one of their own of complete tokens, as at inference.
-    restore_from: Literal["sampled", "complete"] = "sampled"
-    # Faults of the public code, for the row "as published": fresh weights for the pretrained
-    # encoders; no gradient through encoder outputs, embedding MLPs and decoders.
-    defects: tuple[Literal["reinitialise", "detach"], ...] = ()
-    weights: dict[Literal["intra", "missing", "contrast"], NonNegativeFloat] = Field(
-        default={"intra": 1.0, "missing": 1.0, "contrast": 1.0}
-    )
-
-    @model_validator(mode="after")
-    def _restorers_heads_divide(self) -> Self:
-        _divides(self.restore_width, self.restore_heads, "restoration decoder")
-        return self

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from physiome.config.base import Spec, deep_merge
-from physiome.config.model import EncoderSpec, PhysioMESpec
+from physiome.config.base import deep_merge
+from physiome.config.model import EncoderSpec
 from physiome.config.schema import Sections
-from physiome.config.systems.table import SYSTEMS
 from physiome.config.training import TrainSpec
 from physiome.errors import ConfigError
 from physiome.files import canonical_json
@@ -58,19 +57,16 @@ def resolve(config: Sections, name: str, dataset: str, fold: int | None) -> Reso
     variant = config.variants.get(name)
     base = variant.of if variant else name
     entry = METHODS[base]
-    part, title, where = entry.section or base, entry.title, f"systems.{base}.train"
+    part, title, where = entry.settings_of or base, entry.title, f"systems.{base}.train"
     own = _system(config, part, dataset, fold)
-    if part == "physiome":
-        own = section(config, "physiome", dataset, fold).plain()
     trained = _system(config, base, dataset, fold).get("train", {})
     encoder = None
-    if entry.on_encoders or part == "physiome":
+    if entry.on_encoders or entry.fresh_encoders:
         encoder = entry.encoder or section(config, "encoder", dataset, fold).name
     if variant is not None:
         title, encoder = variant.title, variant.encoder or encoder
         changed, trained = deep_merge(own, variant.method), deep_merge(trained, variant.train)
-        kind = PhysioMESpec if part == "physiome" else SYSTEMS.get(part)
-        own, where = _checked(kind, changed, f"variants.{name}.method"), f"variants.{name}.train"
+        own, where = _checked(part, changed, f"variants.{name}.method"), f"variants.{name}.train"
     own.pop("train", None)
     if variant is not None and variant.untrained:
         entry, trained = (
@@ -117,14 +113,13 @@ def _system(config: Sections, name: str, dataset: str, fold: int | None) -> dict
             if not isinstance(part, Mapping):
                 raise ConfigError("not a section", where=where, why=repr(part)[:100])
             merged = deep_merge(merged, part)
-    return _checked(SYSTEMS.get(name), merged, where)
+    return _checked(name, merged, where)
 
 
-def _checked(kind: type[Spec] | None, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Settings with their defaults; those of a system not known here are its own to check."""
-    if kind is None:
-        return dict(plain)
-    return _parsed(canonical_json(plain), where, kind).plain()
+def _checked(name: str, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings of a system with their defaults; without a specification, as they are."""
+    kind = METHODS[name].specification()
+    return _parsed(canonical_json(plain), where, kind).plain() if kind else dict(plain)
 
 
 @cache

@@ -9,7 +9,7 @@ from physiome.config.base import Spec
 from physiome.config.data import Dataset, Name
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
-from physiome.config.model import EncoderSpec, PhysioMESpec
+from physiome.config.model import EncoderSpec
 from physiome.config.monitor import MonitorSpec
 from physiome.config.output import Tables, Threads
 from physiome.config.training import TrainSpec
@@ -17,7 +17,7 @@ from physiome.config.variants import Ablation, EncoderVariant, Variant, flattene
 from physiome.registry import lineage
 
 # What may be overridden for a data set or a fold
-SECTIONS = ("folds", "encoder", "pretrain", "physiome", "systems", "train", "probe")
+SECTIONS = ("folds", "encoder", "pretrain", "systems", "train", "probe")
 
 
 class Sections(Spec):
@@ -35,7 +35,6 @@ class Sections(Spec):
     folds: FoldSpec = FoldSpec()
     encoder: EncoderSpec
     pretrain: TrainSpec
-    physiome: PhysioMESpec = PhysioMESpec()
     train: TrainSpec
     monitor: MonitorSpec | None = MonitorSpec()
     systems: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method

@@ -140,7 +140,7 @@ class Config(Experiment):
 
     def _encoder(self, dataset: str, fold: int, name: str) -> dict[str, Any]:
         spec = resolve_encoder(self, name, dataset, fold).plain()
-        if encoder_entry(self, name).section != "backbone":
+        if not encoder_entry(self, name).sees_images:
             spec.pop("backbone")  # what an encoder does not read cannot rerun it
         return spec
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiome.config.model import PhysioMESpec
+from physiome.config.systems.physiome import PhysioMESpec
 from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
 from physiome.methods.base import Method
 from physiome.nn.losses import contrast_accuracy, masked_mse, nt_xent

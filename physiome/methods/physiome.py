@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiome.config.model import PhysioMESpec
+from physiome.config.systems.physiome import PhysioMESpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.fusion import TokenFusion, pool
 from physiome.nn.lora import adapt, keep_frozen

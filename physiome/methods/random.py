@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from physiome.config.model import PhysioMESpec
+from physiome.config.systems.physiome import PhysioMESpec
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.methods.build import build_encoder
 from physiome.methods.physiome import PhysioME
@@ -26,6 +26,7 @@ class RandomPhysioME(PhysioME):
 
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
         """Its encoders have not been trained, so they need the constants of this fold."""
+        super().set_scaling(constants)
         for m, method in self._made.items():
             method.set_scaling({m: constants[m]})
 

@@ -11,7 +11,8 @@ from plain_config import shipped
 from physiome.config.base import Spec
 from physiome.config.evaluation import PaperHead, ProbeSpec
 from physiome.config.folds import FoldSpec
-from physiome.config.model import Augment, EncoderSpec, Lora, PhysioMESpec
+from physiome.config.model import Augment, EncoderSpec, Lora
+from physiome.config.systems.physiome import PhysioMESpec
 from physiome.config.training import TrainSpec
 from physiome.config.tree import Config
 from physiome.config.window import Window

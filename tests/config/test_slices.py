@@ -83,6 +83,21 @@ TABLE = {
     "encoder.*": (0.5, MODEL),
     "pretrain.*": (None, "pretrain"),
     "train.*": (None, "train"),
+    "systems.physiome.projection": ([64, 64], "train embed"),
+    "systems.physiome.lora.rank": (2, "train embed"),
+    "systems.physiome.lora.alpha": (2, "train embed"),
+    "systems.physiome.embedding": ("per_modality", "train embed"),
+    "systems.physiome.levels": (True, "train embed"),
+    "systems.physiome.restore_from": ("complete", "train embed"),
+    "systems.physiome.normalise_pooled": (False, "train embed"),
+    "systems.physiome.drop_groups": (2, "train embed"),
+    "systems.physiome.restoration": ("memory", "train embed"),
+    "systems.physiome.restoration_gradient": (True, "train embed"),
+    "systems.physiome.*width": (1024, "train embed"),
+    "systems.physiome.*heads": (4, "train embed"),
+    "systems.physiome.*depth": (5, "train embed"),
+    "systems.physiome.defects": (["detach"], "train embed"),
+    "systems.physiome.*": (0.5, "train embed"),
     "systems.*.train.*": (None, "train"),
     "systems.synthsleepnet.train": (None, None),  # empty
     "systems.cbramod.*": (None, None),  # sizes that depend on each other
@@ -117,21 +132,6 @@ TABLE = {
     "ablations.*.paper_table": (None, "table"),
     "ablations.*.title": ("Another", "table"),
     "ablations.*.rows.*": ("Another", "table"),
-    "physiome.projection": ([64, 64], "train embed"),
-    "physiome.lora.rank": (2, "train embed"),
-    "physiome.lora.alpha": (2, "train embed"),
-    "physiome.embedding": ("per_modality", "train embed"),
-    "physiome.levels": (True, "train embed"),
-    "physiome.restore_from": ("complete", "train embed"),
-    "physiome.normalise_pooled": (False, "train embed"),
-    "physiome.drop_groups": (2, "train embed"),
-    "physiome.restoration": ("memory", "train embed"),
-    "physiome.restoration_gradient": (True, "train embed"),
-    "physiome.*width": (1024, "train embed"),
-    "physiome.*heads": (4, "train embed"),
-    "physiome.*depth": (5, "train embed"),
-    "physiome.defects": (["detach"], "train embed"),
-    "physiome.*": (0.5, "train embed"),
     "methods": (["physiome"], SHOWN),
     "embed_batch": (7, "embed"),
     "monitor.*": (17, ""),  # being watched changes no weight
@@ -146,7 +146,7 @@ TABLE = {
     "tables.intervals.*": (7, "intervals"),
     "overrides.vitaldb.encoder.step_s": (2.0, MODEL),
     "overrides.vitaldb.encoder.*": (4.0, MODEL),
-    "overrides.vitaldb.physiome.*": (5, "train embed"),
+    "overrides.vitaldb.systems.physiome.*": (5, "train embed"),
     "overrides.vitaldb.systems.contrawr.slow": (["ppg"], SYSTEM),
     "overrides.vitaldb.systems.contrawr.*": ([[[1.0, 2.0], [3.0, 4.0]]] * 2, None),
     "overrides.vitaldb.systems.physioomni.spectral": (["abp"], SYSTEM),
@@ -234,7 +234,7 @@ BASE = {m: Config.load(shipped()).resolve(m, "sleep_edf").base for m in ALL}
 OWN = {m: set(variant.method) for m, variant in Config.load(shipped()).variants.items()}
 # Method -> the section of its architecture
 SECTION = {
-    m: r.entry.section or r.base
+    m: r.entry.settings_of or r.base
     for m in ALL
     for r in [Config.load(shipped()).resolve(m, "sleep_edf")]
 }
@@ -259,9 +259,8 @@ def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
     methods = {key[3] for key in hit if key[0] in SYSTEM.split()}
     if leaf.endswith(".classes"):  # only what learns from labels trains anew
         assert {key[3] for key in hit if key[0] == "train"} == {"physioomni_tuned"}
-    if first == "physiome":
+    if first == "systems" and name == "physiome":
         assert {"physiome", "random"} <= methods
-        assert methods <= {m for m, part in SECTION.items() if part == "physiome"}
     if first == "systems":
         whole = "train." not in leaf
         of = SECTION if whole else BASE
@@ -290,7 +289,7 @@ def test_a_change_of_one_encoder_variant_retrains_what_stands_on_it_alone():
 
 
 def test_controls_depend_on_no_model():
-    for leaf in ("encoder.depth", "physiome.depth", "train.epochs"):
+    for leaf in ("encoder.depth", "systems.physiome.depth", "train.epochs"):
         assert not {key[3:] for key in affected(changed(leaf, 4))} & {("handmade",), ("majority",)}
 
 
@@ -325,7 +324,7 @@ def test_the_order_of_keys_changes_no_slice():
         return value
 
     plain = shipped()
-    for section in ("encoder", "train", "physiome", "folds", "probe", "overrides"):
+    for section in ("encoder", "train", "systems", "folds", "probe", "overrides"):
         plain[section] = reversed_order(plain[section])
     assert affected(plain) == set()
 

@@ -18,8 +18,8 @@ class ReinitialisesEncoders(PhysioME):
 class DetachesEncoders(PhysioME):
     """Encoder outputs are detached: LoRA gets nothing."""
 
-    def encode(self, observed):
-        return {m: e.detach() for m, e in super().encode(observed).items()}
+    def _tokens(self, observed):
+        return {m: e.detach() for m, e in super()._tokens(observed).items()}
 
 
 class DetachesDecoders(PhysioME):

@@ -5,7 +5,8 @@ import torch
 from checks import calls_of, drop
 from tiny import NAMES, RATE_HZ, N, draws, physiome, waves
 
-from physiome.config.model import EncoderSpec, PhysioMESpec
+from physiome.config.model import EncoderSpec
+from physiome.config.systems.physiome import PhysioMESpec
 from physiome.errors import PhysioError
 from physiome.methods.physiome import PhysioME
 from physiome.nn.losses import nt_xent

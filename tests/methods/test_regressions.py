@@ -21,7 +21,8 @@ from planted import (
 )
 from tiny import ENCODER, FUSION, NAMES, RATE_HZ, SAMPLES, physiome, waves
 
-from physiome.config.model import EncoderSpec, PhysioMESpec
+from physiome.config.model import EncoderSpec
+from physiome.config.systems.physiome import PhysioMESpec
 from physiome.methods.neuronet import DPNeuroNet
 from physiome.methods.physiome import PhysioME
 from physiome.training.checkpoint import load_weights, read_weights, save_weights

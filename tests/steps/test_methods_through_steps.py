@@ -36,7 +36,7 @@ def place(tmp_path_factory):
 def settings(name, **changes):
     base = changes.pop("base", name)
     plain = settings_of(base) | {"dataset": "d", "name": name, "base": base}
-    if base in METHODS and not METHODS[base].on_encoders and METHODS[base].section != "physiome":
+    if base in METHODS and not METHODS[base].on_encoders and not METHODS[base].fresh_encoders:
         plain.pop("encoder")
     return plain | changes
 
