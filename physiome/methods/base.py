@@ -15,11 +15,22 @@ Signals = Mapping[str, Tensor]  # modality -> (B, L), in the modality's unit
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a method is fed: which modalities, the shape of a window, which classes there are."""
+    """What a method is fed.
+
+    Attributes:
+        modalities: in order.
+        window: the length and rate of a window.
+        classes: by index; only for methods that learn from labels.
+
+    Example:
+        >>> window = {"length_s": 30.0, "rate_hz": 100.0}
+        >>> Inputs.of({"modalities": ["eeg", "eog"], "window": window}).window.samples
+        3000
+    """
 
     modalities: tuple[str, ...]
     window: Window
-    classes: tuple[str, ...] = ()  # only for methods that learn from labels
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
@@ -52,10 +63,27 @@ class Method(nn.Module):
     A missing modality is a missing key of the dictionaries, never a zero tensor or a position.
     `embed` is split in two so that seven subsets need one encoding: `encode` looks at each modality
     alone, `fuse` combines whatever is given.
+
+    Args:
+        modalities: all it knows, in order.
+        weights: loss term -> weight in the total; other terms are only logged.
+
+    Attributes:
+        progress: how far its training is; the loop sets it before every step.
+
+    Example:
+        >>> class Spread(Method):
+        ...     def fuse(self, encoded):
+        ...         return torch.stack([x.std(dim=1) for x in encoded.values()], dim=1)
+        >>> method = Spread(("eeg", "eog"))
+        >>> method.embed({"eog": torch.tensor([[3.0, 5.0, 7.0]])})
+        tensor([[2.]])
+        >>> method.embed({"eegs": torch.ones(1, 3)})
+        Traceback (most recent call last):
+        physiome.errors.PhysioError: unknown modality 'eegs' - did you mean 'eeg'? (known: eeg, eog)
     """
 
     comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
-    departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
     calibrated: ClassVar[bool] = False  # wants `calibrate` to be called before training
     departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
     contrasts: ClassVar[tuple[str, ...]] = ()  # loss terms that are NT-Xent contrasts of a batch

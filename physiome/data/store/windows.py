@@ -42,12 +42,25 @@ class Rows:
 
 
 class WindowStore:
-    """All windows of a data set's shards.
+    """All windows of a data set's shards, mapped from disk.
+
+    Args:
+        folders: of the shards, in order.
+        modalities: those that are wanted, in order.
 
     Attributes:
         table: one row per window (see `shards`), columns shard and row tell where it lies.
         samples: samples per window.
         settings: what the shards were cut with, as JSON data; None if they do not say.
+
+    Raises:
+        DataError: shards of different settings, or files that are not what a shard holds.
+
+    Example:
+        >>> store = WindowStore(folders, ["eeg", "eog"])
+        >>> complete = np.flatnonzero(store.carrying("eeg") & store.carrying("eog"))
+        >>> store.read(complete[:4], ["eog"])["eog"].shape == (4, store.samples)
+        True
     """
 
     def __init__(self, folders: Sequence[str | Path], modalities: Sequence[str]):
