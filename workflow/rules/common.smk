@@ -6,44 +6,27 @@ from functools import cache
 from shlex import quote
 
 from physiome.config.pairs import learned_rows, pair_settings
-from physiome.config.strict_yaml import read_yaml
-from physiome.config.tree import Config
 from physiome.data.sources.kinds import SOURCES
 from physiome.data.sources.own_files import batch_digests
-from physiome.errors import PhysioError, nearest
+from physiome.errors import PhysioError
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
-from physiome.plan.stale import own_batches, require_known
+from physiome.plan.stale import own_batches
+from physiome.plan.start import begin
 from physiome.provenance import code
 from physiome.registry import ENCODERS, METHODS
 
 # A plan is many small objects that stay: looking for garbage among them takes a tenth of the time.
 gc.set_threshold(1_000_000)
 
-# With these, results that nothing is known of do no harm.
-FORCING = {"--forcerun", "-R", "--forceall", "-F", "--unlock", "--lint"}
-
 try:
-    for path in workflow.configfiles:
-        read_yaml(path)  # Snakemake takes the last of a key that is there twice
-    CONFIG = Config.load(config)
-    CONFIG.check_folders()
-    if workflow.is_main_process and not {*sys.argv} & FORCING:
-        require_known(CONFIG)
+    CONFIG = begin(config, workflow.configfiles, sys.argv[1:], workflow.is_main_process)
 except PhysioError as error:
     print(f"physiome: error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
 
 
 RESULTS, AT, GRAPH = CONFIG.results, Layout(CONFIG.results), Graph(CONFIG)
-
-# Snakemake only says that no rule makes a misspelt table.
-for target in sys.argv[1:]:
-    folder, _, file = target.rpartition("/")
-    if folder == f"{RESULTS}/tables" and file.split(".")[0] not in CONFIG.tables_of:
-        near = nearest(file.split(".")[0], CONFIG.tables_of)
-        print(f"physiome: error: there is no table {target} - {near}", file=sys.stderr)
-        sys.exit(2)
 
 
 wildcard_constraints:
