@@ -176,3 +176,29 @@ def test_letters_beyond_ascii_stay_in_the_names(record, encoding):
     reader = open_reader(record)
     assert list(reader.channels()) == ["II", "V", "Pléth Größe", "ABP"]
     assert len(reader.read("Pléth Größe")) == 82500
+
+
+def write_record(folder, fmt):
+    """Two signals of 5000 samples; format 8 holds differences, which wfdb does not write."""
+    x = np.cumsum(np.random.default_rng(0).integers(-3, 4, (5000, 2)), axis=0).clip(-100, 100)
+    if fmt == "8":
+        np.diff(x, axis=0, prepend=x[:1]).astype("i1").tofile(folder / "r.dat")
+        sums = x.sum(axis=0) % 65536
+        lines = [f"r.dat 8 1/mV 8 0 {x[0, c]} {sums[c]} 0 s{c}\n" for c in (0, 1)]
+        (folder / "r.hea").write_text(f"r 2 100 5000\n{''.join(lines)}")
+    else:
+        wfdb.wrsamp(
+            "r", fs=100, units=["mV"] * 2, sig_name=["s0", "s1"], d_signal=x, fmt=[fmt] * 2,
+            adc_gain=[1.0] * 2, baseline=[0] * 2, write_dir=str(folder),
+        )  # fmt: skip
+    return folder / "r.hea", x[:, 1]
+
+
+@pytest.mark.parametrize("fmt", ["8", "16", "24", "32", "80", "212", "508", "516", "524"])
+def test_a_signal_is_the_same_from_its_middle_and_in_blocks(tmp_path, monkeypatch, fmt):
+    path, x = write_record(tmp_path, fmt)
+    monkeypatch.setattr("physiome.data.formats.wfdb.BLOCK", 777)
+    reader = open_reader(path)
+    np.testing.assert_array_equal(reader.read("s1", 33.33, 33.5), x[3333:3350])
+    np.testing.assert_array_equal(reader.read("s1", 0.37, 49.9), x[37:4990])
+    np.testing.assert_array_equal(reader.read("s1"), x)

@@ -80,10 +80,14 @@ class WfdbReader:
         last = total if stop_s is None else min(total, round(stop_s * self._rates[place]))
         if last <= first:
             return np.empty(0)
-        frame = first // each
+        frame = 0 if self._is_relative(channel) else first // each
         record = self._decoded(channel, frame, -(-last // each))
         physical = record.dac(expanded=True)[0]
         return np.asarray(physical[first - frame * each : last - frame * each], dtype=np.float64)
+
+    def _is_relative(self, channel: str) -> bool:
+        """Whether samples are stored as differences, which mean something from the first one on."""
+        return self._header.fmt[self._places[channel]] == "8"
 
     def _decoded(self, channel: str, first: int, last: int) -> Any:
         """Frames [first, last) of one signal, digital."""
@@ -98,8 +102,9 @@ class WfdbReader:
         place, frames = self._places[channel], self._header.sig_len
         each = self._header.samps_per_frame[place]
         found = total = 0
-        for first in range(0, frames, BLOCK):
-            digital = self._decoded(channel, first, min(frames, first + BLOCK)).e_d_signal[0]
+        block = frames if self._is_relative(channel) else BLOCK
+        for first in range(0, frames, block):
+            digital = self._decoded(channel, first, min(frames, first + block)).e_d_signal[0]
             found += len(digital)
             total += int(digital.sum(dtype=np.int64))
         if found != frames * each:
