@@ -97,3 +97,22 @@ def test_a_result_tells_the_rule_that_makes_it():
         at.table("t", "json"): "table",
     }  # fmt: skip
     assert {path: at.step_of(path) for path in made_by} == made_by
+
+
+def test_the_rules_write_where_the_layout_says(repository):
+    """A benchmark is no input: a wrong path of one would only lose its seconds, without a word."""
+    rules = "".join(p.read_text("utf-8") for p in (repository / "workflow" / "rules").glob("*.smk"))
+    at, row = Layout("<results>"), Row("{dataset}", "{fold}", "{method}")
+    encoder = Model("{dataset}", "{fold}", "{encoder}", "{modality}")
+    models = (Model("{dataset}", "{fold}", "{method}"), encoder)
+    for model in models:
+        for place in (at.weights, at.manifest, at.metrics, at.benchmark):
+            assert f'"{place(model)}"' in rules
+    for suffix in ("npy", "json", "parquet"):
+        assert f'"{at.embeddings(row, suffix)}"' in rules
+    for path in (
+        at.scores(row), at.scores(row, "json"), at.records("{dataset}"), at.folds("{dataset}"),
+        at.fetched("{dataset}", "{batch}"), at.shard("{dataset}", "{batch}"),
+        at.table("{table}", "csv"), at.table("{table}", "json"),
+    ):  # fmt: skip
+        assert f'"{path}"' in rules
