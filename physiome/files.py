@@ -74,9 +74,11 @@ def write_errors(
         if Path(str(cause.filename)) not in (temporary, path, *path.parents):
             raise
         raise PhysioError(
-            "file cannot be written", where=path, why=os.strerror(cause.errno or 0),
+            "file cannot be written",
+            where=path,
+            why=os.strerror(cause.errno or 0),
             do="check this folder and its permissions, or choose another one",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _refusal(error: BaseException | None) -> OSError | None:
@@ -97,10 +99,11 @@ def _no_room(path: Path, error: OSError, needed: int | None, temporary: Path | N
         free += 512 * written.st_blocks  # it is removed
         wanted = wanted or f"more than {written.st_size} bytes are needed, "
     return PhysioError(
-        "file cannot be written", where=path,
+        "file cannot be written",
+        where=path,
         why=f"{os.strerror(error.errno or 0)}: {wanted}{free} are free",
         do="make room or choose another folder, then run again; older files are unchanged",
-    )  # fmt: skip
+    )
 
 
 def sync_folder(folder: Path) -> None:
@@ -178,15 +181,20 @@ def read_noted(path: str | Path) -> Any:
     for name, wanted in (noted.get("sha256") or {}).items():
         file = Path(path).with_name(name)
         if not file.exists():
-            raise DataError("file is missing", where=file, why=f"{path} belongs to it",
-                            do=f"add --forcerun {path} to make it again")  # fmt: skip
+            raise DataError(
+                "file is missing",
+                where=file,
+                why=f"{path} belongs to it",
+                do=f"add --forcerun {path} to make it again",
+            )
         found = file_digest(file)
         if found != wanted:
             raise DataError(
-                "file was altered after it was written", where=file,
+                "file was altered after it was written",
+                where=file,
                 why=f"sha256 {wanted} noted in {path}, {found} found",
                 do=f"add --forcerun {path} to make it again",
-            )  # fmt: skip
+            )
     return noted
 
 

@@ -23,11 +23,14 @@ MULTIMAE = {
     "width": 64, "depth": 1, "heads": 4,
     "decoder_width": 32, "decoder_depth": 1, "decoder_heads": 4,
 }  # fmt: skip
-ROBUSTSSF = {"image": {"n_fft": 64, "bins": 16, "frames": 16}, "widths": (4, 8, 8, 16)}  # fmt: skip
+ROBUSTSSF = {"image": {"n_fft": 64, "bins": 16, "frames": 16}, "widths": (4, 8, 8, 16)}
 CROSSL = {
-    "channels": (8, 8, 16), "kernels": (8, 6, 4), "hidden": (32, 16), "width": 8,
+    "channels": (8, 8, 16),
+    "kernels": (8, 6, 4),
+    "hidden": (32, 16),
+    "width": 8,
     "covariance": 1.0,
-}  # fmt: skip
+}
 CBRAMOD = {
     "patch": 100, "channels": 10, "kernel": 9, "stride": 10, "heads": 4, "depth": 1,
     "feed_forward": 64,

@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 import physiome
-from physiome.cli import app
+from physiome.cli import app, user, workflow
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = [*user.app.registered_commands, *workflow.app.registered_commands]
 # verb -> options it must have
 VERBS = {
     "records": ["--settings", "--output"],
@@ -38,8 +39,11 @@ VERBS = {
 def run(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "physiome", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment},
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
 
 
 def help_of(*verbs):
@@ -54,13 +58,13 @@ def test_every_verb_explains_itself(verb):
     said = help_of(verb)
     for option in VERBS[verb]:
         assert option in said or option.lower() in said
-    callback = next(c.callback for c in app.registered_commands if c.callback.__name__ == verb)
+    callback = next(c.callback for c in COMMANDS if c.callback.__name__ == verb)
     assert callback.__doc__.splitlines()[0] in said
 
 
 def test_the_overview_lists_every_verb():
     said = help_of()
-    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known = {command.name or command.callback.__name__ for command in COMMANDS}
     assert set(VERBS) <= known
     assert [verb for verb in known if verb not in said] == []
 

@@ -111,7 +111,7 @@ def test_nothing_imports_upwards():
         ("reporting/a.py", "from physiome.methods.base import x", "-> physiome.methods.base"),
         ("steps/a.py", "from physiome.cli import app", "-> physiome.cli.app"),
         ("data/a.py", "from . import cut", "physiome.data.a -> "),
-        ("cli.py", "import torch", "physiome.cli -> torch"),
+        ("cli/user.py", "import torch", "physiome.cli.user -> torch"),
     ],
 )
 def test_a_planted_import_against_the_rules_is_found(tmp_path, file, line, named):
@@ -129,7 +129,7 @@ def test_only_the_command_line_imports_steps():
         for name, _ in imports(ast.parse(path.read_text(encoding="utf-8")))
         if name.startswith("physiome.steps")
     }
-    assert importers == {"physiome.cli"}
+    assert importers == {"physiome.cli.user", "physiome.cli.workflow"}
 
 
 def test_modules_are_imported_by_name_only_where_the_workflow_knows_them():
@@ -217,7 +217,7 @@ def silenced(tree):
 @pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_is_silenced(path):
     found = set(silenced(ast.parse(path.read_text(encoding="utf-8"))))
-    assert found <= ({"print"} if path.name in PRINTING else set())
+    assert found <= ({"print"} if str(path.relative_to(PACKAGE)) in PRINTING else set())
 
 
 @pytest.mark.parametrize(
@@ -245,12 +245,20 @@ def tracked():
     return [ROOT / name for name in names if name and (ROOT / name).is_file()]
 
 
+# Their result is what they print.
+PRINTING = {f"cli/{name}.py" for name in ("__init__", "user", "workflow")} | {
+    "steps/show.py",
+    "steps/inspect.py",
+    "predict/score.py",
+    "reporting/gains.py",
+}
 # Written in pieces, so that this file does not find itself.
-PRINTING = ("cli.py", "show.py", "inspect.py", "score.py", "gains.py")  # their result
 MACHINE = re.compile(
     "|".join(["/" + "work/", "/" + r"home/\w", "/" + "root/", "/" + r"Users/\w", "/tmp/" + "bash"])
-    + "|artifact" + "ory|[\\w-]+[.]inter" + "nal\\b"
-)  # fmt: skip
+    + "|artifact"
+    + "ory|[\\w-]+[.]inter"
+    + "nal\\b"
+)
 
 
 def test_tracked_files_name_no_machine():

@@ -46,9 +46,13 @@ def bash(script: str, **options) -> subprocess.CompletedProcess:
     """Run a script in bash, with a warm process whose jobs are the stand-ins above."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
-        [sys.executable, "-c", STAND_INS, "bash", "-c", script], capture_output=True, text=True,
-        timeout=60, env=os.environ | {"PATH": path}, **options,
-    )  # fmt: skip
+        [sys.executable, "-c", STAND_INS, "bash", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PATH": path},
+        **options,
+    )
 
 
 def test_a_job_has_the_callers_arguments_folder_environment_and_terminal(tmp_path):

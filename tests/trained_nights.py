@@ -63,9 +63,14 @@ class Nights:
             return found
         shards, folds = [self.folder / "shard"], self.folder / "folds.json"
         plain = settings_of(name) | {
-            "dataset": "nights", "name": name, "base": name, "modalities": list(CHANNELS),
-            "window": DATASET["window"], "method": SECTIONS[name], "classes": CLASSES,
-        }  # fmt: skip
+            "dataset": "nights",
+            "name": name,
+            "base": name,
+            "modalities": list(CHANNELS),
+            "window": DATASET["window"],
+            "method": SECTIONS[name],
+            "classes": CLASSES,
+        }
         if weights:
             text = canonical_json({**plain, "train": {**UNTRAINED, "seed": seed}})
             train.run(text, shards, folds, 1, [], weights)

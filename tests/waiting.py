@@ -1,8 +1,10 @@
-"""Waiting for another process, however slow the machine is."""
+"""Waiting for another process, however slow the machine is, and killing it."""
 
 import subprocess
 import time
 from collections.abc import Callable
+
+import psutil
 
 LIMIT_S = 600.0  # says that nothing will come; no claim about speed
 
@@ -20,3 +22,13 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen, what: st
         if time.monotonic() > end:
             raise RuntimeError(f"waited {LIMIT_S:.0f} s for {what}")
         time.sleep(0.01)
+
+
+def kill_tree(process: subprocess.Popen) -> None:
+    """SIGKILL to a process and all that it started, as a power cut would."""
+    parent = psutil.Process(process.pid)
+    family = [parent, *parent.children(recursive=True)]
+    for member in family:
+        member.kill()
+    process.wait()
+    psutil.wait_procs(family, timeout=10)

@@ -46,10 +46,11 @@ def require(found: Any, wanted: str | None, where: object, what: str, whole: boo
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise DataError(
-            f"this {what} was made with other settings", where=where,
+            f"this {what} was made with other settings",
+            where=where,
             why="; ".join(wrong[:SHOWN]) + more,
             do="let Snakemake make it again, or set the configuration back",
-        )  # fmt: skip
+        )
 
 
 def require_owner(manifest: dict[str, Any], wanted: tuple[str, int, str], where: object) -> None:
@@ -66,6 +67,8 @@ def require_owner(manifest: dict[str, Any], wanted: tuple[str, int, str], where:
     found = tuple(manifest.get(key) for key in ("dataset", "fold", "name"))
     if found != wanted:
         raise DataError(
-            "these weights belong elsewhere", where=where, why=f"wanted {wanted}, found {found}",
+            "these weights belong elsewhere",
+            where=where,
+            why=f"wanted {wanted}, found {found}",
             do="give the weights of this data set, fold and name",
-        )  # fmt: skip
+        )

@@ -116,9 +116,11 @@ def _follow(model: Any, location: tuple[int | str, ...]) -> tuple[list[int | str
         keys.append(part)
         models = inner
         found = [
-            deeper for m in models if part in m.model_fields
+            deeper
+            for m in models
+            if part in m.model_fields
             for deeper in _models_in(m.model_fields[part].annotation)
-        ]  # fmt: skip
+        ]
         inner = found or models
     return keys, models
 

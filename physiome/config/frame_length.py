@@ -24,8 +24,9 @@ def joined_length(frame: int) -> int:
         if length < 1:
             raise ConfigError(
                 f"frames of {frame} samples are too short for the frame network",
-                where="encoder.frame_s", why=f"it needs {SHORTEST} samples",
+                where="encoder.frame_s",
+                why=f"it needs {SHORTEST} samples",
                 do="use longer frames or a higher window.rate_hz",
-            )  # fmt: skip
+            )
         total += length
     return total

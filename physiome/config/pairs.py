@@ -18,9 +18,11 @@ def pair_settings(config: Config) -> str:
         spec = config.datasets[dataset]
         pressure = spec.labels.pressure if spec.labels.rule == "hypotension" else None
         found[dataset] = {
-            "title": spec.title, "modalities": list(spec.modalities), "pressure": pressure,
+            "title": spec.title,
+            "modalities": list(spec.modalities),
+            "pressure": pressure,
             "rows": pairs(config, dataset, learned_rows(config, dataset)),
-        }  # fmt: skip
+        }
     draws = config.tables.intervals
     facts = {"seed": config.seed, "resamples": draws.resamples, "draws": draws.seed}
     return json.dumps({**facts, "datasets": found})

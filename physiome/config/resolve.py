@@ -76,9 +76,7 @@ def resolve(config: Sections, name: str, dataset: str, fold: int | None) -> Reso
     common = _section(config, "train", dataset, fold).plain()
     train = _parsed(canonical_json(deep_merge(common, trained)), where, TrainSpec)
     untrained = variant is not None and variant.untrained
-    return Resolved(
-        name, base, entry, title, encoder, own, _shifted(config, train), untrained
-    )  # fmt: skip
+    return Resolved(name, base, entry, title, encoder, own, _shifted(config, train), untrained)
 
 
 def encoder_entry(config: Sections, name: str) -> Entry:

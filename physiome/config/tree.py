@@ -171,9 +171,11 @@ def load_files(paths: Sequence[Path]) -> Config:
     absent += [f"datasets.{name}.{key}" for name, key in _absent_of_datasets(plain)][:3]
     if absent:
         raise ConfigError(
-            f"no {', '.join(absent)}", where=" ".join(map(str, paths)) or "config",
-            why="not a whole configuration", do="name config.yaml before changes to it",
-        )  # fmt: skip
+            f"no {', '.join(absent)}",
+            where=" ".join(map(str, paths)) or "config",
+            why="not a whole configuration",
+            do="name config.yaml before changes to it",
+        )
     return Config.load(plain)
 
 

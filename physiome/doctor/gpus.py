@@ -20,8 +20,12 @@ def gpus(wanted: str) -> Iterator[Finding]:
     elif not devices and wanted == "cuda":
         yield Finding("FAIL", "GPU", "none is visible, device is cuda", "set device: auto or cpu")
     elif not devices:
-        yield Finding("warn", "GPU", "none is visible: trainings compute on the CPU",
-                   "if there should be one: CUDA_VISIBLE_DEVICES, the driver")  # fmt: skip
+        yield Finding(
+            "warn",
+            "GPU",
+            "none is visible: trainings compute on the CPU",
+            "if there should be one: CUDA_VISIBLE_DEVICES, the driver",
+        )
     else:
         yield _usable(devices, wanted)
         yield from _leases(devices)

@@ -14,11 +14,19 @@ def workflow_lock(folder: Path) -> Iterator[Finding]:
     running = snakemakes(folder)
     if running:
         pids = ", ".join(map(str, sorted(running)))
-        yield Finding("warn", "workflow", f"Snakemake runs in this folder (process {pids})",
-                   "wait for it: a second run is refused")  # fmt: skip
+        yield Finding(
+            "warn",
+            "workflow",
+            f"Snakemake runs in this folder (process {pids})",
+            "wait for it: a second run is refused",
+        )
     elif locks:
-        yield Finding("warn", "workflow", "this folder is locked, and no Snakemake runs here",
-                   "snakemake --unlock, if none runs on another machine either")  # fmt: skip
+        yield Finding(
+            "warn",
+            "workflow",
+            "this folder is locked, and no Snakemake runs here",
+            "snakemake --unlock, if none runs on another machine either",
+        )
     else:
         yield Finding("ok", "workflow", "this folder is not locked")
 
@@ -29,16 +37,24 @@ def remains(folders: Iterable[Path]) -> Iterator[Finding]:
     for folder in resumes:
         pid = holder(folder / "lock")
         if pid is not None:
-            yield Finding("warn", "training", f"{folder.stem} is being trained by process {pid}",
-                       "wait for it, or end that process")  # fmt: skip
+            yield Finding(
+                "warn",
+                "training",
+                f"{folder.stem} is being trained by process {pid}",
+                "wait for it, or end that process",
+            )
         else:
             yield Finding("ok", "training", f"{folder} was interrupted and will be resumed")
     if parts:
         yield Finding("ok", "downloads", f"{len(parts)} begun ({size(_total(parts))}): they go on")
     if temporary:
         some = f"{temporary[0]}" + (f" and {len(temporary) - 1} more" if temporary[1:] else "")
-        yield Finding("warn", "temporary", f"{some} ({size(_total(temporary))})",
-                   "delete them if nothing runs: a killed job left them")  # fmt: skip
+        yield Finding(
+            "warn",
+            "temporary",
+            f"{some} ({size(_total(temporary))})",
+            "delete them if nothing runs: a killed job left them",
+        )
 
 
 def _walk(folders: Iterable[Path]) -> tuple[list[Path], list[Path], list[Path]]:

@@ -13,9 +13,10 @@ from physiome.doctor.finding import Finding, size
 def folders(config: Config) -> list[Path]:
     """The results folder, and folders of raw files that are filled."""
     filled = [
-        Path(config.raw_folder(d)) for d in config.used
+        Path(config.raw_folder(d))
+        for d in config.used
         if config.datasets[d].source.plain().get("raw", {"fill": "folder"})["fill"] != "folder"
-    ]  # fmt: skip
+    ]
     return [Path(config.results), *filled]
 
 
@@ -23,8 +24,12 @@ def writable(config: Config) -> Iterator[Finding]:
     """Folders that cannot be written."""
     closed = [f for f in folders(config) if not os.access(_existing(f), os.W_OK | os.X_OK)]
     for folder in closed:
-        yield Finding("FAIL", "folders", f"{folder} cannot be written",
-                   "change its rights, or set another folder")  # fmt: skip
+        yield Finding(
+            "FAIL",
+            "folders",
+            f"{folder} cannot be written",
+            "change its rights, or set another folder",
+        )
     if not closed:
         yield Finding("ok", "folders", f"{config.results} can be written")
 
@@ -40,8 +45,9 @@ def disk(config: Config) -> Iterator[Finding]:
         known = sum(amount.value or 0.0 for _, _, amount in parts)
         shown = ", ".join(
             f"{what} {'?' if a.value is None else size(a.value)} ({a.basis})"
-            for what, _, a in parts if a.value != 0
-        )  # fmt: skip
+            for what, _, a in parts
+            if a.value != 0
+        )
         text = f"{size(free)} free at {folder}, about {size(known)} to be written: "
         text += shown or "nothing but models and tables"
         if known > free:

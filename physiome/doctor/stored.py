@@ -30,8 +30,12 @@ def shards(config: Config, dataset: str) -> Iterator[Finding]:
             differences(found.get("settings"), config.datasets[dataset].shard_settings(), True)
         )
     if other:
-        yield Finding("warn", "shards", f"{other} of {dataset} have other settings than configured",
-                   "Snakemake will write them again, and train on them again")  # fmt: skip
+        yield Finding(
+            "warn",
+            "shards",
+            f"{other} of {dataset} have other settings than configured",
+            "Snakemake will write them again, and train on them again",
+        )
     if folders and not other:
         text = f"{len(folders)} of {config.datasets[dataset].batches} batches of {dataset}"
         yield Finding("ok", "shards", text)
@@ -60,15 +64,22 @@ def raw(config: Config, dataset: str, verify: bool) -> Iterator[Finding]:
     own = config.datasets[dataset].source.kind == "recordings"
     for text, path in wrong[:SHOWN]:
         do = "restore it, or accept it: "
-        do += "snakemake cuts its batch again" if own else (
-            f"snakemake --forcerun {path} (after deleting the file, to fetch it anew)")  # fmt: skip
+        do += (
+            "snakemake cuts its batch again"
+            if own
+            else (f"snakemake --forcerun {path} (after deleting the file, to fetch it anew)")
+        )
         yield Finding("FAIL", "raw files", text, do)
     if wrong[SHOWN:]:
         yield Finding("FAIL", "raw files", f"and {len(wrong) - SHOWN} more of {dataset}")
     if newer and not wrong:
         some = newer[0] + (f" and {len(newer) - 1} more" if newer[1:] else "")
-        yield Finding("warn", "raw files", f"{some}: written to after the fetch step noted its sum",
-                   "--verify says whether bytes changed")  # fmt: skip
+        yield Finding(
+            "warn",
+            "raw files",
+            f"{some}: written to after the fetch step noted its sum",
+            "--verify says whether bytes changed",
+        )
     if batches and not wrong and not newer:
         done = "every byte as fetched" if verify else "all there; --verify reads every byte"
         yield Finding("ok", "raw files", f"{len(batches)} batches of {dataset}: {done}")
@@ -87,9 +98,13 @@ def own_records(config: Config, dataset: str) -> Iterator[Finding]:
     changed = sorted(name for names in found.values() for name in names)
     if changed:
         more = f" and {len(changed) - SHOWN} more" if changed[SHOWN:] else ""
-        yield Finding("warn", "records", f"{', '.join(changed[:SHOWN])}{more} of {dataset}: not as "
-                   "when they were cut (row of the table, or file)",
-                   "snakemake cuts their batches again")  # fmt: skip
+        yield Finding(
+            "warn",
+            "records",
+            f"{', '.join(changed[:SHOWN])}{more} of {dataset}: not as "
+            "when they were cut (row of the table, or file)",
+            "snakemake cuts their batches again",
+        )
 
 
 def raw_lists(config: Config, dataset: str) -> list[Path]:
@@ -98,8 +113,11 @@ def raw_lists(config: Config, dataset: str) -> list[Path]:
 
 
 def _missing(path: Path) -> list[str]:
-    return [f"{file}: missing, but {path.name} says it was fetched" for file in _files(path)
-            if not Path(file).is_file()]  # fmt: skip
+    return [
+        f"{file}: missing, but {path.name} says it was fetched"
+        for file in _files(path)
+        if not Path(file).is_file()
+    ]
 
 
 def _newer(path: Path) -> list[str]:

@@ -36,9 +36,15 @@ def embed_subsets(
 
 
 def embed_windows(
-    method: Method, store: WindowStore, index: np.ndarray, roles: np.ndarray, batch: int,
-    output: Path, facts: dict[str, Any], subsets: list[Subset] | None = None,
-) -> None:  # fmt: skip
+    method: Method,
+    store: WindowStore,
+    index: np.ndarray,
+    roles: np.ndarray,
+    batch: int,
+    output: Path,
+    facts: dict[str, Any],
+    subsets: list[Subset] | None = None,
+) -> None:
     """Write the embeddings of the windows at `index` (see `physiome.steps.embed`).
 
     Args:

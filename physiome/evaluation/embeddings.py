@@ -62,9 +62,10 @@ class Embeddings:
             first = windows.iloc[int(bad.argmax())]
             raise DataError(
                 f"{bad.sum()} of {len(x)} embeddings of {subset_name(subset)} are not finite",
-                where=self.path, why=f"first: record {first['record']} window {first['number']}",
+                where=self.path,
+                why=f"first: record {first['record']} window {first['number']}",
                 do="look at the method's training curve; the model has probably diverged",
-            )  # fmt: skip
+            )
         return x
 
     def labels(self, roles: Iterable[str]) -> pd.DataFrame:
@@ -85,10 +86,11 @@ class Embeddings:
         if len(outside):
             first = outside.iloc[0]
             raise DataError(
-                f"label {first['label']} of record {first['record']} is not a class", where=path,
+                f"label {first['label']} of record {first['record']} is not a class",
+                where=path,
                 why=f"classes are 0 to {len(self.classes) - 1}",
                 do="embed only windows with a label",
-            )  # fmt: skip
+            )
         return table.set_index(["record", "number"])
 
 
@@ -116,10 +118,11 @@ def open_embeddings(path: str | Path) -> Embeddings:
     width = max(stop for _, stop in facts["columns"].values())
     if shape != (len(table), width):
         raise DataError(
-            "embeddings do not fit their table", where=path,
+            "embeddings do not fit their table",
+            where=path,
             why=f"shape {shape} for {len(table)} windows and {width} columns",
             do="delete it and embed again",
-        )  # fmt: skip
+        )
     _check_windows(table, path)
     table = table.assign(row=np.arange(len(table)))
     # One fixed order of rows: results then do not depend on the order they were stored in.
@@ -135,9 +138,11 @@ def _rows(path: Path) -> np.ndarray:
         return rows
     except (ValueError, EOFError, OverflowError) as error:
         raise DataError(
-            "not an array of embeddings", where=path, why=" ".join(str(error).split()),
+            "not an array of embeddings",
+            where=path,
+            why=" ".join(str(error).split()),
             do="delete it and embed again",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _check_windows(table: pd.DataFrame, path: Path) -> None:
@@ -153,7 +158,8 @@ def _check_windows(table: pd.DataFrame, path: Path) -> None:
         subject = roles.index[roles > 1][0]
         held = sorted(table.loc[table["subject"] == subject, "role"].unique())
         raise DataError(
-            f"subject {subject} is in {' and '.join(held)}", where=path,
+            f"subject {subject} is in {' and '.join(held)}",
+            where=path,
             why="a person's windows must not be both fitted and tested",
             do="assign the folds again",
-        )  # fmt: skip
+        )

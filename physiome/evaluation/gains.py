@@ -83,9 +83,11 @@ def _r2(subjects: pd.Series, y: np.ndarray, said: np.ndarray, drawn: np.ndarray)
 
 
 def gain(
-    trained: Mapping[int, Folds], untrained: Mapping[int, Folds] | None, keys: Sequence[Key],
+    trained: Mapping[int, Folds],
+    untrained: Mapping[int, Folds] | None,
+    keys: Sequence[Key],
     seed: int = 0,
-) -> Gain | None:  # fmt: skip
+) -> Gain | None:
     """The mean over `keys`, trained and untrained, and their difference with its 95 % interval.
 
     Args:

@@ -125,9 +125,10 @@ def _one_class(y: np.ndarray, classes: tuple[str, ...]) -> str:
 
 def _unfit(reason: str, where: str) -> DataError:
     return DataError(
-        reason, where=where,
+        reason,
+        where=where,
         do="use more labelled subjects (folds.train_share), fewer folds or more recordings",
-    )  # fmt: skip
+    )
 
 
 def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:

@@ -58,8 +58,11 @@ def load_heads(path: str | Path) -> dict[str, LinearHead]:
             shapes = {part: value.shape for part, value in vars(head).items()}
             raise _foreign(path, f"its head of {name} has parts of shapes {shapes}")
         if not _is_usable(head):
-            raise _foreign(path, f"its head of {name} has a scale that is not above 0, or numbers"
-                           " that are not finite")  # fmt: skip
+            raise _foreign(
+                path,
+                f"its head of {name} has a scale that is not above 0, or numbers"
+                " that are not finite",
+            )
     return heads
 
 
@@ -111,6 +114,8 @@ def _arrays(path: str | Path) -> dict[str, np.ndarray]:
 
 def _foreign(path: str | Path, why: str) -> DataError:
     return DataError(
-        "not a file of heads", where=path, why=why,
+        "not a file of heads",
+        where=path,
+        why=why,
         do="give a .heads.npz file that `physiome probe` wrote",
-    )  # fmt: skip
+    )

@@ -16,10 +16,14 @@ UNUSED = "not asked for"
 
 
 def predict_windows(
-    method: Method, rows: Mapping[str, np.ndarray], windows: pd.DataFrame,
-    heads: Mapping[str, LinearHead], classes: Sequence[str], refused: Mapping[str, str],
+    method: Method,
+    rows: Mapping[str, np.ndarray],
+    windows: pd.DataFrame,
+    heads: Mapping[str, LinearHead],
+    classes: Sequence[str],
+    refused: Mapping[str, str],
     batch: int,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Score every window from what it carries, as the evaluation scores test windows.
 
     Args:
@@ -51,11 +55,14 @@ def predict_windows(
     best = np.where(scored, np.nan_to_num(p).argmax(axis=1), -1)
     table = pd.DataFrame(
         {
-            "window": windows["number"], "onset_s": windows["onset_s"],
-            "subset": [subset_name(s) for s in own], "missing": _missing(method, windows, own),
-            "reason": [reasons[s] for s in own], "class": np.array([*classes, ""])[best],
+            "window": windows["number"],
+            "onset_s": windows["onset_s"],
+            "subset": [subset_name(s) for s in own],
+            "missing": _missing(method, windows, own),
+            "reason": [reasons[s] for s in own],
+            "class": np.array([*classes, ""])[best],
         }
-    )  # fmt: skip
+    )
     return table.assign(**{f"p_{name}": p[:, i] for i, name in enumerate(classes)})
 
 
@@ -111,11 +118,11 @@ def _probabilities(
             f"the head of {subset_name(subset)} does not fit the method",
             why=f"it wants {len(head.mean)} values, the method gives {x.shape[1]}",
             do="give heads that were fitted on these weights",
-        )  # fmt: skip
+        )
     if not np.isfinite(x).all():
         raise DataError(
             f"embeddings of {subset_name(subset)} are not finite",
             why="the weights or the recording hold values no training has seen",
             do="look at the model's training curve",
-        )  # fmt: skip
+        )
     return head.probabilities(x)

@@ -49,9 +49,11 @@ def fit_ridge(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, where: str) ->
     names = np.unique(subjects)
     if len(names) < 2:
         raise DataError(
-            "a ridge needs at least two labelled subjects", where=where,
-            why=f"{len(names)} have a target", do="raise folds.train_share",
-        )  # fmt: skip
+            "a ridge needs at least two labelled subjects",
+            where=where,
+            why=f"{len(names)} have a target",
+            do="raise folds.train_share",
+        )
     split = LeaveOneGroupOut() if len(names) <= LEAVE_ONE_OUT else GroupKFold(5)
     errors = np.zeros(len(STRENGTHS))
     with threadpool_limits(1):

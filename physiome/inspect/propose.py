@@ -21,8 +21,14 @@ BOUNDS: dict[str, dict[str, Any]] = {
 
 def propose(channels: Mapping[str, Channel]) -> dict[str, dict[str, Any]]:
     """A `modalities` section for these channels: every EEG, and the best channel of other kinds."""
-    best = {"abp": "ABP ART", "ppg": "PLETH PPG", "ecg": "ECG II", "eog": "EOG", "emg": "EMG",
-            "resp": "RESP"}  # fmt: skip
+    best = {
+        "abp": "ABP ART",
+        "ppg": "PLETH PPG",
+        "ecg": "ECG II",
+        "eog": "EOG",
+        "emg": "EMG",
+        "resp": "RESP",
+    }
     section: dict[str, dict[str, Any]] = {}
     for name, channel in channels.items():
         if kind_of(name) == "eeg" and channel.rate_hz >= MIN_RATE_HZ:

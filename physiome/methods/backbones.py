@@ -62,8 +62,9 @@ class BackboneEncoder(Method):
         first, second = (self.projection(self.encoder(view)[:, 0]) for view in views)  # (B, D)
         accuracy = contrast_accuracy(first, second)
         return {
-            "across": nt_xent(first, second, self.spec.temperature), "across_accuracy": accuracy
-        }  # fmt: skip
+            "across": nt_xent(first, second, self.spec.temperature),
+            "across_accuracy": accuracy,
+        }
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> tokens e (B, N + 1, D)."""

@@ -45,8 +45,9 @@ class CBraModFusion(Method):
         if inputs.window.samples * int(factor) % spec.patch:
             raise ConfigError(
                 f"cbramod.patch of {spec.patch} samples at {spec.rate_hz} Hz does not divide a "
-                f"window of {inputs.window.length_s} s", do="choose another patch",
-            )  # fmt: skip
+                f"window of {inputs.window.length_s} s",
+                do="choose another patch",
+            )
         self.spec = spec
         self.upsample = Upsample(int(factor))
         self.scalings = nn.ModuleDict({m: Scaling() for m in inputs.modalities})

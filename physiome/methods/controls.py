@@ -90,7 +90,12 @@ def features(x: Tensor, rate_hz: float) -> Tensor:
     rate = hz[pulse][power[:, pulse].argmax(dim=1)]
     tiny = 1e-8
     columns = [
-        x.mean(dim=1, keepdim=True), spread, (spread + tiny).log(), levels, slope,
-        (torch.stack(bands, dim=1) / x.shape[1] ** 2 + tiny).log(), rate[:, None],
-    ]  # fmt: skip
+        x.mean(dim=1, keepdim=True),
+        spread,
+        (spread + tiny).log(),
+        levels,
+        slope,
+        (torch.stack(bands, dim=1) / x.shape[1] ** 2 + tiny).log(),
+        rate[:, None],
+    ]
     return torch.cat(columns, dim=1).float()

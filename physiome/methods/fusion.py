@@ -75,9 +75,11 @@ class TokenFusion(Method):
         return dict(zip(names, fused, strict=True))
 
     def intra(
-        self, fused: Mapping[str, Tensor], encoded: Mapping[str, Tensor],
+        self,
+        fused: Mapping[str, Tensor],
+        encoded: Mapping[str, Tensor],
         sampled: Mapping[str, Tensor],
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """Masked prediction (eq. 3), averaged over the sampled modalities.
 
         Args:

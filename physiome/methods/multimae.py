@@ -52,12 +52,17 @@ class MultiMAE(ImageMethod):
         self.decoders = nn.ModuleDict(
             {
                 m: ImageDecoder(
-                    m, self.modalities, grid, spec.width, decoder,
-                    spec.decoder_depth, spec.decoder_heads,
+                    m,
+                    self.modalities,
+                    grid,
+                    spec.width,
+                    decoder,
+                    spec.decoder_depth,
+                    spec.decoder_heads,
                 )
                 for m in self.modalities
             }
-        )  # fmt: skip
+        )
         self.pixel_heads = nn.ModuleDict({m: nn.Linear(decoder, pixels) for m in self.modalities})
         for part in (self.enter, self.encoder, self.pixel_heads):
             initialise(part, apart=True)

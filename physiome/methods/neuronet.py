@@ -34,9 +34,14 @@ class NeuroNet(Method):
         self.spec = spec
         self.encoder = ModalityEncoder(spec, samples, rate_hz)
         self.decoder = TokenDecoder(
-            spec.width, self.encoder.frame_network.features, self.encoder.n,
-            spec.decoder_width, spec.decoder_depth, spec.decoder_heads, fills=True,
-        )  # fmt: skip
+            spec.width,
+            self.encoder.frame_network.features,
+            self.encoder.n,
+            spec.decoder_width,
+            spec.decoder_depth,
+            spec.decoder_heads,
+            fills=True,
+        )
         # One head serves both contrasts, as in the published code.
         self.projection = Projection(spec.width, *spec.projection)
 

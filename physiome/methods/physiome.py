@@ -159,9 +159,11 @@ class PhysioME(TokenFusion):
             return [self._fuse_part(t, p) for t, p in zip(entered, parts, strict=True)]
 
     def _missing(
-        self, fused: Sequence[dict[str, Tensor]], encoded: Mapping[str, Tensor],
+        self,
+        fused: Sequence[dict[str, Tensor]],
+        encoded: Mapping[str, Tensor],
         parts: Sequence[Part],
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         if "detach" not in self.spec.defects:  # in the public code restorers learn nothing at all
             for m, e in encoded.items():
                 self._restorer(m).note(e[:, 1:])

@@ -27,9 +27,13 @@ class Assignment(nn.Module):
         super().__init__()
         width = spec.aligned_width
         self.score = nn.Sequential(
-            nn.LayerNorm(spec.width), nn.Linear(spec.width, width), nn.LayerNorm(width),
-            nn.Dropout(spec.aligned_dropout), nn.LayerNorm(width), nn.Linear(width, spec.positions),
-        )  # fmt: skip
+            nn.LayerNorm(spec.width),
+            nn.Linear(spec.width, width),
+            nn.LayerNorm(width),
+            nn.Dropout(spec.aligned_dropout),
+            nn.LayerNorm(width),
+            nn.Linear(width, spec.positions),
+        )
         self.leave = nn.Linear(spec.width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -51,8 +51,9 @@ class Backbone(nn.Module):
         if image.bins % stride or image.frames % stride:
             raise ConfigError(
                 f"encoder.backbone.image: {image.bins} x {image.frames} does not divide into "
-                f"tokens of {stride} x {stride}", do="choose bins and frames that are multiples",
-            )  # fmt: skip
+                f"tokens of {stride} x {stride}",
+                do="choose bins and frames that are multiples",
+            )
         self.grid = (image.bins // stride, image.frames // stride)
         self.n, self.width = self.grid[0] * self.grid[1], spec.width
         self.image = SpectrogramImage(image, samples)
@@ -77,10 +78,13 @@ class ResNetBackbone(Backbone):
         self.lora_targets = rf".*\.stages\.{last}\..*\.convolution"
         self.body = ResNetModel(
             ResNetConfig(
-                num_channels=1, embedding_size=sizes.resnet_stem, layer_type="basic",
-                hidden_sizes=list(sizes.resnet_widths), depths=list(sizes.resnet_depths),
+                num_channels=1,
+                embedding_size=sizes.resnet_stem,
+                layer_type="basic",
+                hidden_sizes=list(sizes.resnet_widths),
+                depths=list(sizes.resnet_depths),
             )
-        )  # fmt: skip
+        )
 
     def tokens(self, image: Tensor) -> Tensor:
         """(B, 1, bins, frames) -> (B, N + 1, features)."""
@@ -98,12 +102,14 @@ class EfficientNetBackbone(Backbone):
     def __init__(self, spec: EncoderSpec, samples: int):
         sizes = spec.backbone
         config = EfficientNetConfig(
-            num_channels=1, image_size=(sizes.image.bins, sizes.image.frames),
-            width_coefficient=sizes.efficientnet_width, depth_coefficient=sizes.efficientnet_depth,
+            num_channels=1,
+            image_size=(sizes.image.bins, sizes.image.frames),
+            width_coefficient=sizes.efficientnet_width,
+            depth_coefficient=sizes.efficientnet_depth,
             # The library's 0.99 is meant for a framework that counts from the other side: here it
             # would make the running statistics those of the last batch.
             batch_norm_momentum=0.1,
-        )  # fmt: skip
+        )
         config.hidden_dim = round_filters(config, 1280)
         super().__init__(spec, samples, math.prod(config.strides) * 2, config.hidden_dim)
         self.body = EfficientNetModel(config)
@@ -125,11 +131,15 @@ class ViTBackbone(Backbone):
         sizes = spec.backbone
         super().__init__(spec, samples, sizes.vit_patch, sizes.vit_width)
         config = ViTConfig(
-            num_channels=1, image_size=(sizes.image.bins, sizes.image.frames),
-            patch_size=sizes.vit_patch, hidden_size=sizes.vit_width,
-            num_hidden_layers=sizes.vit_depth, num_attention_heads=sizes.vit_heads,
-            intermediate_size=4 * sizes.vit_width, layer_norm_eps=NORM_EPS,
-        )  # fmt: skip
+            num_channels=1,
+            image_size=(sizes.image.bins, sizes.image.frames),
+            patch_size=sizes.vit_patch,
+            hidden_size=sizes.vit_width,
+            num_hidden_layers=sizes.vit_depth,
+            num_attention_heads=sizes.vit_heads,
+            intermediate_size=4 * sizes.vit_width,
+            layer_norm_eps=NORM_EPS,
+        )
         self.body = ViTModel(config, add_pooling_layer=False)
 
     def tokens(self, image: Tensor) -> Tensor:
@@ -149,11 +159,14 @@ class SwinBackbone(Backbone):
         super().__init__(spec, samples, sizes.swin_patch * 2**halvings, features)
         _check_window(sizes, self.grid)
         config = SwinConfig(
-            num_channels=1, image_size=(sizes.image.bins, sizes.image.frames),
-            patch_size=sizes.swin_patch, embed_dim=sizes.swin_width,
-            depths=list(sizes.swin_depths), num_heads=list(sizes.swin_heads),
+            num_channels=1,
+            image_size=(sizes.image.bins, sizes.image.frames),
+            patch_size=sizes.swin_patch,
+            embed_dim=sizes.swin_width,
+            depths=list(sizes.swin_depths),
+            num_heads=list(sizes.swin_heads),
             window_size=sizes.swin_window,
-        )  # fmt: skip
+        )
         self.body = SwinModel(config, add_pooling_layer=False)
         # With gradients and without, torch's fused attention takes two ways through the bias of
         # relative positions, and an embedding would depend on which.
@@ -169,8 +182,9 @@ def _check_window(sizes: BackboneSpec, grid: tuple[int, int]) -> None:
     if min(grid) < sizes.swin_window:
         raise ConfigError(
             f"encoder.backbone.swin_window: {sizes.swin_window} exceeds the last stage's grid of "
-            f"{grid[0]} x {grid[1]}", do=f"lower it to {min(grid)}",
-        )  # fmt: skip
+            f"{grid[0]} x {grid[1]}",
+            do=f"lower it to {min(grid)}",
+        )
 
 
 def _mean_first(tokens: Tensor) -> Tensor:

@@ -102,9 +102,11 @@ class CrissCrossBlock(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(spec.width), nn.LayerNorm(spec.width)
         self.attention = CrissCross(spec.width, spec.heads, spec.dropout)
         self.mlp = nn.Sequential(
-            nn.Linear(spec.width, spec.feed_forward), nn.GELU(), nn.Dropout(spec.dropout),
+            nn.Linear(spec.width, spec.feed_forward),
+            nn.GELU(),
+            nn.Dropout(spec.dropout),
             nn.Linear(spec.feed_forward, spec.width),
-        )  # fmt: skip
+        )
         self.dropout = nn.Dropout(spec.dropout)
 
     def forward(self, x: Tensor) -> Tensor:

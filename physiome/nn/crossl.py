@@ -15,6 +15,8 @@ def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance:
     """
     with torch.autocast(a.device.type, enabled=False):
         weights = {
-            "invariance_lambda": invariance, "variance_mu": variance, "covariance_v": covariance
-        }  # fmt: skip
+            "invariance_lambda": invariance,
+            "variance_mu": variance,
+            "covariance_v": covariance,
+        }
         return VICRegLoss(**weights)(full(a), ref_emb=full(b))

@@ -21,9 +21,13 @@ def adapt(encoder: nn.Module, targets: str, spec: Lora, name: str = ONLY) -> nn.
     if name == ONLY:
         encoder.requires_grad_(False)
     config = LoraConfig(
-        r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout, use_rslora=True,
-        init_lora_weights="gaussian", target_modules=targets,
-    )  # fmt: skip
+        r=spec.rank,
+        lora_alpha=spec.alpha,
+        lora_dropout=spec.dropout,
+        use_rslora=True,
+        init_lora_weights="gaussian",
+        target_modules=targets,
+    )
     adapted = inject_adapter_in_model(config, encoder, adapter_name=name)
     # What peft notes for a model of its own; left there, it warns when the next adapter comes.
     del adapted.peft_config

@@ -49,9 +49,15 @@ class ImageDecoder(nn.Module):
     positions: Tensor
 
     def __init__(
-        self, modality: str, modalities: Sequence[str], grid: tuple[int, int],
-        inputs: int, width: int, depth: int, heads: int,
-    ):  # fmt: skip
+        self,
+        modality: str,
+        modalities: Sequence[str],
+        grid: tuple[int, int],
+        inputs: int,
+        width: int,
+        depth: int,
+        heads: int,
+    ):
         super().__init__()
         self.modality = modality
         self.enter = nn.Linear(inputs, width)

@@ -110,8 +110,9 @@ class PatchEncoder(nn.Module):
         if self.patch < 2 or window.samples % self.patch:
             raise ConfigError(
                 f"physioomni.patch_s {spec.patch_s} does not divide a window of "
-                f"{window.length_s} s", do="choose another patch_s",
-            )  # fmt: skip
+                f"{window.length_s} s",
+                do="choose another patch_s",
+            )
         self.n = window.samples // self.patch
         self.scaling = Scaling()
         self.stem = Stem(spec, self.patch)

@@ -28,9 +28,14 @@ class Codebook(nn.Module):
         super().__init__()
         self.codes = codes
         self.quantizer = VectorQuantize(
-            width, codes, decay=decay, commitment_weight=commitment, kmeans_init=True,
-            use_cosine_sim=True, rotation_trick=False,
-        )  # fmt: skip
+            width,
+            codes,
+            decay=decay,
+            commitment_weight=commitment,
+            kmeans_init=True,
+            use_cosine_sim=True,
+            rotation_trick=False,
+        )
         self._book.embed.copy_(F.normalize(torch.randn_like(self._book.embed), dim=-1))
 
     @property

@@ -124,9 +124,11 @@ class Fusion(nn.Module):
         self.modalities = tuple(modalities)
         count = len(self.modalities)
         self.gate = nn.Sequential(
-            nn.Linear(count * width, GATE_WIDTH), nn.LeakyReLU(slope),
-            nn.Linear(GATE_WIDTH, count), nn.Sigmoid(),
-        )  # fmt: skip
+            nn.Linear(count * width, GATE_WIDTH),
+            nn.LeakyReLU(slope),
+            nn.Linear(GATE_WIDTH, count),
+            nn.Sigmoid(),
+        )
         self.gated = _halving(width, width, slope)
         self.shortcut = _halving(count * width, width, slope)
 

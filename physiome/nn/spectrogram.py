@@ -39,8 +39,9 @@ class SpectrogramImage(nn.Module):
         if self.hop < 1 or spec.bins > spec.n_fft // 2 + 1:
             raise ConfigError(
                 f"an image of {spec.bins} bins and {spec.frames} frames does not fit a window of "
-                f"{samples} samples at n_fft {spec.n_fft}", do="lower image.frames or image.n_fft",
-            )  # fmt: skip
+                f"{samples} samples at n_fft {spec.n_fft}",
+                do="lower image.frames or image.n_fft",
+            )
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("mean", torch.zeros(spec.bins))
         self.register_buffer("sd", torch.ones(spec.bins))

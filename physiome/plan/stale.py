@@ -46,10 +46,11 @@ def require_known(config: Config) -> None:
     rules = sorted({Layout(config.results).step_of(stale.path) for stale in unknown})
     raise DataError(
         "this result was made otherwise" + f", like {len(unknown) - 1} more" * several,
-        where=first.path, why=f"{first.why} - and nothing here remembers how it was made",
+        where=first.path,
+        why=f"{first.why} - and nothing here remembers how it was made",
         do=f"add --forcerun {' '.join(rules)} to make such results again, or choose another folder "
         "by `results`",
-    )  # fmt: skip
+    )
 
 
 def _is_known(stale: Stale) -> bool:

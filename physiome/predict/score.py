@@ -16,9 +16,14 @@ from physiome.training.runtime import compute_device, visible_devices
 
 
 def run(
-    recording: Path, heads: Path, output: Path, weights: Path | None = None,
-    channels: Sequence[str] = (), modalities: str | None = None, device: str = "auto",
-) -> None:  # fmt: skip
+    recording: Path,
+    heads: Path,
+    output: Path,
+    weights: Path | None = None,
+    channels: Sequence[str] = (),
+    modalities: str | None = None,
+    device: str = "auto",
+) -> None:
     """Write class probabilities per window as CSV, and beside it a `.json` on how they were made.
 
     Args:
@@ -46,9 +51,14 @@ def run(
         rows, windows, entry = cut_unlabelled(recording, trained.shards, mapped, wanted)
         method = load_method(trained.settings, weights, chosen)
         table = predict_windows(
-            method, rows, windows, trained.heads, trained.settings.classes,
-            trained.facts["refused"] or {}, trained.settings.batch,
-        )  # fmt: skip
+            method,
+            rows,
+            windows,
+            trained.heads,
+            trained.settings.classes,
+            trained.facts["refused"] or {},
+            trained.settings.batch,
+        )
         _refuse_nothing(recording, table, entry)
         used = {
             name: parse_subset(name, names) for name in set(table["subset"][table["class"] != ""])
@@ -70,9 +80,10 @@ def _wanted(modalities: str | None, mapped: Collection[str], names: Sequence[str
     idle = sorted(set(mapped) - set(wanted))
     if idle:
         raise PhysioError(
-            f"{', '.join(idle)} has a --map, but is not used", where=f"--modalities {modalities}",
+            f"{', '.join(idle)} has a --map, but is not used",
+            where=f"--modalities {modalities}",
             do="name it there too, or leave its --map out",
-        )  # fmt: skip
+        )
     return wanted
 
 
@@ -82,10 +93,11 @@ def _refuse_nothing(recording: Path, table: pd.DataFrame, entry: dict[str, Any])
         reasons = Counter(table["reason"])
         why = [f"{n} windows: {reason}" for reason, n in reasons.items()]
         raise DataError(
-            "no window can be scored", where=recording,
+            "no window can be scored",
+            where=recording,
             why="; ".join([*why, *lost(entry), *entry["absent"].values()]),
             do="look at the channels, or use others with --map and --modalities",
-        )  # fmt: skip
+        )
 
 
 def lost(entry: dict[str, Any]) -> list[str]:
@@ -100,9 +112,12 @@ def lost(entry: dict[str, Any]) -> list[str]:
 
 
 def summary(
-    trained: Trained, recording: Path, table: pd.DataFrame, entry: dict[str, Any],
+    trained: Trained,
+    recording: Path,
+    table: pd.DataFrame,
+    entry: dict[str, Any],
     restored: dict[str, list[str]],
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """What was scored from what, what was missing, what was rebuilt; lines."""
     scored = table[table["class"] != ""]
     length_s = trained.settings.window.length_s
@@ -128,18 +143,25 @@ def summary(
 
 
 def _facts(
-    trained: Trained, heads: Path, weights: Path | None, entry: dict[str, Any],
-    table: pd.DataFrame, restored: dict[str, list[str]],
-) -> dict[str, Any]:  # fmt: skip
+    trained: Trained,
+    heads: Path,
+    weights: Path | None,
+    entry: dict[str, Any],
+    table: pd.DataFrame,
+    restored: dict[str, list[str]],
+) -> dict[str, Any]:
     """The manifest of a prediction."""
     model = {key: trained.facts[key] for key in ("dataset", "fold", "method", "classes")}
     scored = table[table["class"] != ""]
     kept = ("files", "channels", "absent", "lost", "implausible", "notes", "duration_s")
     return {
-        "version": __version__, **model,
+        "version": __version__,
+        **model,
         "weights": {"path": str(weights), "sha256": file_digest(weights)} if weights else None,
         "heads": {"path": str(heads), "sha256": file_digest(heads)},
-        "windows": len(table), "scored": len(scored), "restored": restored,
+        "windows": len(table),
+        "scored": len(scored),
+        "restored": restored,
         "subsets": dict(Counter(scored["subset"])),
         **{key: entry[key] for key in kept},
-    }  # fmt: skip
+    }

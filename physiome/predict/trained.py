@@ -66,8 +66,9 @@ def check_weights(trained: Trained, heads: Path, weights: Path | None) -> None:
     if (expected is None) != (weights is None):
         raise DataError(
             f"{trained.title} has no weights" if weights else f"{trained.title} needs its weights",
-            where=weights or heads, do="leave --weights out" if weights else "give --weights",
-        )  # fmt: skip
+            where=weights or heads,
+            do="leave --weights out" if weights else "give --weights",
+        )
     if weights is None:
         return
     _, manifest = read_weights(weights)
@@ -75,14 +76,18 @@ def check_weights(trained: Trained, heads: Path, weights: Path | None) -> None:
     wanted = tuple(trained.facts[key] for key in ("method", "dataset", "fold"))
     if found != wanted:
         raise DataError(
-            "heads and weights do not belong together", where=weights,
-            why=f"heads of {wanted}, weights of {found}", do="give the weights of these heads",
-        )  # fmt: skip
+            "heads and weights do not belong together",
+            where=weights,
+            why=f"heads of {wanted}, weights of {found}",
+            do="give the weights of these heads",
+        )
     if file_digest(weights) != trained.facts["weights_sha256"]:
         raise DataError(
-            "these are not the weights that the heads were fitted on", where=weights,
-            why="trained again since, or altered", do="give heads fitted on these weights",
-        )  # fmt: skip
+            "these are not the weights that the heads were fitted on",
+            where=weights,
+            why="trained again since, or altered",
+            do="give heads fitted on these weights",
+        )
 
 
 def load_method(settings: EmbedSettings, weights: Path | None, device: str) -> Any:

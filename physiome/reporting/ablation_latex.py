@@ -10,9 +10,13 @@ from physiome.reporting.tables import METRICS, TableSpec
 
 
 def variants_to_latex(
-    table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int,
+    table: pd.DataFrame,
+    spec: TableSpec,
+    windows: int,
+    subjects: int,
+    folds: int,
     footnotes: Mapping[str, Sequence[str]] | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """One row per variant; columns are subsets of modalities, each with the settings' metrics.
 
     Args:

@@ -33,9 +33,15 @@ def robustness_figure(
             mine = points[points["method"] == name].sort_values("missing")
             dashed = methods[name].scope == "control"
             axes.plot(
-                mine["missing"], mine["mean"], "--" if dashed else "-", label=methods[name].title,
-                color=colors[place % len(colors)], marker="o", markersize=3, linewidth=1.1,
-            )  # fmt: skip
+                mine["missing"],
+                mine["mean"],
+                "--" if dashed else "-",
+                label=methods[name].title,
+                color=colors[place % len(colors)],
+                marker="o",
+                markersize=3,
+                linewidth=1.1,
+            )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("missing modalities (mean over the subsets)")
         axes.set_ylabel(f"{metric.upper()} (percent)")
@@ -82,10 +88,14 @@ def _restored(
         width = 0.8 / len(modalities)
         at = np.arange(len(subsets)) + (place - (len(modalities) - 1) / 2) * width
         axes.bar(
-            at, mine["relative"].fillna(0.0), width, yerr=mine["relative_sd"].fillna(0.0),
-            label=f"{title} restored", color=colors[place % len(colors)],
+            at,
+            mine["relative"].fillna(0.0),
+            width,
+            yerr=mine["relative_sd"].fillna(0.0),
+            label=f"{title} restored",
+            color=colors[place % len(colors)],
             error_kw={"linewidth": 0.7},
-        )  # fmt: skip
+        )
     axes.axhline(1.0, color="0.4", linewidth=0.8, linestyle=":")
     observed = [" + ".join(modalities[m] for m in subset.split("+")) for subset in subsets]
     axes.set_xticks(range(len(subsets)), observed, rotation=20, ha="right")

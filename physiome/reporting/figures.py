@@ -114,9 +114,14 @@ def subset_figure(means: pd.DataFrame, labels: Mapping[str, str], metric: str) -
             at = np.arange(len(labels)) + (position - (len(titles) - 1) / 2) * width
             spread = mine["sd"].fillna(0.0)
             axes.bar(
-                at, mine["mean"], width, yerr=spread, label=title,
-                color=colors[position % len(colors)], error_kw={"linewidth": 0.7},
-            )  # fmt: skip
+                at,
+                mine["mean"],
+                width,
+                yerr=spread,
+                label=title,
+                color=colors[position % len(colors)],
+                error_kw={"linewidth": 0.7},
+            )
         axes.set_xticks(range(len(labels)), list(labels.values()), rotation=20, ha="right")
         axes.set_ylabel(f"{metric.upper()} (percent)")
         axes.set_ylim(0, 100)

@@ -26,9 +26,12 @@ READ = (
 
 
 def gains_page(
-    table: pd.DataFrame, titles: Mapping[str, str], methods: Mapping[str, str],
-    notes: Sequence[str], width: int = 100,
-) -> str:  # fmt: skip
+    table: pd.DataFrame,
+    titles: Mapping[str, str],
+    methods: Mapping[str, str],
+    notes: Sequence[str],
+    width: int = 100,
+) -> str:
     """One block per data set and metric, no line longer than `width`.
 
     Args:
@@ -104,8 +107,15 @@ def gains_figure(
         for axes, (title, part) in zip(grid, panels, strict=False):
             places = range(len(part))[::-1]
             reach = [part["difference"] - part["low"], part["high"] - part["difference"]]
-            axes.errorbar(part["difference"], list(places), xerr=reach, fmt="o", markersize=3,
-                          linewidth=1.1, capsize=2)  # fmt: skip
+            axes.errorbar(
+                part["difference"],
+                list(places),
+                xerr=reach,
+                fmt="o",
+                markersize=3,
+                linewidth=1.1,
+                capsize=2,
+            )
             axes.axvline(0, color="0.5", linewidth=0.8)
             axes.set_yticks(list(places), [called(m, methods) for m in part["method"]])
             axes.set_title(title)

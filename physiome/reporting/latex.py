@@ -21,10 +21,18 @@ HEADS = {
 }
 SPECIAL = str.maketrans(
     {
-        "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
     }
-)  # fmt: skip
+)
 
 
 def escape(text: str) -> str:
@@ -33,9 +41,13 @@ def escape(text: str) -> str:
 
 
 def to_latex(
-    table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, folds: int,
+    table: pd.DataFrame,
+    spec: TableSpec,
+    windows: int,
+    subjects: int,
+    folds: int,
     footnotes: Mapping[str, Sequence[str]] | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """The printed table, of the metrics of its settings.
 
     Args:

@@ -47,8 +47,12 @@ def paper_subset(titles: list[str]) -> str:
 
 def require_titles(titles: list[str], cells: pd.DataFrame) -> None:
     """Raise ConfigError if a modality's title does not occur in the paper's table."""
-    known = {part for subset in cells["subset"] if subset not in (MEAN, DROP)
-             for part in subset.split("+")}  # fmt: skip
+    known = {
+        part
+        for subset in cells["subset"]
+        if subset not in (MEAN, DROP)
+        for part in subset.split("+")
+    }
     for title in titles:
         if paper_subset([title]) not in known:
             raise ConfigError(

@@ -47,17 +47,24 @@ def restoration_errors(facts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         value); in the order of the facts.
     """
     rows = [
-        {**{key: told[key] for key in ("dataset", "method", "fold")},
-         "subset": subset, "modality": modality, **errors}
+        {
+            **{key: told[key] for key in ("dataset", "method", "fold")},
+            "subset": subset,
+            "modality": modality,
+            **errors,
+        }
         for told in facts
         for subset, restored in (told.get("restoration") or {}).items()
         for modality, errors in restored.items()
-    ]  # fmt: skip
+    ]
     if not rows:
         return pd.DataFrame(columns=RESTORATION)
     table = pd.DataFrame(rows).astype({"mse": float, "relative": float})
     found = table.groupby(["dataset", "method", "subset", "modality"], sort=False).agg(
-        mse=("mse", "mean"), mse_sd=("mse", "std"),
-        relative=("relative", "mean"), relative_sd=("relative", "std"), folds=("mse", "count"),
-    )  # fmt: skip
+        mse=("mse", "mean"),
+        mse_sd=("mse", "std"),
+        relative=("relative", "mean"),
+        relative_sd=("relative", "std"),
+        folds=("mse", "count"),
+    )
     return found.reset_index()[RESTORATION]

@@ -60,9 +60,11 @@ def _read(path: str | Path, columns: Sequence[str], keys: list[str]) -> pd.DataF
     found = _header(Path(path))
     if found != list(columns):
         raise DataError(
-            "not a file of scores", where=path, why=f"columns {found}",
+            "not a file of scores",
+            where=path,
+            why=f"columns {found}",
             do=f"expected {list(columns)}",
-        )  # fmt: skip
+        )
     text = {name: "str" for name in keys if name != "fold"}
     # only the empty field is undefined: a class or a subject may be called NA
     table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"value": [""]})

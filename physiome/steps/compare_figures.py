@@ -12,9 +12,13 @@ from physiome.reporting.tables import FigureSpec, build_table
 
 
 def run(
-    settings: str, scores: Path, embeddings: list[Path], robustness: Path, restoration: Path,
+    settings: str,
+    scores: Path,
+    embeddings: list[Path],
+    robustness: Path,
+    restoration: Path,
     restoration_csv: Path,
-) -> None:  # fmt: skip
+) -> None:
     """Draw the two figures of one data set.
 
     Args:
@@ -33,9 +37,10 @@ def run(
     here = table[(table["dataset"] == spec.dataset) & (table["head"] == spec.head)]
     if here.empty:
         raise DataError(
-            f"no scores of data set {spec.dataset!r} and head {spec.head!r}", where=scores,
+            f"no scores of data set {spec.dataset!r} and head {spec.head!r}",
+            where=scores,
             do=nearest(spec.dataset, set(table["dataset"])),
-        )  # fmt: skip
+        )
     means = build_table(here, spec.methods, spec.modalities)
     points = by_missing(means[means["metric"] == spec.metric], tuple(spec.modalities))
     save(robustness_figure(points, spec.methods, spec.metric), robustness)

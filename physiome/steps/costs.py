@@ -51,9 +51,10 @@ def run(
     spec = CostSpec.parse_text(settings, "costs")
     if benchmarks and len(benchmarks) != len(manifests):
         raise DataError(
-            "benchmarks and manifests do not pair up", where=output,
+            "benchmarks and manifests do not pair up",
+            where=output,
             why=f"{len(benchmarks)} and {len(manifests)} files",
-        )  # fmt: skip
+        )
     jobs = _jobs(spec, manifests, benchmarks or [None] * len(manifests))
     rows = [_row(spec, name, jobs[jobs["method"] == name]) for name in spec.methods]
     with atomic_path(output) as temporary:
@@ -73,9 +74,13 @@ def _jobs(spec: CostSpec, manifests: list[Path], benchmarks: list[Any]) -> pd.Da
         training = manifest["training"]
         memory = max(training["peak_gpu_bytes"], manifest["peak_rss_bytes"])
         rows[method, fold] = {
-            **training, "method": method, "fold": fold, "peak_memory_bytes": memory,
-            "job_s": _job_s(benchmark), "cpu_s": manifest["cpu_s"],
-        }  # fmt: skip
+            **training,
+            "method": method,
+            "fold": fold,
+            "peak_memory_bytes": memory,
+            "job_s": _job_s(benchmark),
+            "cpu_s": manifest["cpu_s"],
+        }
     return pd.DataFrame(list(rows.values()), columns=None if rows else ["method"])
 
 

@@ -45,8 +45,9 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
     steps = _by_epoch([row for row in rows if "monitor" not in row], path)
     looks = [
         {"epoch": row.get("epoch")} | {f"monitor {k}": v for k, v in row["monitor"].items()}
-        for row in rows if "monitor" in row
-    ]  # fmt: skip
+        for row in rows
+        if "monitor" in row
+    ]
     return steps.merge(_by_epoch(looks, path), on="epoch", how="outer") if looks else steps
 
 

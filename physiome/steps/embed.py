@@ -15,10 +15,17 @@ from physiome.training.runtime import compute_device
 
 
 def run(
-    settings: str, shards: list[Path], folds: Path, fold: int, output: Path,
-    weights: Path | None = None, gpus: int = 0, device: str = "auto",
-    shard_settings: str | None = None, train_settings: str | None = None,
-) -> None:  # fmt: skip
+    settings: str,
+    shards: list[Path],
+    folds: Path,
+    fold: int,
+    output: Path,
+    weights: Path | None = None,
+    gpus: int = 0,
+    device: str = "auto",
+    shard_settings: str | None = None,
+    train_settings: str | None = None,
+) -> None:
     """Write `<output>.npy` (windows, width of all subsets), and its `.json` and `.parquet`.
 
     Rows: the labelled windows of the fold's train and test subjects. A subset's columns are
@@ -44,10 +51,6 @@ def run(
             require(manifest.get("settings"), train_settings, weights, "model")
             _check_shards(store.settings_digest, weights, manifest)
         method.to(chosen).eval()
-        subsets = all_subsets(spec.modalities)
-        if spec.subsets is not None:
-            wanted = {parse_subset(name, spec.modalities) for name in spec.subsets}
-            subsets = [subset for subset in subsets if subset in wanted]
         complete = np.all([store.carrying(m) for m in spec.modalities], axis=0)
         tested = np.flatnonzero(labelled & complete & (roles == "test"))
         # Of what tables of chosen subsets show, no figure is drawn.
@@ -55,17 +58,30 @@ def run(
         if spec.subsets is None:
             restored = restoration_error(method, store, tested, spec.batch)
         facts = {
-            "dataset": spec.dataset, "fold": fold, "method": spec.name, "settings": spec.plain(),
+            "dataset": spec.dataset,
+            "fold": fold,
+            "method": spec.name,
+            "settings": spec.plain(),
             "train_settings": manifest.get("settings", {}),
-            "classes": list(spec.classes), "weights": manifest.get("identity"),
+            "classes": list(spec.classes),
+            "weights": manifest.get("identity"),
             "weights_sha256": file_digest(weights) if weights else None,
-            "shards": store.settings_digest, "shard_settings": store.settings,
+            "shards": store.settings_digest,
+            "shard_settings": store.settings,
             "restoration": restored,
             # footnotes of the method's row in tables
             "departure": method.departure,
             "warnings": manifest.get("monitor", {}).get("warnings", []),
-        }  # fmt: skip
-        embed_windows(method, store, index, roles[index], spec.batch, output, facts, subsets)
+        }
+        embed_windows(method, store, index, roles[index], spec.batch, output, facts, _subsets(spec))
+
+
+def _subsets(spec: EmbedSettings) -> list[tuple[str, ...]]:
+    """Those asked for, in the order of all; all where none are named."""
+    if spec.subsets is None:
+        return all_subsets(spec.modalities)
+    wanted = {parse_subset(name, spec.modalities) for name in spec.subsets}
+    return [subset for subset in all_subsets(spec.modalities) if subset in wanted]
 
 
 def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, dict]:
@@ -81,6 +97,8 @@ def _check_shards(digest: str, path: Path, manifest: dict) -> None:
     found = manifest.get("shards")
     if found != digest:
         raise DataError(
-            "these weights were trained on shards of other settings", where=path,
-            why=f"shards {found}, now {digest}", do="let Snakemake train them again",
-        )  # fmt: skip
+            "these weights were trained on shards of other settings",
+            where=path,
+            why=f"shards {found}, now {digest}",
+            do="let Snakemake train them again",
+        )

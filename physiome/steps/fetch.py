@@ -13,9 +13,13 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    settings: str, records: Path | None, batch: int, batches: int, output: Path,
+    settings: str,
+    records: Path | None,
+    batch: int,
+    batches: int,
+    output: Path,
     transfer: str = "{}",
-) -> None:  # fmt: skip
+) -> None:
     """Fill the raw files of the rows with number % batches == batch; write what is there as JSON.
 
     A record whose files cannot be had is listed with its `problem`; the step goes on. The others

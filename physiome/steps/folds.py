@@ -29,9 +29,12 @@ class FoldsSettings(Spec):
 
 
 def run(
-    settings: str, shards: list[Path], output: Path, records: Path,
+    settings: str,
+    shards: list[Path],
+    output: Path,
+    records: Path,
     shard_settings: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write the folds (JSON) and the table of records with what became of each (CSV).
 
     Args:
@@ -94,7 +97,8 @@ def _check_left_out(table: pd.DataFrame, allowed: float, where: Path) -> None:
     if share > allowed:
         reason, count = Counter(left_out["reason"]).most_common(1)[0]
         raise DataError(
-            f"{len(left_out)} of {len(table)} records cannot be used", where=where,
+            f"{len(left_out)} of {len(table)} records cannot be used",
+            where=where,
             why=f"more than max_left_out = {allowed:g}; most often ({count}): {reason}",
             do="repair the recordings, or raise max_left_out",
-        )  # fmt: skip
+        )

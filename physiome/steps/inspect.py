@@ -38,8 +38,11 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
     """
     for path in paths:
         if path.suffix in (".yaml", ".yml"):
-            raise ConfigError("a configuration, not a recording", where=path,
-                              do="write --config before each configuration")  # fmt: skip
+            raise ConfigError(
+                "a configuration, not a recording",
+                where=path,
+                do="write --config before each configuration",
+            )
     settings = {}
     if config:
         tree = load_files(config)
@@ -61,8 +64,12 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
     if not found:
         raise DataError("no recordings", where=where, why=f"looked for {', '.join(SUFFIXES)}")
     if bad == len(found):
-        raise DataError("nothing could be read", where=where, why=f"{bad} of {bad} files are bad",
-                        do="see the errors above")  # fmt: skip
+        raise DataError(
+            "nothing could be read",
+            where=where,
+            why=f"{bad} of {bad} files are bad",
+            do="see the errors above",
+        )
     if not as_json:
         if proposed:
             counts = {name: sum(name in one for one in proposals) for name in proposed}

@@ -48,9 +48,10 @@ class _Scored:
         classes = facts["classes"]
         p = [f"p{c}" for c in range(len(classes))]
         table = read_parquet(
-            probe, columns=["record", "number", "subject", "label", "complete", "subset", *p],
+            probe,
+            columns=["record", "number", "subject", "label", "complete", "subset", *p],
             filters=[("head", "==", spec.head), ("complete", "==", True)],
-        )  # fmt: skip
+        )
         self.path = probe
         self.values: dict[tuple[str, str], np.ndarray] = {}  # (subset, metric) -> (1 + R,)
         self.windows: dict[str, int] = {}  # subset -> hash of the windows scored
@@ -144,13 +145,19 @@ def _compare(
             low, high = percentile_interval(values[1:])
             rows.append(
                 {
-                    "dataset": spec.dataset, "method": method, "reference": spec.reference,
-                    "subset": subset, "metric": metric, "difference": round(100 * values[0], 4),
-                    "low": round(100 * low, 4), "high": round(100 * high, 4),
-                    "resamples": int((~np.isnan(values[1:])).sum()), "subjects": subjects,
+                    "dataset": spec.dataset,
+                    "method": method,
+                    "reference": spec.reference,
+                    "subset": subset,
+                    "metric": metric,
+                    "difference": round(100 * values[0], 4),
+                    "low": round(100 * low, 4),
+                    "high": round(100 * high, 4),
+                    "resamples": int((~np.isnan(values[1:])).sum()),
+                    "subjects": subjects,
                     "folds": folds,
                 }
-            )  # fmt: skip
+            )
     order = {subset: place for place, subset in enumerate([*names, ROBUSTNESS])}
     return sorted(rows, key=lambda row: order[row["subset"]])
 
@@ -171,16 +178,20 @@ def _differences(
 ) -> tuple[np.ndarray, int, int]:
     """Mean over common folds, method minus reference (1 + R,); folds; subjects."""
     folds = [
-        fold for fold in mine
-        if fold in reference and key in mine[fold].values and key in reference[fold].values
+        fold
+        for fold in mine
+        if fold in reference
+        and key in mine[fold].values
+        and key in reference[fold].values
         and not np.isnan(reference[fold].values[key][0])
-    ]  # fmt: skip
+    ]
     for fold in folds:
         if mine[fold].windows[key[0]] != reference[fold].windows[key[0]]:
             raise DataError(
-                f"other test windows than {reference[fold].path}", where=mine[fold].path,
+                f"other test windows than {reference[fold].path}",
+                where=mine[fold].path,
                 do="run the probe step of both on the same folds",
-            )  # fmt: skip
+            )
     if not folds:
         return _NOTHING
     means = [

@@ -78,8 +78,11 @@ def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], dic
             known, first = tested.setdefault((dataset, fold), (windows, probe))
             # A method that refuses subsets still has others, on the same complete windows.
             if not windows.equals(known):
-                raise DataError(f"other test windows than {first}", where=probe,
-                                do="run all of them with the same shards and folds")  # fmt: skip
+                raise DataError(
+                    f"other test windows than {first}",
+                    where=probe,
+                    do="run all of them with the same shards and folds",
+                )
             mine[fold] = _score(table, here, facts)
     for (dataset, _), (_, probe) in tested.items():
         count = read_parquet(probe, columns=["subject"])["subject"].nunique()

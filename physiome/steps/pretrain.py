@@ -23,10 +23,18 @@ class PretrainSettings(Spec):
 
 
 def run(
-    settings: str, shards: list[Path], folds: Path, fold: int, modality: str, output: Path,
-    gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
-    shard_settings: str | None = None, monitor: str | None = None,
-) -> None:  # fmt: skip
+    settings: str,
+    shards: list[Path],
+    folds: Path,
+    fold: int,
+    modality: str,
+    output: Path,
+    gpus: int = 0,
+    device: str = "auto",
+    save_every_s: float = 300.0,
+    shard_settings: str | None = None,
+    monitor: str | None = None,
+) -> None:
     """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl).
 
     Args:
@@ -43,8 +51,15 @@ def run(
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         index = np.flatnonzero((roles == "pretrain") & store.carrying(modality))
         train_to_file(
-            lambda: build_encoder(spec.plain(), modality), store, [((modality,), index)],
-            spec.plain() | {"modality": modality}, spec.pretrain, chosen, output,
+            lambda: build_encoder(spec.plain(), modality),
+            store,
+            [((modality,), index)],
+            spec.plain() | {"modality": modality},
+            spec.pretrain,
+            chosen,
+            output,
             {"dataset": spec.dataset, "fold": fold, "name": modality, "role": "pretrain"},
-            save_every_s, monitor=watch(monitor, store, roles), rehearsed=True,
-        )  # fmt: skip
+            save_every_s,
+            monitor=watch(monitor, store, roles),
+            rehearsed=True,
+        )

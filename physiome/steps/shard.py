@@ -52,11 +52,16 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
     except (TypeError, KeyError) as error:
         raise DataError("not a list of raw records", where=raw, why=str(error)) from None
     facts = {
-        "dataset": batch.get("dataset"), "kind": parsed.kind, "classes": list(parsed.classes),
-        "modalities": {name: {"unit": m.unit, "rate_hz": parsed.window.rate_hz}
-                       for name, m in parsed.modalities.items()},
-        "settings": json.loads(settings), "settings_digest": digest(json.loads(settings)),
-    }  # fmt: skip
+        "dataset": batch.get("dataset"),
+        "kind": parsed.kind,
+        "classes": list(parsed.classes),
+        "modalities": {
+            name: {"unit": m.unit, "rate_hz": parsed.window.rate_hz}
+            for name, m in parsed.modalities.items()
+        },
+        "settings": json.loads(settings),
+        "settings_digest": digest(json.loads(settings)),
+    }
     writing = write_shard(folder, parsed.modalities, parsed.window.samples, facts)
     with closing(_cut_all(records, raw, parsed, workers)) as cuts, writing as shard:
         for rows, windows, entry in cuts:
@@ -103,18 +108,22 @@ def _cut_one(record: RawRecord, raw: Path, settings: ShardSettings) -> tuple[Cut
         cut = cut_record(record, settings)
     except DataError as error:
         entry = {
-            "record": record.record, "subject": record.subject, "status": "left_out",
-            "reason": str(error), "windows": 0,
-        }  # fmt: skip
+            "record": record.record,
+            "subject": record.subject,
+            "status": "left_out",
+            "reason": str(error),
+            "windows": 0,
+        }
         cut = {}, pd.DataFrame(), entry
     except AlteredFileError:
         raise  # not a bad recording: leaving it out would lose one that can be had again
     except OSError as error:  # likewise
         raise PhysioError(
             f"raw file of record {record.record} cannot be read",
-            where=error.filename or record.signals, why=error.strerror or str(error),
+            where=error.filename or record.signals,
+            why=error.strerror or str(error),
             do="check its permissions and its disk, then run again",
-        ) from error  # fmt: skip
+        ) from error
     except Exception as error:
         raise RuntimeError(f"record {record.record}: {type(error).__name__}: {error}") from error
     return cut, time.perf_counter() - began
@@ -124,6 +133,10 @@ def _logged(cut: Cut, seconds: float) -> Cut:
     entry = cut[2]
     log.info(
         "record=%s status=%s windows=%d seconds=%.1f reason=%r",
-        entry["record"], entry["status"], entry["windows"], seconds, entry["reason"],
-    )  # fmt: skip
+        entry["record"],
+        entry["status"],
+        entry["windows"],
+        seconds,
+        entry["reason"],
+    )
     return cut

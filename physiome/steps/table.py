@@ -76,13 +76,15 @@ def _scores_of(spec: TableSpec, path: Path) -> pd.DataFrame:
     here = scores[scores["dataset"] == spec.dataset]
     if here.empty:
         raise DataError(
-            f"no scores of data set {spec.dataset!r}", where=path,
+            f"no scores of data set {spec.dataset!r}",
+            where=path,
             do=nearest(spec.dataset, set(scores["dataset"])),
-        )  # fmt: skip
+        )
     here = here[here["method"].isin(list(spec.methods))]
     if spec.head not in set(here["head"]):
         raise DataError(
-            f"no scores of head {spec.head!r} for these methods", where=path,
+            f"no scores of head {spec.head!r} for these methods",
+            where=path,
             do=nearest(spec.head, set(here["head"])),
-        )  # fmt: skip
+        )
     return here

@@ -32,11 +32,19 @@ class TrainSettings(Spec):
 
 
 def run(
-    settings: str, shards: list[Path], folds: Path, fold: int, parents: list[Path], output: Path,
-    gpus: int = 0, device: str = "auto", save_every_s: float = 300.0,
-    shard_settings: str | None = None, parent_settings: str | None = None,
+    settings: str,
+    shards: list[Path],
+    folds: Path,
+    fold: int,
+    parents: list[Path],
+    output: Path,
+    gpus: int = 0,
+    device: str = "auto",
+    save_every_s: float = 300.0,
+    shard_settings: str | None = None,
+    parent_settings: str | None = None,
     monitor: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write `<output>.safetensors`, its manifest (.json) and metrics (.metrics.jsonl).
 
     Args:
@@ -71,10 +79,18 @@ def run(
 
         train_to_file(
             build,
-            store, patterns(store, index), spec.plain() | {"parents": inputs}, spec.train, chosen,
-            output, {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": role},
-            save_every_s, labels, watch(monitor, store, roles), rehearsed=True,
-        )  # fmt: skip
+            store,
+            patterns(store, index),
+            spec.plain() | {"parents": inputs},
+            spec.train,
+            chosen,
+            output,
+            {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": role},
+            save_every_s,
+            labels,
+            watch(monitor, store, roles),
+            rehearsed=True,
+        )
 
 
 def _load_parents(
@@ -92,7 +108,7 @@ def _load_parents(
         raise DataError(
             f"{spec.base} begins with {len(names)} trained models, {len(paths)} are given",
             do=f"give the weights of {', '.join(names) or 'none'}, in this order",
-        )  # fmt: skip
+        )
     loaded = {}
     fresh = fresh_parents(spec.base, spec.plain()) if names else []
     for name, path, parent in zip(names, paths, fresh, strict=True):

@@ -65,9 +65,11 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
         raise DataError("weights are missing", where=path, do="train the model first") from None
     except UNREADABLE as error:
         raise DataError(
-            "not a weights file of physiome", where=path, why=" ".join(str(error).split()),
+            "not a weights file of physiome",
+            where=path,
+            why=" ".join(str(error).split()),
             do="give a .safetensors file that `physiome train` wrote",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _sum(tensors: dict[str, torch.Tensor], manifest: str) -> str:
@@ -104,9 +106,11 @@ def load_weights(module: nn.Module, path: str | Path, prefix: str = "") -> dict[
         module.load_state_dict(chosen, strict=True)
     except RuntimeError as error:
         raise DataError(
-            "weights do not fit the configured architecture", where=path,
-            why=" ".join(str(error).split())[:300], do="use the settings they were trained with",
-        ) from None  # fmt: skip
+            "weights do not fit the configured architecture",
+            where=path,
+            why=" ".join(str(error).split())[:300],
+            do="use the settings they were trained with",
+        ) from None
     return manifest
 
 
@@ -140,9 +144,10 @@ class ResumeState:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise TrainingError(
-                    "another process is training this model", where=self.folder,
+                    "another process is training this model",
+                    where=self.folder,
                     do="wait for it, or end it and run again",
-                ) from None  # fmt: skip
+                ) from None
             yield
 
     def save(self, state: dict[str, Any]) -> None:

@@ -33,10 +33,19 @@ SAMPLE = 1024  # windows that input statistics of images are taken from
 
 
 def train_to_file(
-    build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], settings: dict,
-    spec: TrainSpec, device: str, output: Path, facts: dict[str, Any], save_every_s: float = 300.0,
-    labels: np.ndarray | None = None, monitor: Monitor | None = None, rehearsed: bool = False,
-) -> None:  # fmt: skip
+    build: Callable[[], Method],
+    store: WindowStore,
+    groups: Sequence[Batch],
+    settings: dict,
+    spec: TrainSpec,
+    device: str,
+    output: Path,
+    facts: dict[str, Any],
+    save_every_s: float = 300.0,
+    labels: np.ndarray | None = None,
+    monitor: Monitor | None = None,
+    rehearsed: bool = False,
+) -> None:
     """Train what `build` makes and write `output` (.safetensors), its manifest, its metrics.
 
     Args:
@@ -68,17 +77,31 @@ def train_to_file(
         for text in watched["warnings"]:
             log.warning("%s %s", title, text)
         manifest = {
-            **facts, "settings": settings, "shards": store.settings_digest,
-            "data": data, "code": source, "identity": identity,
-            "training": asdict(summary), "monitor": watched, "torch": torch.__version__,
-            "host": platform.node(), "peak_rss_bytes": peak_rss_bytes(),
-            "cpu_s": time.process_time(),
-        }  # fmt: skip
+            **facts,
+            "settings": settings,
+            "shards": store.settings_digest,
+            "data": data,
+            "code": source,
+            "identity": identity,
+            "training": asdict(summary),
+            "monitor": watched,
+            **_process(),
+        }
         save_weights(output, method, manifest)
         with atomic_path(output.with_suffix(".metrics.jsonl")) as temporary:
             shutil.copyfile(resume.metrics, temporary)  # a rerun after a crash here needs its own
     resume.clear()
     log.info("%s done %s", title, json.dumps(summary.final_loss))
+
+
+def _process() -> dict[str, Any]:
+    """Where a training ran and what its process took."""
+    return {
+        "torch": torch.__version__,
+        "host": platform.node(),
+        "peak_rss_bytes": peak_rss_bytes(),
+        "cpu_s": time.process_time(),
+    }
 
 
 def _two_windows(

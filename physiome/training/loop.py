@@ -26,6 +26,11 @@ from physiome.files import write_errors
 from physiome.methods.base import Method, Progress
 from physiome.training.checkpoint import ResumeState
 from physiome.training.contrasts import chance_terms, summary_line
+from physiome.training.finite import (
+    require_finite_loss,
+    require_finite_samples,
+    require_finite_weights,
+)
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter
 from physiome.training.standstill import fingerprint, require_change, require_gradient
@@ -63,10 +68,17 @@ class Summary:
 
 
 def fit(
-    method: Method, store: WindowStore, groups: Sequence[Batch], spec: TrainSpec, device: str,
-    resume: ResumeState, title: str, save_every_s: float = 300.0,
-    labels: np.ndarray | None = None, monitor: Monitor | None = None,
-) -> Summary:  # fmt: skip
+    method: Method,
+    store: WindowStore,
+    groups: Sequence[Batch],
+    spec: TrainSpec,
+    device: str,
+    resume: ResumeState,
+    title: str,
+    save_every_s: float = 300.0,
+    labels: np.ndarray | None = None,
+    monitor: Monitor | None = None,
+) -> Summary:
     """Train `method` in place on the windows of `groups` and return what it took.
 
     Args:
@@ -84,9 +96,16 @@ def fit(
 
 class _Run:
     def __init__(
-        self, method: Method, store: WindowStore, groups: Sequence[Batch], spec: TrainSpec,
-        device: str, resume: ResumeState, labels: np.ndarray | None, monitor: Monitor | None,
-    ):  # fmt: skip
+        self,
+        method: Method,
+        store: WindowStore,
+        groups: Sequence[Batch],
+        spec: TrainSpec,
+        device: str,
+        resume: ResumeState,
+        labels: np.ndarray | None,
+        monitor: Monitor | None,
+    ):
         self.method, self.store, self.groups = method.to(device), store, groups
         self.device, self.resume, self.labels = device, resume, labels
         self.monitor = monitor or Monitor(None, store, np.arange(0))
@@ -109,8 +128,11 @@ class _Run:
         if epochs > self.asked_epochs:
             log.info(
                 "%s epochs=%d instead of %d: least_steps=%d",
-                title, epochs, self.asked_epochs, self.spec.least_steps,
-            )  # fmt: skip
+                title,
+                epochs,
+                self.asked_epochs,
+                self.spec.least_steps,
+            )
         first = self.monitor.begin(self.method, trained, self.spec.at_once, epochs)
         self._restore()
         total = epochs * self.per_epoch
@@ -127,7 +149,7 @@ class _Run:
                 todo = batches[self.step % self.per_epoch :]
                 self.method.train()
                 for batch, signals in prefetch(self.store, todo):
-                    self._check_samples(batch, signals)
+                    require_finite_samples(self.store, batch, signals, self.step + 1)
                     terms = self._train_step(epoch, batch, signals)
                     self.step += 1
                     self._log(metrics, epoch, terms)
@@ -169,11 +191,12 @@ class _Run:
                     logged[name] = logged.get(name, 0.0) + share * float(value)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                "out of memory", where=f"step {self.step}",
+                "out of memory",
+                where=f"step {self.step}",
                 why=f"{spec.at_once} of a batch of {spec.batch} at a time; {error}",
                 do=_less_memory(spec) + "; saved progress is kept",
-            ) from None  # fmt: skip
-        self._check_finite(logged, batch, signals)
+            ) from None
+        require_finite_loss(self.store, batch, signals, self.step, logged)
         if self.step == 0:
             require_gradient(self.trained, logged, self.name)
         if spec.clip_norm is not None:
@@ -226,32 +249,6 @@ class _Run:
             terms = self.method.labelled_loss(part, labels, self.rng)
             yield self.method.total(terms), terms
 
-    def _check_samples(self, batch: Batch, signals: dict) -> None:
-        """Methods clip their input: an infinite sample would pass for a large one."""
-        for modality, x in signals.items():
-            if not np.isfinite(x).all():
-                found = int(np.argmin(np.isfinite(x).all(axis=1)))
-                row = self.store.table.iloc[int(batch[1][found])]
-                raise TrainingError(
-                    f"{modality} has samples that are not numbers",
-                    where=f"record {row['record']}, window {row['number']}",
-                    why=f"met before step {self.step + 1}",
-                    do="delete this shard and run again; saved progress is kept",
-                )
-
-    def _check_finite(self, logged: dict[str, float], batch: Batch, signals: dict) -> None:
-        if math.isfinite(logged["loss"]):
-            return
-        rows = self.store.table.iloc[batch[1]]
-        peaks = np.max([np.abs(x).max(axis=1) for x in signals.values()], axis=0)
-        suspect = rows.iloc[int(np.argmax(peaks))]
-        raise TrainingError(
-            f"the loss is not finite at step {self.step}",
-            where=f"record {suspect['record']}, window {suspect['number']}",
-            why=f"this window has the largest samples; terms {logged}",
-            do="check the recording or lower the learning rate; saved progress is kept",
-        )
-
     def _log(self, metrics, epoch: int, terms: dict[str, float]) -> None:
         self.last_terms = terms
         self.monitor.note(terms)
@@ -267,12 +264,7 @@ class _Run:
         reporter.say(f"look epoch={epoch} {' '.join(facts)}")
 
     def _save(self, metrics) -> None:
-        # A gradient can be infinite while the loss is finite: such a step is not worth keeping.
-        if not all(bool(p.isfinite().all()) for p in self.trained):
-            raise TrainingError(
-                f"the weights are not finite after step {self.step}",
-                do="lower the learning rate; saved progress is kept",
-            )
+        require_finite_weights(self.trained, self.step)
         metrics.flush()
         self.resume.save(
             {

@@ -144,8 +144,9 @@ class Monitor:
         scores: Look = {} if self.no_probe else dict.fromkeys(("auc", "balanced_accuracy"))
         if np.isfinite(x).all():
             found |= {
-                "effective_rank": effective_rank(x), "feature_variance": float(x.var(axis=0).mean())
-            }  # fmt: skip
+                "effective_rank": effective_rank(x),
+                "feature_variance": float(x.var(axis=0).mean()),
+            }
             if scores:
                 scores |= probe_scores(x, self.sample.labels, self.sample.subjects)
         self.seconds += time.monotonic() - started

@@ -41,8 +41,12 @@ def rehearse(method: Method, signals: Mapping[str, Tensor], labels: Tensor | Non
             if method.refuses(subset):
                 continue
             found = tried.embed({m: signals[m] for m in subset})
-        _require(method, what, found.ndim == 2 and len(found) == WINDOWS,
-                 f"its shape is {tuple(found.shape)}, not ({WINDOWS}, D)")  # fmt: skip
+        _require(
+            method,
+            what,
+            found.ndim == 2 and len(found) == WINDOWS,
+            f"its shape is {tuple(found.shape)}, not ({WINDOWS}, D)",
+        )
         _require(method, what, bool(torch.isfinite(found).all()), "it is not finite")
 
 
@@ -58,10 +62,18 @@ def _try_step(
         steps = iter([(tried.total(terms), terms)])
     for total, terms in steps:
         for name, value in terms.items():
-            _require(tried, f"the loss term {name!r}", value.ndim == 0,
-                     f"its shape is {tuple(value.shape)}, not ()")  # fmt: skip
-            _require(tried, f"the loss term {name!r}", bool(torch.isfinite(value)),
-                     f"it is {float(value.detach())}")  # fmt: skip
+            _require(
+                tried,
+                f"the loss term {name!r}",
+                value.ndim == 0,
+                f"its shape is {tuple(value.shape)}, not ()",
+            )
+            _require(
+                tried,
+                f"the loss term {name!r}",
+                bool(torch.isfinite(value)),
+                f"it is {float(value.detach())}",
+            )
         if total.requires_grad:  # where none does, the loop says so with its terms
             total.backward()
 
@@ -69,9 +81,11 @@ def _try_step(
 def _require(method: Method, what: str, holds: bool, why: str) -> None:
     if not holds:
         raise TrainingError(
-            f"{what} by {type(method).__name__} cannot be", where=_place(method), why=why,
+            f"{what} by {type(method).__name__} cannot be",
+            where=_place(method),
+            why=why,
             do="correct the method: this was two windows, before any training",
-        )  # fmt: skip
+        )
 
 
 @contextmanager
@@ -83,11 +97,12 @@ def _told(method: Method, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise TrainingError(
-            f"{what} by {type(method).__name__} failed", where=_place(method, error),
+            f"{what} by {type(method).__name__} failed",
+            where=_place(method, error),
             why=f"{type(error).__name__}: {' '.join(str(error).split())}",
             do="correct the method: this was two windows, before any training "
             "(PHYSIOME_DEBUG=1 shows where from)",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _place(method: Method, error: Exception | None = None) -> str:

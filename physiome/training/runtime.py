@@ -121,9 +121,10 @@ def compute_device(gpus: int, device: str = "auto") -> Iterator[str]:
             log.warning("GPU %s is there, but torch %s cannot use it", names, torch.__version__)
         if device == "cuda" and not usable:
             raise TrainingError(
-                "no usable GPU", why=f"torch {torch.__version__}, devices {names}",
+                "no usable GPU",
+                why=f"torch {torch.__version__}, devices {names}",
                 do="set device: auto to compute on the CPU",
-            )  # fmt: skip
+            )
         torch.set_float32_matmul_precision("high")
         if not usable:
             keep_freed_memory()

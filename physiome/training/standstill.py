@@ -29,9 +29,11 @@ def require_gradient(
     if not any(p.grad is not None and bool(p.grad.any()) for p in parameters):
         found = ", ".join(f"{name} {float(value):.4g}" for name, value in terms.items())
         raise TrainingError(
-            "no weight gets a gradient from the loss", where=where, why=found,
+            "no weight gets a gradient from the loss",
+            where=where,
+            why=found,
             do="compute the loss from the method's parameters, without detach() or no_grad()",
-        )  # fmt: skip
+        )
 
 
 def require_change(parameters: Sequence[nn.Parameter], first: str, where: str) -> None:
@@ -45,7 +47,8 @@ def require_change(parameters: Sequence[nn.Parameter], first: str, where: str) -
     """
     if fingerprint(parameters) == first:
         raise TrainingError(
-            "training changed no weight", where=where,
+            "training changed no weight",
+            where=where,
             why="the weights equal those before the first step",
             do="raise the learning rate; for untrained weights ask for zero epochs",
-        )  # fmt: skip
+        )

@@ -40,9 +40,12 @@ def verdict(
         if c["level"] >= NEAR * c["chance"]
     ]
     return {
-        "before": before, "after": after, "difference": difference or None, "contrasts": levels,
+        "before": before,
+        "after": after,
+        "difference": difference or None,
+        "contrasts": levels,
         "warnings": texts,
-    }  # fmt: skip
+    }
 
 
 def contrast_levels(recent: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:

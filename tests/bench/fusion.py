@@ -24,10 +24,14 @@ def rows(quick: bool) -> list[Row]:
         Row(f"PhysioME step, fp32, batch {BATCH}", f"{found['segments_per_s']:.1f} segments/s"),
         Row("its seconds / those of a DP-NeuroNet step", f"{found['ratio']:.2f}"),
         Row("share of its frozen frame networks", f"{100 * found['frames']:.0f} %"),
-        Row("its trainable tensors with a gradient",
-            f"{found['with_gradient']} of {found['trained']}", "all", flowing),
+        Row(
+            "its trainable tensors with a gradient",
+            f"{found['with_gradient']} of {found['trained']}",
+            "all",
+            flowing,
+        ),
         Row("its peak memory", f"{found['peak_mb'] / 1e3:.1f} GB"),
-    ]  # fmt: skip
+    ]
 
 
 class Rotating(PhysioME):
@@ -66,14 +70,18 @@ def measure(repeats: int) -> dict[str, float]:
             "encoder": single,
             "frames": lambda: frame_features(method, batch),
         },
-        repeats, "cpu",
-    )  # fmt: skip
+        repeats,
+        "cpu",
+    )
     per_step = seconds["physiome"] / 3
     return {
-        "segments_per_s": BATCH / per_step, "ratio": per_step / seconds["encoder"],
-        "frames": seconds["frames"] / per_step, "trained": len(trained),
-        "with_gradient": len(reached), "peak_mb": peak,
-    }  # fmt: skip
+        "segments_per_s": BATCH / per_step,
+        "ratio": per_step / seconds["encoder"],
+        "frames": seconds["frames"] / per_step,
+        "trained": len(trained),
+        "with_gradient": len(reached),
+        "peak_mb": peak,
+    }
 
 
 @torch.no_grad()

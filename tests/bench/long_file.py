@@ -34,21 +34,40 @@ def rows(quick: bool) -> list[Row]:
         size = file.stat().st_size / 1e6
         found = common.in_child("long_file", folder)
     return [
-        Row(f"EDF of {RATE_HZ} Hz ({size:.0f} MB) to shard: memory in all",
-            f"{found['peak_mb']:.0f} MB ({found['seconds']:.0f} s)", "1000 MB",
-            found["peak_mb"] <= BAR_MB)
-    ]  # fmt: skip
+        Row(
+            f"EDF of {RATE_HZ} Hz ({size:.0f} MB) to shard: memory in all",
+            f"{found['peak_mb']:.0f} MB ({found['seconds']:.0f} s)",
+            "1000 MB",
+            found["peak_mb"] <= BAR_MB,
+        )
+    ]
 
 
 def _write(folder: Path, record: str, hours: float) -> Path:
     """An EDF file, written record by record, and the batch file that lists it."""
     path, seconds = folder / f"{record}.edf", round(hours * 3600)
     fields = [
-        (8, "0"), (80, "X X X X"), (80, "Startdate X X X X"), (8, "01.01.01"), (8, "00.00.00"),
-        (8, "512"), (44, ""), (8, seconds), (8, "1"), (4, "1"),
-        (16, "ECG"), (80, ""), (8, "mV"), (8, "-5"), (8, "5"), (8, "-32768"), (8, "32767"),
-        (80, ""), (8, RATE_HZ), (32, ""),
-    ]  # fmt: skip
+        (8, "0"),
+        (80, "X X X X"),
+        (80, "Startdate X X X X"),
+        (8, "01.01.01"),
+        (8, "00.00.00"),
+        (8, "512"),
+        (44, ""),
+        (8, seconds),
+        (8, "1"),
+        (4, "1"),
+        (16, "ECG"),
+        (80, ""),
+        (8, "mV"),
+        (8, "-5"),
+        (8, "5"),
+        (8, "-32768"),
+        (8, "32767"),
+        (80, ""),
+        (8, RATE_HZ),
+        (32, ""),
+    ]
     rng = np.random.default_rng(0)
     with open(path, "wb") as file:
         file.write("".join(str(text).ljust(width) for width, text in fields).encode("ascii"))

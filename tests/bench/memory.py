@@ -32,9 +32,13 @@ def rows(quick: bool) -> list[Row]:
         few, many = (common.in_child("memory", folder, n)["rss_mb"] for n in (FEW, MANY))
     size = MANY * WINDOWS * SAMPLES * 4 / 1e6
     return [
-        Row(f"memory after an epoch, {MANY} shards ({size:.0f} MB) - {FEW}",
-            f"{many - few:+.0f} MB ({few:.0f} -> {many:.0f})", "50 MB", many - few <= BAR_MB)
-    ]  # fmt: skip
+        Row(
+            f"memory after an epoch, {MANY} shards ({size:.0f} MB) - {FEW}",
+            f"{many - few:+.0f} MB ({few:.0f} -> {many:.0f})",
+            "50 MB",
+            many - few <= BAR_MB,
+        )
+    ]
 
 
 def _write(folder: Path, seed: int) -> None:

@@ -53,15 +53,24 @@ def _on_cpu(quick: bool) -> list[Row]:
     note = f"batch {BATCH}, {torch.get_num_threads()} threads"
     table = [
         Row(f"published arrangement, fp32, {note}", _speed(seconds["published"])),
-        Row("DP-NeuroNet step, fp32", f"{_speed(seconds['fp32'])}, {fp32:.2f} x published",
-            "2.2 x", fp32 >= 2.2),
-        Row("DP-NeuroNet step, bf16", f"{_speed(seconds['bf16'])}, {bf16:.2f} x published fp32",
-            "3.5 x", bf16 >= 3.5),
-        Row("GFLOP per segment, ours / published",
-            f"{flop / 1e9:.1f} / {slow_flop / 1e9:.1f}"),
-        Row("share of the machine's fp32 matrix rate",
-            f"{share:.0%} of {common.MATRIX_FLOP / seconds['matrix'] / 1e9:.0f} GFLOP/s"),
-    ]  # fmt: skip
+        Row(
+            "DP-NeuroNet step, fp32",
+            f"{_speed(seconds['fp32'])}, {fp32:.2f} x published",
+            "2.2 x",
+            fp32 >= 2.2,
+        ),
+        Row(
+            "DP-NeuroNet step, bf16",
+            f"{_speed(seconds['bf16'])}, {bf16:.2f} x published fp32",
+            "3.5 x",
+            bf16 >= 3.5,
+        ),
+        Row("GFLOP per segment, ours / published", f"{flop / 1e9:.1f} / {slow_flop / 1e9:.1f}"),
+        Row(
+            "share of the machine's fp32 matrix rate",
+            f"{share:.0%} of {common.MATRIX_FLOP / seconds['matrix'] / 1e9:.0f} GFLOP/s",
+        ),
+    ]
     if not quick:
         ratio = seconds["alike"] / seconds["fp32"]
         table.append(Row("the same, against its arrangement of our layers", f"{ratio:.2f} x"))
@@ -82,10 +91,14 @@ def _on_gpu(quick: bool) -> list[Row]:
     share = _share(flop, seconds["ours"], seconds["matrix"])
     device = torch.cuda.get_device_name()
     return [
-        Row(f"DP-NeuroNet step, bf16, {device}, batch {BATCH}",
-            f"{_speed(seconds['ours'])}, {ratio:.1f} x published", "10 x", ratio >= 10),
+        Row(
+            f"DP-NeuroNet step, bf16, {device}, batch {BATCH}",
+            f"{_speed(seconds['ours'])}, {ratio:.1f} x published",
+            "10 x",
+            ratio >= 10,
+        ),
         Row("share of its bf16 matrix rate", f"{share:.0%}"),
-    ]  # fmt: skip
+    ]
 
 
 def _flop(model: DPNeuroNet, loss: Callable, device: str) -> float:

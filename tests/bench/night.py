@@ -27,10 +27,14 @@ def rows(quick: bool) -> list[Row]:
     best, work = (min(f[key] for f in found) for key in ("seconds", "cpu_s"))
     memory = max(f["growth_mb"] for f in found)
     return [
-        Row(f"EDF night to shard ({size:.0f} MB)", f"{best:.2f} s ({work:.2f} s of CPU)", "3 s",
-            best <= SECONDS_BAR),
+        Row(
+            f"EDF night to shard ({size:.0f} MB)",
+            f"{best:.2f} s ({work:.2f} s of CPU)",
+            "3 s",
+            best <= SECONDS_BAR,
+        ),
         Row("its memory beyond imports", f"{memory:.0f} MB", "400 MB", memory <= MEMORY_BAR_MB),
-    ]  # fmt: skip
+    ]
 
 
 def _write(folder: Path, record: str, hours: float) -> Path:

@@ -20,9 +20,13 @@ def rows(quick: bool) -> list[Row]:
         found = [_plan(copy) for _ in range(1 if quick else 3)]
     seconds, work, jobs = min(found)
     return [
-        Row(f"snakemake -n, {jobs} jobs, fresh copy", f"{seconds:.1f} s ({work:.1f} s of CPU)",
-            "5 s", seconds <= BAR_S)
-    ]  # fmt: skip
+        Row(
+            f"snakemake -n, {jobs} jobs, fresh copy",
+            f"{seconds:.1f} s ({work:.1f} s of CPU)",
+            "5 s",
+            seconds <= BAR_S,
+        )
+    ]
 
 
 def _plan(copy: Path) -> tuple[float, float, int]:

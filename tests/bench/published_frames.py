@@ -51,6 +51,12 @@ def _conv1d(layer: Any, x: Tensor) -> Tensor:
 
 def _norm(layer: Any, x: Tensor) -> Tensor:
     return F.batch_norm(
-        x, layer.running_mean, layer.running_var, layer.weight, layer.bias,
-        layer.training, layer.momentum, layer.eps,
-    )  # fmt: skip
+        x,
+        layer.running_mean,
+        layer.running_var,
+        layer.weight,
+        layer.bias,
+        layer.training,
+        layer.momentum,
+        layer.eps,
+    )

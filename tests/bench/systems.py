@@ -97,9 +97,10 @@ def measure(name: str, steps: int) -> dict[str, Any]:
         step(number)
     seconds = (time.perf_counter() - began) / steps
     found = {
-        "segments_per_s": BATCH / seconds, "peak_mb": common.peak_mb(),
+        "segments_per_s": BATCH / seconds,
+        "peak_mb": common.peak_mb(),
         "parameters": sum(p.numel() for p in step.method.parameters()),
-    }  # fmt: skip
+    }
     flop["vitaldb"] = _operations(Step(name, config, "vitaldb", FEW)) / FEW
     return {**found, "flop_per_segment": flop}
 

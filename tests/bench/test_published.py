@@ -10,9 +10,18 @@ from physiome.methods.neuronet import DPNeuroNet
 from physiome.nn.losses import nt_xent
 
 SPEC = EncoderSpec(
-    frame_s=3.0, step_s=2.0, channels=(4, 4, 6, 6), width=16, depth=1, heads=2, decoder_width=8,
-    decoder_depth=1, decoder_heads=2, projection=(12, 8), mask_ratio=0.6,
-)  # fmt: skip
+    frame_s=3.0,
+    step_s=2.0,
+    channels=(4, 4, 6, 6),
+    width=16,
+    depth=1,
+    heads=2,
+    decoder_width=8,
+    decoder_depth=1,
+    decoder_heads=2,
+    projection=(12, 8),
+    mask_ratio=0.6,
+)
 
 
 @pytest.fixture

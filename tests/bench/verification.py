@@ -30,10 +30,11 @@ def rows(quick: bool) -> list[Row]:
         Row(
             f"verification on top of cutting, {name} ({f['megabytes']:.0f} MB)",
             f"{f['share']:.0%} ({f['verify_s']:.2f} of {f['whole_s']:.2f} s of CPU)",
-            f"{BARS[name]:.0%}", f["share"] <= BARS[name],
+            f"{BARS[name]:.0%}",
+            f["share"] <= BARS[name],
         )
         for name, f in found.items()
-    ]  # fmt: skip
+    ]
 
 
 def measure(folder: Path, repeats: int) -> dict[str, dict[str, float]]:
@@ -74,9 +75,11 @@ def _measure(name: str, raw: RawRecord, repeats: int) -> dict[str, float]:
                 seconds[run] = min(took, seconds.get(run, took))
     verify_s, whole_s = seconds[verify], seconds[whole]
     return {
-        "verify_s": verify_s, "whole_s": whole_s, "share": verify_s / (whole_s - verify_s),
+        "verify_s": verify_s,
+        "whole_s": whole_s,
+        "share": verify_s / (whole_s - verify_s),
         "megabytes": Path(raw.signals).stat().st_size / 1e6,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

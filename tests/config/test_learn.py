@@ -70,9 +70,11 @@ def test_a_control_without_weights_is_scored_with_one_seed():
 def test_a_variant_of_a_variant_has_the_changes_of_both():
     plain = shipped()
     plain["variants"]["twice"] = {
-        "of": "masked_token", "title": "Twice",
-        "method": {"mask_ratio": 0.3}, "train": {"batch": 64},
-    }  # fmt: skip
+        "of": "masked_token",
+        "title": "Twice",
+        "method": {"mask_ratio": 0.3},
+        "train": {"batch": 64},
+    }
     plain["methods"].append("twice")
     config = Config.load(plain)
     found, below = (config.resolve(m, "sleep_edf") for m in ("twice", "masked_token"))

@@ -30,11 +30,17 @@ def training(draw):
     micro = draw(st.none() | st.integers(2, 64))
     batch = draw(st.integers(2, 512)) if micro is None else micro * draw(st.integers(1, 8))
     return TrainSpec(
-        epochs=draw(COUNTS), batch=batch, micro_batch=micro, learning_rate=draw(POSITIVE),
-        scale_with_batch=draw(st.booleans()), weight_decay=draw(NOT_NEGATIVE),
-        betas=(draw(OPEN), draw(OPEN)), clip_norm=draw(st.none() | POSITIVE),
-        precision=draw(st.sampled_from(["auto", "fp32", "bf16"])), seed=draw(SEEDS),
-    )  # fmt: skip
+        epochs=draw(COUNTS),
+        batch=batch,
+        micro_batch=micro,
+        learning_rate=draw(POSITIVE),
+        scale_with_batch=draw(st.booleans()),
+        weight_decay=draw(NOT_NEGATIVE),
+        betas=(draw(OPEN), draw(OPEN)),
+        clip_norm=draw(st.none() | POSITIVE),
+        precision=draw(st.sampled_from(["auto", "fp32", "bf16"])),
+        seed=draw(SEEDS),
+    )
 
 
 @st.composite
@@ -49,24 +55,36 @@ def encoder(draw):
     (count, width), (decoder_count, decoder_width) = draw(heads()), draw(heads())
     step_s = draw(st.floats(min_value=0.01, max_value=10.0))
     return EncoderSpec(
-        name=draw(st.text()), frame_s=step_s * draw(st.floats(1.0, 9.0)), step_s=step_s,
-        width=width, heads=count, decoder_width=decoder_width, decoder_heads=decoder_count,
-        depth=draw(COUNTS), projection=(draw(COUNTS), draw(COUNTS)), mask_ratio=draw(OPEN),
-        temperature=draw(POSITIVE), detach_target=draw(st.booleans()),
+        name=draw(st.text()),
+        frame_s=step_s * draw(st.floats(1.0, 9.0)),
+        step_s=step_s,
+        width=width,
+        heads=count,
+        decoder_width=decoder_width,
+        decoder_heads=decoder_count,
+        depth=draw(COUNTS),
+        projection=(draw(COUNTS), draw(COUNTS)),
+        mask_ratio=draw(OPEN),
+        temperature=draw(POSITIVE),
+        detach_target=draw(st.booleans()),
         augment=Augment(probability=draw(OPEN), crop=draw(st.sampled_from(["stretch", "tile"]))),
         weights={"masked": draw(NOT_NEGATIVE), "across": draw(NOT_NEGATIVE)},
-    )  # fmt: skip
+    )
 
 
 @st.composite
 def fusion(draw):
     (count, width), (restore_count, restore_width) = draw(heads()), draw(heads())
     return PhysioMESpec(
-        width=width, heads=count, restore_width=restore_width, restore_heads=restore_count,
+        width=width,
+        heads=count,
+        restore_width=restore_width,
+        restore_heads=restore_count,
         lora=Lora(rank=draw(COUNTS), alpha=draw(COUNTS), dropout=draw(OPEN)),
         restoration=draw(st.sampled_from(["decoder", "masked", "memory"])),
-        restoration_gradient=draw(st.booleans()), weights={"contrast": draw(NOT_NEGATIVE)},
-    )  # fmt: skip
+        restoration_gradient=draw(st.booleans()),
+        weights={"contrast": draw(NOT_NEGATIVE)},
+    )
 
 
 probe = st.builds(
@@ -77,9 +95,14 @@ probe = st.builds(
     one_head=st.booleans(),
 )
 fold = st.builds(
-    FoldSpec, count=st.integers(2, 50), use=st.none() | COUNTS, seed=SEEDS,
-    train_share=OPEN, similar_names_differ=st.booleans(), allow_missing_classes=st.booleans(),
-)  # fmt: skip
+    FoldSpec,
+    count=st.integers(2, 50),
+    use=st.none() | COUNTS,
+    seed=SEEDS,
+    train_share=OPEN,
+    similar_names_differ=st.booleans(),
+    allow_missing_classes=st.booleans(),
+)
 window = st.builds(Window, length_s=POSITIVE, rate_hz=POSITIVE, lowpass_hz=st.none() | POSITIVE)
 SPECS = training() | encoder() | fusion() | probe | fold | window
 

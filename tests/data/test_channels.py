@@ -14,11 +14,14 @@ from physiome.errors import DataError
 
 def settings(channel, unit):
     plain = {
-        "title": "Mine", "batches": 1, "source": {"kind": "recordings", "folder": "x"},
+        "title": "Mine",
+        "batches": 1,
+        "source": {"kind": "recordings", "folder": "x"},
         "modalities": {"signal": {"channel": channel, "unit": unit}},
-        "classes": ["a", "b"], "window": {"length_s": 30.0, "rate_hz": 100.0},
+        "classes": ["a", "b"],
+        "window": {"length_s": 30.0, "rate_hz": 100.0},
         "labels": {"rule": "column", "column": "c", "texts": {"a": "a", "b": "b"}},
-    }  # fmt: skip
+    }
     return ShardSettings.parse(
         Dataset.parse(plain).shard_settings() | {"labels": None, "incomplete_windows": "keep"}
     )
@@ -27,10 +30,12 @@ def settings(channel, unit):
 def reader(folder, *names, unit="uV"):
     """A minute of each channel, of mean 13."""
     x = np.random.default_rng(0).normal(13, 2, 6000).clip(1, 25)
-    edfio.Edf([
-        edfio.EdfSignal(x, 100, label=name, physical_dimension=unit, physical_range=(0, 26))
-        for name in names
-    ]).write(folder / "a.edf")  # fmt: skip
+    edfio.Edf(
+        [
+            edfio.EdfSignal(x, 100, label=name, physical_dimension=unit, physical_range=(0, 26))
+            for name in names
+        ]
+    ).write(folder / "a.edf")
     return open_reader(folder / "a.edf")
 
 

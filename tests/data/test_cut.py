@@ -46,11 +46,14 @@ def night(folder, minutes=5, stages=("W", "N2", "N2", "REM"), channels=None, nam
     channels = channels or {"EEG Fpz-Cz": 100, "EOG horizontal": 100}
     signals = [
         edfio.EdfSignal(
-            rng.normal(0, 30, minutes * 60 * rate).clip(-190, 190), rate, label=label,
-            physical_dimension="uV", physical_range=(-200, 200),
+            rng.normal(0, 30, minutes * 60 * rate).clip(-190, 190),
+            rate,
+            label=label,
+            physical_dimension="uV",
+            physical_range=(-200, 200),
         )
         for label, rate in channels.items()
-    ]  # fmt: skip
+    ]
     return save(folder, name, signals, stages, **header)
 
 
@@ -87,9 +90,11 @@ def test_windows_hold_the_filtered_signal_with_time_and_label(tmp_path):
 def test_real_composed_night_has_its_labels(shared_data):
     folder = shared_data / "sleep-edfx/composed"
     record = RawRecord(
-        "c", "0", str(folder / "SC4001E0_real_epochs-PSG.edf"),
+        "c",
+        "0",
+        str(folder / "SC4001E0_real_epochs-PSG.edf"),
         str(folder / "SC4001E0_real_epochs-Hypnogram.edf"),
-    )  # fmt: skip
+    )
     texts = {
         f"Sleep stage {k}": v for k, v in zip("W123R", ("W", "N1", "N2", "N3", "REM"), strict=True)
     }
@@ -106,9 +111,11 @@ def test_real_composed_night_has_its_labels(shared_data):
 def test_real_hypnogram_may_be_much_longer_than_its_signals(shared_data):
     folder = shared_data / "sleep-edfx"
     record = RawRecord(
-        "e", "0", str(folder / "excerpts/SC4001E0-PSG-first300s.edf"),
+        "e",
+        "0",
+        str(folder / "excerpts/SC4001E0-PSG-first300s.edf"),
         str(folder / "sleep-cassette/SC4001EC-Hypnogram.edf"),
-    )  # fmt: skip
+    )
     texts = {f"Sleep stage {k}": "N2" for k in "1234"} | SLEEP["labels"]["texts"]
     _, windows, entry = cut_record(record, settings(labels__texts=texts, labels__margin_class="W"))
     assert windows["label"].tolist() == [0] * 10
@@ -172,11 +179,14 @@ def test_a_wrong_unit_is_left_out_with_the_likely_factor(tmp_path, factor):
     rng = np.random.default_rng(0)
     signals = [
         edfio.EdfSignal(
-            factor * rng.normal(0, 30, 30_000).clip(-190, 190), 100, label=label,
-            physical_dimension="uV", physical_range=(-200 * factor, 200 * factor),
+            factor * rng.normal(0, 30, 30_000).clip(-190, 190),
+            100,
+            label=label,
+            physical_dimension="uV",
+            physical_range=(-200 * factor, 200 * factor),
         )
         for label in ("EEG Fpz-Cz", "EOG horizontal")
-    ]  # fmt: skip
+    ]
     record = save(tmp_path, "a", signals, ["W"] * 10)
     with pytest.raises(DataError, match=re.escape(f"multiplying by {1 / factor:g}:")):
         cut_record(record, settings())

@@ -12,12 +12,14 @@ RNG = np.random.default_rng(0)
 def write(path, rates=(100, 100), seconds=20, labels=None, unit="uV", annotations=()):
     signals = [
         edfio.EdfSignal(
-            RNG.uniform(-190, 190, seconds * rate), rate,
-            label=labels[i] if labels else f"S{i}", physical_dimension=unit,
+            RNG.uniform(-190, 190, seconds * rate),
+            rate,
+            label=labels[i] if labels else f"S{i}",
+            physical_dimension=unit,
             physical_range=(-200, 200),
         )
         for i, rate in enumerate(rates)
-    ]  # fmt: skip
+    ]
     edfio.Edf(signals, annotations=annotations or None, data_record_duration=1).write(path)
     return signals
 

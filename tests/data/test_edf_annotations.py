@@ -22,8 +22,9 @@ def path(tmp_path):
 def test_sound_lists_are_read(path):
     annotations, _ = read_annotations(path)
     assert [(a.onset_s, a.duration_s, a.text) for a in annotations] == [
-        (0, 30, "Sleep stage W"), (30, 60, "Sleep stage 2"),
-    ]  # fmt: skip
+        (0, 30, "Sleep stage W"),
+        (30, 60, "Sleep stage 2"),
+    ]
 
 
 VALID = {

@@ -227,8 +227,12 @@ def test_missing_classes_are_allowed_if_one_says_so():
 def test_windows_of_subjects_outside_the_fold_have_no_role():
     fold = {"pretrain": ["s00"], "train": ["s01", "s02"], "test": ["s03"]}
     assert roles_of(windows(5, labels=(0,), each=1), fold).tolist() == [
-        "pretrain", "train", "train", "test", "",
-    ]  # fmt: skip
+        "pretrain",
+        "train",
+        "train",
+        "test",
+        "",
+    ]
 
 
 @pytest.fixture

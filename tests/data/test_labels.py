@@ -15,9 +15,12 @@ from physiome.errors import DataError
 
 CLASSES = ("W", "N1", "REM")
 RULE = AnnotationLabels(
-    rule="annotations", texts={"w": "W", "1": "N1", "r": "REM"}, unscored=("?", "m"),
-    margin_class="W", margin_s=60.0,
-)  # fmt: skip
+    rule="annotations",
+    texts={"w": "W", "1": "N1", "r": "REM"},
+    unscored=("?", "m"),
+    margin_class="W",
+    margin_s=60.0,
+)
 
 
 def score(rows, duration_s=10_000.0, rule=RULE):
@@ -101,9 +104,15 @@ def hypotension(pressure, rule, invalid=None, outside=None, length_s=60):
     none = np.zeros(n, dtype=bool)
     starts = np.arange(0, n - samples + 1, samples)
     label, event = hypotension_labels(
-        pressure, none if invalid is None else invalid, none if outside is None else outside,
-        starts, samples, RATE, rule, max_outside=0.05,
-    )  # fmt: skip
+        pressure,
+        none if invalid is None else invalid,
+        none if outside is None else outside,
+        starts,
+        samples,
+        RATE,
+        rule,
+        max_outside=0.05,
+    )
     return label, event, starts
 
 

@@ -15,21 +15,38 @@ def windows(people):
     tables = []
     for record, subject, seed in people:
         mean, var = np.random.default_rng(seed).uniform(1, 2, (2, 3))
-        tables.append(pd.DataFrame({
-            "record": record, "subject": subject, "number": range(3), "mean_a": mean, "var_a": var,
-        }))  # fmt: skip
+        tables.append(
+            pd.DataFrame(
+                {
+                    "record": record,
+                    "subject": subject,
+                    "number": range(3),
+                    "mean_a": mean,
+                    "var_a": var,
+                }
+            )
+        )
     return pd.concat(tables, ignore_index=True)
 
 
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ("S01", "s01", True), ("S1", "S01", True), ("S 1", "S1", True), ("p10", "p010", True),
-        ("7", "007", True), ("a1b02", "A01B2", True), ("0", "00", True),
-        ("S1", "S10", False), ("S1", "S11", False), ("p100", "p10", False), ("a", "b", False),
-        ("SC400", "SC40", False), ("1-1", "11", False),
+        ("S01", "s01", True),
+        ("S1", "S01", True),
+        ("S 1", "S1", True),
+        ("p10", "p010", True),
+        ("7", "007", True),
+        ("a1b02", "A01B2", True),
+        ("0", "00", True),
+        ("S1", "S10", False),
+        ("S1", "S11", False),
+        ("p100", "p10", False),
+        ("a", "b", False),
+        ("SC400", "SC40", False),
+        ("1-1", "11", False),
     ],
-)  # fmt: skip
+)
 def test_names_that_are_alike(one, other, same):
     assert (alike(one) == alike(other)) is same
 

@@ -40,6 +40,8 @@ def test_every_eeg_and_one_channel_of_other_kinds_are_proposed():
     known = channels(**{"EEG Fpz-Cz": 100, "Pz-Oz": 100, "EKG": 200, "II": 250, "EMG": 1, "X": 9})
     section = propose(known)
     assert {m: s["channel"] for m, s in section.items()} == {
-        "eeg_fpz_cz": "EEG Fpz-Cz", "eeg_pz_oz": "Pz-Oz", "ecg": "II",
-    }  # fmt: skip
+        "eeg_fpz_cz": "EEG Fpz-Cz",
+        "eeg_pz_oz": "Pz-Oz",
+        "ecg": "II",
+    }
     assert section["ecg"]["unit"] == "mV"

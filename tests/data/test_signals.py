@@ -106,9 +106,20 @@ def test_missing_samples_are_not_a_flat_run():
 
 @pytest.mark.parametrize(
     ("found", "wanted", "factor"),
-    [("uV", "uV", 1), ("mV", "uV", 1e3), ("V", "uV", 1e6), ("µV", "mV", 1e-3), ("μV", "uV", 1),
-     ("", "uV", 1), ("NU", "", 1), ("kPa", "mmHg", 7.500617), ("mm Hg", "mmHg", 1),
-     ("cmH2O", "mmHg", 0.735559), ("NU", "mmHg", None), ("mV", "mmHg", None)],
-)  # fmt: skip
+    [
+        ("uV", "uV", 1),
+        ("mV", "uV", 1e3),
+        ("V", "uV", 1e6),
+        ("µV", "mV", 1e-3),
+        ("μV", "uV", 1),
+        ("", "uV", 1),
+        ("NU", "", 1),
+        ("kPa", "mmHg", 7.500617),
+        ("mm Hg", "mmHg", 1),
+        ("cmH2O", "mmHg", 0.735559),
+        ("NU", "mmHg", None),
+        ("mV", "mmHg", None),
+    ],
+)
 def test_voltages_and_pressures_convert_and_other_units_do_not(found, wanted, factor):
     assert signals.unit_factor(found, wanted) == (factor and pytest.approx(factor))

@@ -39,15 +39,18 @@ class Whole:
 def shard_settings(target_hz):
     return ShardSettings.parse(
         {
-            "kind": "recordings", "classes": ["no", "yes"],
+            "kind": "recordings",
+            "classes": ["no", "yes"],
             "modalities": {"m": {"channel": "c", "low": -9.0, "high": 9.0}},
             "window": {"length_s": 10.0, "rate_hz": target_hz, "lowpass_hz": 30.0},
             "labels": {"rule": "column", "column": "k", "texts": {"no": "no", "yes": "yes"}},
-            "quality": {}, "incomplete_windows": "keep", "strict_channels": False,
+            "quality": {},
+            "incomplete_windows": "keep",
+            "strict_channels": False,
             "strict_rates": False,
         },
         "test",
-    )  # fmt: skip
+    )
 
 
 def prepared(x, rate_hz, target_hz, onset_s, samples, monkeypatch):
@@ -74,9 +77,11 @@ def eventful(rng, n, rate_hz):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(0, 10**6), st.sampled_from([(128.0, 100.0), (100.0, 100.0), (64.0, 100.0),
-    (99.9, 50.0)]), st.sampled_from([0.0, 3.5, 47.25]), st.integers(3000, 30_000),
-)  # fmt: skip
+    st.integers(0, 10**6),
+    st.sampled_from([(128.0, 100.0), (100.0, 100.0), (64.0, 100.0), (99.9, 50.0)]),
+    st.sampled_from([0.0, 3.5, 47.25]),
+    st.integers(3000, 30_000),
+)
 def test_stretches_give_what_the_whole_gives(seed, rates, onset_s, samples):
     rate_hz, target_hz = rates
     x = eventful(np.random.default_rng(seed), int(LENGTH_S * rate_hz), rate_hz)

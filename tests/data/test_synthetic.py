@@ -193,8 +193,10 @@ def test_a_case_is_read_by_our_reader_with_its_units(a_case):
     reader = open_reader(a_case)
     channels = reader.channels()
     assert {n: (c.rate_hz, c.unit) for n, c in channels.items()} == {
-        ART: (500, "mmHg"), ECG: (500, "mV"), PLETH: (500, ""),
-    }  # fmt: skip
+        ART: (500, "mmHg"),
+        ECG: (500, "mV"),
+        PLETH: (500, ""),
+    }
     assert reader.duration_s == pytest.approx(1800)
 
 
@@ -227,11 +229,13 @@ def test_a_spell_announces_itself():
         subject = Subject.draw(rng)
         course = draw_course(3600, subject, rng)
         low = np.flatnonzero(course.pressure_mmhg < 63)
-        facts = np.stack([
-            course.pressure_mmhg / subject.pressure_mmhg,
-            course.heart_rate_bpm / subject.heart_rate_bpm,
-            course.perfusion / subject.perfusion,
-        ])  # fmt: skip
+        facts = np.stack(
+            [
+                course.pressure_mmhg / subject.pressure_mmhg,
+                course.heart_rate_bpm / subject.heart_rate_bpm,
+                course.perfusion / subject.perfusion,
+            ]
+        )
         usual.append(facts[:, :60].mean(1))
         before.append(facts[:, max(low[0] - 120, 0)])
     pressure, rate, perfusion = (np.array(before) - np.array(usual)).mean(0)

@@ -43,8 +43,9 @@ def test_samples_lie_at_their_times_and_absent_ones_are_nan(written):
 def test_each_track_keeps_its_own_rate(written):
     reader = open_reader(written)
     assert {n: c.rate_hz for n, c in reader.channels().items()} == {
-        "SNUADC/ART": 100, "SNUADC/CO2": 62.5,
-    }  # fmt: skip
+        "SNUADC/ART": 100,
+        "SNUADC/CO2": 62.5,
+    }
     assert len(reader.read("SNUADC/CO2")) == 625
 
 
@@ -126,9 +127,15 @@ def test_the_mark_of_a_missing_integer_sample_is_nan(tmp_path):
     file = vitaldb.VitalFile()
     values = np.array([0, 100, -32768, 300], dtype=np.int16)
     file.trks["SNUADC/ART"] = vitaldb.utils.Track(
-        "ART", 1, fmt=5, dname="SNUADC", srate=2, gain=0.5, offset=10.0,
+        "ART",
+        1,
+        fmt=5,
+        dname="SNUADC",
+        srate=2,
+        gain=0.5,
+        offset=10.0,
         recs=[{"dt": 1000.0, "val": values}],
-    )  # fmt: skip
+    )
     file.devs["SNUADC"] = vitaldb.utils.Device("SNUADC")
     file.dtstart, file.dtend = 1000.0, 1002.0
     path = tmp_path / "case.vital"

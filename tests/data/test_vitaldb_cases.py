@@ -99,8 +99,9 @@ def test_files_of_a_folder_are_found_under_either_name(data_set):
     source = VitalDb(spec("folder", folder="x"), data_set, WANTED)
     records = source.fill(source.records())
     assert [r.signals for r in records[:2]] == [
-        str(data_set / "0002.vital"), str(data_set / "12.vital"),
-    ]  # fmt: skip
+        str(data_set / "0002.vital"),
+        str(data_set / "12.vital"),
+    ]
     assert [r.problem is None for r in records] == [True, True, False]
 
 

@@ -25,8 +25,11 @@ def test_real_matlab_record_has_its_units_and_values(record):
     for suffix in (".hea", ".mat"):
         reader = open_reader(record.with_suffix(suffix))
         assert {n: c.unit for n, c in reader.channels().items()} == {
-            "II": "mV", "V": "mV", "PLETH": "NU", "ABP": "mmHg",
-        }  # fmt: skip
+            "II": "mV",
+            "V": "mV",
+            "PLETH": "NU",
+            "ABP": "mmHg",
+        }
         expected = wfdb.rdrecord(str(record.with_suffix(""))).p_signal[:, 3]
         np.testing.assert_allclose(reader.read("ABP"), expected)
         np.testing.assert_allclose(reader.read("ABP", 10, 12), expected[2500:3000])
@@ -188,9 +191,16 @@ def write_record(folder, fmt):
         (folder / "r.hea").write_text(f"r 2 100 5000\n{''.join(lines)}")
     else:
         wfdb.wrsamp(
-            "r", fs=100, units=["mV"] * 2, sig_name=["s0", "s1"], d_signal=x, fmt=[fmt] * 2,
-            adc_gain=[1.0] * 2, baseline=[0] * 2, write_dir=str(folder),
-        )  # fmt: skip
+            "r",
+            fs=100,
+            units=["mV"] * 2,
+            sig_name=["s0", "s1"],
+            d_signal=x,
+            fmt=[fmt] * 2,
+            adc_gain=[1.0] * 2,
+            baseline=[0] * 2,
+            write_dir=str(folder),
+        )
     return folder / "r.hea", x[:, 1]
 
 

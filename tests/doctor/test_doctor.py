@@ -203,8 +203,10 @@ def test_what_a_killed_run_left_is_listed(tmp_path):
     (tmp_path / "b.edf.part").write_bytes(b"1")
     lines = list(leftovers.remains([tmp_path, tmp_path / "models"]))
     assert [(x.topic, x.level) for x in lines] == [
-        ("training", "ok"), ("downloads", "ok"), ("temporary", "warn"),
-    ]  # fmt: skip
+        ("training", "ok"),
+        ("downloads", "ok"),
+        ("temporary", "warn"),
+    ]
     with open(resume / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert f"process {os.getpid()}" in said(leftovers.remains([tmp_path]))
@@ -214,9 +216,7 @@ def test_what_a_killed_run_left_is_listed(tmp_path):
 def test_hours_come_from_finished_trainings_only(mine, tmp_path):
     config = mine(methods=["physiome", "handmade"])
     (line,) = work.hours(config)
-    assert (line.level, line.text) == (
-        "warn", "sleep_edf: 4 trainings left; 4 of unknown speed",
-    )  # fmt: skip
+    assert (line.level, line.text) == ("warn", "sleep_edf: 4 trainings left; 4 of unknown speed")
     models = tmp_path / "results/models/sleep_edf"
     for name in ("physiome", *(f"encoders/dp_neuronet/{m}" for m in ("eog", "eeg_pz_oz"))):
         write_json(models / f"fold1/{name}.json", {"training": {"segments_per_s": 0.5}})

@@ -24,14 +24,18 @@ def write_recordings(folder: Path) -> None:
 def configuration(*methods: str) -> dict:
     """Of a run of these methods on the recordings in `mine/`."""
     return {
-        "use_datasets": ["mine"], "methods": list(methods),
+        "use_datasets": ["mine"],
+        "methods": list(methods),
         "datasets": {"mine": dataset(Path("mine"), batches=3).plain()},
-        "folds": {"count": 2, "train_share": 0.8}, "probe": {"paper_head": None},
-        "threads": {"shard": 1, "train": 1, "probe": 1}, "device": "cpu",
+        "folds": {"count": 2, "train_share": 0.8},
+        "probe": {"paper_head": None},
+        "threads": {"shard": 1, "train": 1, "probe": 1},
+        "device": "cpu",
         "encoder": {"frame_s": 6.0, "step_s": 6.0},
-        "systems": {"crossl": {"channels": [2, 4, 8], "train": {
-            "epochs": 1, "least_steps": 4, "batch": 8}}},
-    }  # fmt: skip
+        "systems": {
+            "crossl": {"channels": [2, 4, 8], "train": {"epochs": 1, "least_steps": 4, "batch": 8}}
+        },
+    }
 
 
 def finished_run(root: Path, command: tuple[object, ...]) -> Project:

@@ -246,10 +246,14 @@ def test_facts_that_are_no_table_are_refused(tmp_path, text):
 @pytest.mark.parametrize(
     ("part", "value"),
     [
-        ("bias", np.zeros(())), ("bias", np.zeros(3)), ("weight", np.ones((2, 5))),
-        ("mean", np.zeros((4, 1))), ("scale", np.ones(3)), ("weight", np.full((2, 4), "1")),
+        ("bias", np.zeros(())),
+        ("bias", np.zeros(3)),
+        ("weight", np.ones((2, 5))),
+        ("mean", np.zeros((4, 1))),
+        ("scale", np.ones(3)),
+        ("weight", np.full((2, 4), "1")),
     ],
-)  # fmt: skip
+)
 def test_parts_of_a_head_that_do_not_fit_each_other_are_refused(tmp_path, part, value):
     sound = {"mean": np.zeros(4), "scale": np.ones(4), "weight": np.ones((2, 4))}
     sound |= {"bias": np.zeros(2), part: value}

@@ -24,9 +24,15 @@ from physiome.evaluation.metrics import (
 THREE = ("w", "n", "r")
 Y3 = np.array([0, 0, 1, 1, 2, 2])
 P3 = np.array(
-    [[0.7, 0.2, 0.1], [0.4, 0.5, 0.1], [0.3, 0.6, 0.1],
-     [0.2, 0.3, 0.5], [0.1, 0.2, 0.7], [0.5, 0.1, 0.4]]
-)  # fmt: skip
+    [
+        [0.7, 0.2, 0.1],
+        [0.4, 0.5, 0.1],
+        [0.3, 0.6, 0.1],
+        [0.2, 0.3, 0.5],
+        [0.1, 0.2, 0.7],
+        [0.5, 0.1, 0.4],
+    ]
+)
 
 
 def test_three_class_scores_in_closed_form():
@@ -120,12 +126,17 @@ def test_class_counts_are_windows_and_the_subjects_who_have_one():
     subjects = pd.Series(["b", "a", "a", "b", "c", "b"], index=[9, 8, 7, 6, 5, 4])
     found = class_counts(subjects, np.array([0, 0, 0, 1, 1, 1]), ("w", "n", "r"))
     assert found == {
-        "windows_w": 3, "subjects_w": 2, "windows_n": 3, "subjects_n": 2,
-        "windows_r": 0, "subjects_r": 0,
-    }  # fmt: skip
+        "windows_w": 3,
+        "subjects_w": 2,
+        "windows_n": 3,
+        "subjects_n": 2,
+        "windows_r": 0,
+        "subjects_r": 0,
+    }
     assert set(class_counts(subjects, Y3, ("w",), "onset_")) == {
-        "onset_windows_w", "onset_subjects_w"
-    }  # fmt: skip
+        "onset_windows_w",
+        "onset_subjects_w",
+    }
 
 
 def test_class_absent_in_test_is_undefined_and_left_out_of_the_averages(recwarn):

@@ -41,8 +41,11 @@ def test_separable_classes_are_found_and_more_modalities_help(embed):
     assert set(table["head"]) == {"logistic", "paper", "one_head"}
     assert len(table) == 400 * 7 * 3
     assert facts["subsets"]["a"] | {"choices": 0} == {
-        "train": 800, "test": 400, "width": 6, "choices": 0,
-    }  # fmt: skip
+        "train": 800,
+        "test": 400,
+        "width": 6,
+        "choices": 0,
+    }
     assert sum(facts["class_counts"]["test"].values()) == 400
 
 
@@ -244,9 +247,10 @@ def test_as_recorded_is_empty_where_a_window_carries_what_no_head_was_fitted_for
     table, facts = probed(path)
     assert not ((table["subset"] == "as_recorded") & (table["head"] == "logistic")).any()
     (told,) = [
-        c["reason"] for c in facts["empty"]
+        c["reason"]
+        for c in facts["empty"]
         if (c["subset"], c["head"]) == ("as_recorded", "logistic")
-    ]  # fmt: skip
+    ]
     assert "a+c: a head needs" in told
 
 
@@ -260,10 +264,13 @@ def test_scores_and_tables_show_the_empty_cells_of_a_fold_with_the_reason(
             edit_windows(path, lambda t: t.assign(label=t["label"].where(t["role"] == "test", 1)))
         probed(path, output=f"probe{fold}.parquet")
         probes.append(tmp_path / f"probe{fold}.parquet")
-    spec = {"dataset": "toy", "title": "Toy", "modalities": {m: m.upper() for m in "abc"},
-            "methods": {"m": {"title": "M", "scope": "single"}}}  # fmt: skip
-    for some, shown in ((probes, f"1 of 2 folds: fold 2: {ONE_CLASS}"),
-                        (probes[1:], ONE_CLASS)):  # fmt: skip
+    spec = {
+        "dataset": "toy",
+        "title": "Toy",
+        "modalities": {m: m.upper() for m in "abc"},
+        "methods": {"m": {"title": "M", "scope": "single"}},
+    }
+    for some, shown in ((probes, f"1 of 2 folds: fold 2: {ONE_CLASS}"), (probes[1:], ONE_CLASS)):
         scores.run(some, tmp_path / "s.csv", tmp_path / "b.csv")
         table.run(json.dumps(spec), tmp_path / "s.csv", tmp_path / "t.csv", tmp_path / "t.tex")
         cells = pd.read_csv(tmp_path / "t.csv").query("head == 'logistic'").set_index("subset")
@@ -281,8 +288,12 @@ def test_an_area_under_the_curve_without_positives_says_so_in_the_table(
     edit_windows(path, lambda t: t.assign(label=t["label"].where(t["role"] != "test", 0)))
     probed(path)
     scores.run([tmp_path / "probe.parquet"], tmp_path / "s.csv", tmp_path / "b.csv")
-    spec = {"dataset": "toy", "title": "Toy", "modalities": {m: m.upper() for m in "abc"},
-            "methods": {"m": {"title": "M", "scope": "single"}}}  # fmt: skip
+    spec = {
+        "dataset": "toy",
+        "title": "Toy",
+        "modalities": {m: m.upper() for m in "abc"},
+        "methods": {"m": {"title": "M", "scope": "single"}},
+    }
     table.run(json.dumps(spec), tmp_path / "s.csv", tmp_path / "t.csv", tmp_path / "t.tex")
     notes = pd.read_csv(tmp_path / "t.csv").query("head == 'logistic'")["note"]
     assert notes.iloc[0] == "M AUC, AUPRC: no test window of k1"

@@ -64,7 +64,12 @@ def test_perfect_restoration_has_no_error(store):
 
 def test_physiome_restores_and_other_methods_say_nothing(store):
     assert set(restoration_error(physiome().eval(), store, np.arange(8), 4)) == {
-        "a", "b", "c", "a+b", "a+c", "b+c",
-    }  # fmt: skip
+        "a",
+        "b",
+        "c",
+        "a+b",
+        "a+c",
+        "b+c",
+    }
     assert restoration_error(physiome(restoration="masked").eval(), store, np.arange(8), 4) == {}
     assert restoration_error(Method(("a", "b", "c")), store, np.arange(8), 4) == {}

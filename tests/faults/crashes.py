@@ -42,19 +42,38 @@ def train(place: Path, output: Path, text: str | None = None) -> Path:
     """Run the step `pretrain`, saving progress after every step; return `output`."""
     shards = [place / "shard0", place / "shard1"]
     pretrain.run(
-        text or settings(), shards, place / "folds.json", 1, "a", output, device="cpu",
+        text or settings(),
+        shards,
+        place / "folds.json",
+        1,
+        "a",
+        output,
+        device="cpu",
         save_every_s=0.0,
-    )  # fmt: skip
+    )
     return output
 
 
 def command(place: Path, output: Path, text: str | None = None) -> list[str]:
     """Arguments of `physiome` that do the same."""
     return [
-        "pretrain", "--settings", text or settings(), "--folds", str(place / "folds.json"),
-        "--fold", "1", "--modality", "a", "--output", str(output), "--device", "cpu",
-        "--save-every-s", "0", *(str(place / f"shard{n}/manifest.json") for n in (0, 1)),
-    ]  # fmt: skip
+        "pretrain",
+        "--settings",
+        text or settings(),
+        "--folds",
+        str(place / "folds.json"),
+        "--fold",
+        "1",
+        "--modality",
+        "a",
+        "--output",
+        str(output),
+        "--device",
+        "cpu",
+        "--save-every-s",
+        "0",
+        *(str(place / f"shard{n}/manifest.json") for n in (0, 1)),
+    ]
 
 
 def same_weights(found: Path, expected: Path) -> bool:

@@ -22,15 +22,24 @@ def sleep(folder: Path, **changes: Any) -> Dataset:
     """The Sleep-EDF data set of the shipped configuration, in a folder of one's own."""
     eeg = {"unit": "uV", "low": -1000.0, "high": 1000.0, "min_sd": 0.1}
     plain = {
-        "title": "Sleep", "batches": 1, "classes": CLASSES, "max_left_out": 0.5,
+        "title": "Sleep",
+        "batches": 1,
+        "classes": CLASSES,
+        "max_left_out": 0.5,
         "source": {"kind": "sleep_edf", "raw": {"fill": "folder", "folder": str(folder)}},
-        "modalities": {"eeg": {"channel": "EEG Fpz-Cz", **eeg},
-                       "eog": {"channel": "EOG horizontal", **eeg}},
+        "modalities": {
+            "eeg": {"channel": "EEG Fpz-Cz", **eeg},
+            "eog": {"channel": "EOG horizontal", **eeg},
+        },
         "window": {"length_s": 30.0, "rate_hz": 100.0, "lowpass_hz": 40.0},
-        "labels": {"rule": "annotations", "margin_class": "W", "margin_s": 1800.0,
-                   "texts": {f"Sleep stage {text}": name for text, name in STAGES.items()},
-                   "unscored": ["Sleep stage ?", "Movement time"]},
-    }  # fmt: skip
+        "labels": {
+            "rule": "annotations",
+            "margin_class": "W",
+            "margin_s": 1800.0,
+            "texts": {f"Sleep stage {text}": name for text, name in STAGES.items()},
+            "unscored": ["Sleep stage ?", "Movement time"],
+        },
+    }
     return Dataset.parse({**plain, **changes})
 
 
@@ -45,9 +54,13 @@ def write_nights(folder: Path, count: int, hours: float = HOURS) -> Path:
     for number in range(count):
         record = f"SC4{number:02d}1"
         synthetic_sleep.write_night(
-            psg(folder, record), hypnogram(folder, record), record=record, subject=record[:5],
-            hours=hours, seed=0,
-        )  # fmt: skip
+            psg(folder, record),
+            hypnogram(folder, record),
+            record=record,
+            subject=record[:5],
+            hours=hours,
+            seed=0,
+        )
     return folder
 
 
@@ -71,13 +84,20 @@ def to_shard(dataset: Dataset, raw: Path, out: Path) -> dict[str, dict[str, Any]
     """Run the steps records, fetch and shard; the shard's manifest entries by record."""
     channels = {name: m.channel for name, m in dataset.modalities.items()}
     settings = canonical_json(
-        {"dataset": "mine", "source": dataset.source.plain(), "folder": str(raw),
-         "modalities": channels}
-    )  # fmt: skip
+        {
+            "dataset": "mine",
+            "source": dataset.source.plain(),
+            "folder": str(raw),
+            "modalities": channels,
+        }
+    )
     records.run(settings, out / "records.csv")
     fetch.run(settings, out / "records.csv", 0, 1, out / "raw.json")
-    shard.run(settings=canonical_json(dataset.shard_settings()), raw=out / "raw.json",
-              folder=out / "shard")  # fmt: skip
+    shard.run(
+        settings=canonical_json(dataset.shard_settings()),
+        raw=out / "raw.json",
+        folder=out / "shard",
+    )
     return {entry["record"]: entry for entry in read_manifest(out / "shard")["records"]}
 
 
@@ -85,9 +105,10 @@ def to_folds(dataset: Dataset, out: Path, **spec: Any) -> pd.DataFrame:
     """Run the step folds on what `to_shard` wrote; the table of records by record."""
     fold_spec = {"count": 2, "use": None, "seed": 0, "train_share": 0.6}
     settings = {
-        "folds": {**fold_spec, **spec}, "classes": list(dataset.classes),
+        "folds": {**fold_spec, **spec},
+        "classes": list(dataset.classes),
         "max_left_out": dataset.max_left_out,
-    }  # fmt: skip
+    }
     folds.run(json.dumps(settings), [out / "shard"], out / "folds.json", out / "records_used.csv")
     return pd.read_csv(out / "records_used.csv").set_index("record")
 

@@ -43,12 +43,17 @@ def sleep_table(published: Path, output: Path) -> Path:
     for psg in sorted((published / "sleep-cassette").glob("*-PSG.edf")):
         record = psg.name[:6]
         (hypnogram,) = psg.parent.glob(f"{record}*-Hypnogram.edf")
-        nights.append({
-            "record": record, "subject": record[:5], "night": record[5],
-            "signals": f"sleep-cassette/{psg.name}", "signals_sha1": file_digest(psg, "sha1"),
-            "annotations": f"sleep-cassette/{hypnogram.name}",
-            "annotations_sha1": file_digest(hypnogram, "sha1"),
-        })  # fmt: skip
+        nights.append(
+            {
+                "record": record,
+                "subject": record[:5],
+                "night": record[5],
+                "signals": f"sleep-cassette/{psg.name}",
+                "signals_sha1": file_digest(psg, "sha1"),
+                "annotations": f"sleep-cassette/{hypnogram.name}",
+                "annotations_sha1": file_digest(hypnogram, "sha1"),
+            }
+        )
     write_rows(output, nights)
     assert len(read_rows(output)) == len(nights) > 0
     return output

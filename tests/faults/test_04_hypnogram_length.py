@@ -55,11 +55,12 @@ def test_fault_04_the_part_without_counterpart_is_counted_and_never_labelled(fol
     [
         ("max_overhang_s", LONG, "annotations outlast the signals - by 1800 s, allowed are 1500 s"),
         (
-            "max_shortfall_s", SHORT,
+            "max_shortfall_s",
+            SHORT,
             "signals outlast the annotations - by 1800 s, allowed are 1500 s",
         ),
     ],
-)  # fmt: skip
+)
 def test_fault_04_more_than_a_limit_leaves_the_night_out(folder, tmp_path, limit, record, says):
     reasons = left_out(
         to_shard(with_labels(sleep(folder), **{limit: 1500.0}), folder, tmp_path / "a")

@@ -50,5 +50,6 @@ def test_fault_06_with_strict_rates_the_record_is_left_out_with_both_rates(folde
     )
     assert "50 Hz, wanted are 100 Hz" in reasons[SLOW]
     assert to_folds(strict, tmp_path)["status"].value_counts().to_dict() == {
-        "used": 7, "left_out": 2,
-    }  # fmt: skip
+        "used": 7,
+        "left_out": 2,
+    }

@@ -26,8 +26,9 @@ def done(tmp_path_factory):
     return to_shard(dataset(folder), folder, out), out
 
 
-@pytest.mark.parametrize(("record", "factor", "unit"), [(VOLTS, "1e+06", "V"),
-                                                        (MILLIVOLTS, "1000", "mV")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("record", "factor", "unit"), [(VOLTS, "1e+06", "V"), (MILLIVOLTS, "1000", "mV")]
+)
 def test_fault_08_the_record_is_left_out_with_the_likely_factor(done, record, factor, unit):
     reason = left_out(done[0])[record]
     assert reason.startswith(f"{record}: voltages have the wrong scale - values of 'EEG Fpz-Cz'")

@@ -37,9 +37,17 @@ def folder(tmp_path_factory):
 def save(folder, name, eeg):
     """A WFDB record, which unlike EDF can say that samples are missing."""
     eog = np.resize(noise(3), len(eeg))
-    wfdb.wrsamp(name, fs=100, units=["uV", "uV"], sig_name=[EEG, EOG], fmt=["32", "16"],
-                p_signal=np.stack([eeg, eog], axis=1), adc_gain=[1000.0, 100.0], baseline=[0, 0],
-                write_dir=str(folder))  # fmt: skip
+    wfdb.wrsamp(
+        name,
+        fs=100,
+        units=["uV", "uV"],
+        sig_name=[EEG, EOG],
+        fmt=["32", "16"],
+        p_signal=np.stack([eeg, eog], axis=1),
+        adc_gain=[1000.0, 100.0],
+        baseline=[0, 0],
+        write_dir=str(folder),
+    )
 
 
 def strict(folder):

@@ -19,13 +19,18 @@ FLIPPED = [f"{case:04d}" for case in range(9, 34)]
 
 def dataset(folder, **changes):
     raw = {"fill": "folder", "folder": str(folder)}
-    return Dataset.parse({
-        "title": "Cases", "batches": 1, "classes": ["no", "yes"],
-        "source": {"kind": "vitaldb", "raw": raw, "track_list": "trks.csv.gz"},
-        "modalities": {name: {"channel": track} for name, track in TRACKS.items()},
-        "window": {"length_s": 60.0, "rate_hz": 100.0},
-        "labels": {"rule": "hypotension"}, **changes,
-    })  # fmt: skip
+    return Dataset.parse(
+        {
+            "title": "Cases",
+            "batches": 1,
+            "classes": ["no", "yes"],
+            "source": {"kind": "vitaldb", "raw": raw, "track_list": "trks.csv.gz"},
+            "modalities": {name: {"channel": track} for name, track in TRACKS.items()},
+            "window": {"length_s": 60.0, "rate_hz": 100.0},
+            "labels": {"rule": "hypotension"},
+            **changes,
+        }
+    )
 
 
 @pytest.fixture(scope="module")

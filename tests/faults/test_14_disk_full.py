@@ -15,7 +15,7 @@ from crashes import (
     small_disk,
     train,
     write_place,
-)  # fmt: skip
+)
 from nights import sleep, to_shard, write_nights
 from small import settings_of
 

@@ -159,13 +159,26 @@ def test_fault_17_the_command_refuses_within_little_memory(nights, tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes(HOSTILE["a header of 90 MB"])
     command = [
-        sys.executable, "-m", "physiome", "predict", nights.recording, "--device", "cpu",
-        "--weights", path, "--heads", nights.model(METHOD)["heads"], "--output", tmp_path / "o.csv",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "physiome",
+        "predict",
+        nights.recording,
+        "--device",
+        "cpu",
+        "--weights",
+        path,
+        "--heads",
+        nights.model(METHOD)["heads"],
+        "--output",
+        tmp_path / "o.csv",
+    ]
     ended = subprocess.run(
-        command, capture_output=True, text=True,
+        command,
+        capture_output=True,
+        text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES)),
-    )  # fmt: skip
+    )
     assert ended.returncode == 2, ended.stderr
     assert "not a weights file of physiome" in ended.stderr.splitlines()[-1]
     assert "its header claims 90000008 bytes" in ended.stderr.splitlines()[-1]

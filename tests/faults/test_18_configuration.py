@@ -62,8 +62,10 @@ def test_fault_18_a_run_stops_before_its_first_job(repository, tmp_path):
     snakefile = str(repository / "Snakefile")
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "-s", snakefile, "--configfile", "mine.yaml", "-c1"],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode != 0
     assert "train.epoch: unknown key - did you mean 'epochs'?" in done.stderr
     assert not (tmp_path / "results").exists()

@@ -31,8 +31,10 @@ CHANGES = {
     "rounding of tables": ({"tables": {"decimals": 1}}, {"table": 1, "all": 1}),
 }
 MINE = {
-    "use_datasets": ["sleep_edf"], "use_tables": ["table1"], "methods": ["physiome", "handmade"],
-}  # fmt: skip
+    "use_datasets": ["sleep_edf"],
+    "use_tables": ["table1"],
+    "methods": ["physiome", "handmade"],
+}
 
 
 def snakemake(repository, folder, *arguments):
@@ -40,8 +42,10 @@ def snakemake(repository, folder, *arguments):
     files = ["--configfile", demo, "mine.yaml", "-s", repository / "Snakefile", "--cores", 1]
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *map(str, [*arguments, *files])],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -128,9 +132,15 @@ def run(step, place, shard_settings):
         train.run(trained(), given, fold, 1, [], place / "new.safetensors", shard_settings=wanted)
     if step == "embed":
         embed.run(
-            embedding(), given, fold, 1, place / "new.npy", place / "good.safetensors",
-            shard_settings=wanted, train_settings=trained(),
-        )  # fmt: skip
+            embedding(),
+            given,
+            fold,
+            1,
+            place / "new.npy",
+            place / "good.safetensors",
+            shard_settings=wanted,
+            train_settings=trained(),
+        )
 
 
 @pytest.mark.parametrize("step", ["folds", "pretrain", "train", "embed"])
@@ -158,17 +168,28 @@ def test_fault_19_weights_that_do_not_say_whose_they_are_are_refused(place, tmp_
     save_weights(path, holder, {})
     with pytest.raises(DataError, match=r"these weights belong elsewhere.*found \(None, "):
         embed.run(
-            embedding(), shards(place), place / "folds.json", 1, tmp_path / "a.npy", path,
+            embedding(),
+            shards(place),
+            place / "folds.json",
+            1,
+            tmp_path / "a.npy",
+            path,
             train_settings=trained(),
-        )  # fmt: skip
+        )
 
 
 def test_fault_19_shards_and_weights_of_the_configured_settings_are_used(place, tmp_path):
     given, fold, output = shards(place), place / "folds.json", tmp_path / "good.npy"
     embed.run(
-        embedding(), given, fold, 1, output, place / "good.safetensors",
-        shard_settings=canonical_json(WRITTEN), train_settings=trained(),
-    )  # fmt: skip
+        embedding(),
+        given,
+        fold,
+        1,
+        output,
+        place / "good.safetensors",
+        shard_settings=canonical_json(WRITTEN),
+        train_settings=trained(),
+    )
     assert output.exists()
 
 
@@ -176,9 +197,14 @@ def test_fault_19_weights_of_another_training_are_refused(place, tmp_path):
     given, fold = shards(place), place / "folds.json"
     with pytest.raises(DataError, match=r"train\.learning_rate: 0\.001, not 0\.01"):
         embed.run(
-            embedding(), given, fold, 1, tmp_path / "a.npy", place / "good.safetensors",
+            embedding(),
+            given,
+            fold,
+            1,
+            tmp_path / "a.npy",
+            place / "good.safetensors",
             train_settings=trained(learning_rate=0.01),
-        )  # fmt: skip
+        )
     assert not (tmp_path / "a.npy").exists()
 
 
@@ -188,9 +214,13 @@ def test_fault_19_weights_trained_on_other_shards_are_refused(place, tmp_path):
         write_json(path, json.loads(path.read_text()) | {"settings_digest": "filtered"})
     with pytest.raises(DataError, match="trained on shards of other settings"):
         embed.run(
-            embedding(), shards(tmp_path), place / "folds.json", 1, tmp_path / "a.npy",
+            embedding(),
+            shards(tmp_path),
+            place / "folds.json",
+            1,
+            tmp_path / "a.npy",
             place / "good.safetensors",
-        )  # fmt: skip
+        )
     assert not (tmp_path / "a.npy").exists()
 
 
@@ -205,7 +235,12 @@ def test_fault_19_encoders_of_other_settings_are_refused_by_what_stands_on_them(
     settings = canonical_json(own("synthsleepnet", encoder=kind, train=TRAINING))
     with pytest.raises(DataError, match=r"pretrain\.epochs: 1, not 9"):
         train.run(
-            settings, shards(place), place / "folds.json", 1, encoders, tmp_path / "s.safetensors",
+            settings,
+            shards(place),
+            place / "folds.json",
+            1,
+            encoders,
+            tmp_path / "s.safetensors",
             parent_settings=other,
-        )  # fmt: skip
+        )
     assert not (tmp_path / "s.safetensors").exists()

@@ -59,8 +59,13 @@ def test_fault_21_a_class_missing_in_test_has_no_score_and_a_note(tmp_path):
     plain = settings_of("handmade") | {"dataset": "d", "name": "handmade", "base": "handmade"}
     del plain["encoder"]
     shards = [tmp_path / "shard0", tmp_path / "shard1"]
-    embed.run(canonical_json({**plain, "batch": 4, "subsets": ["+".join(NAMES)]}), shards,
-              tmp_path / "folds.json", 1, tmp_path / "x.npy")  # fmt: skip
+    embed.run(
+        canonical_json({**plain, "batch": 4, "subsets": ["+".join(NAMES)]}),
+        shards,
+        tmp_path / "folds.json",
+        1,
+        tmp_path / "x.npy",
+    )
     quick = {"strengths": [0.1], "paper_head": None, "one_head": False}
     probe.run(canonical_json(quick), tmp_path / "x.npy", tmp_path / "probe.parquet")
     notes = read_json(tmp_path / "probe.json")["notes"]

@@ -30,9 +30,13 @@ def test_fault_25_recordings_and_shards_in_an_odd_folder_are_read_and_written(tm
     spec = sleep(write_nights(folder, 1))
     channels = {m: modality.channel for m, modality in spec.modalities.items()}
     text = canonical_json(
-        {"dataset": "d", "source": spec.source.plain(), "modalities": channels,
-         "folder": str(folder)}
-    )  # fmt: skip
+        {
+            "dataset": "d",
+            "source": spec.source.plain(),
+            "modalities": channels,
+            "folder": str(folder),
+        }
+    )
     table, raw = tmp_path / ODD[case] / "records.csv", tmp_path / ODD[case] / "raw.json"
     records.run(text, table)
     fetch.run(text, table, 0, 1, raw)
@@ -50,15 +54,20 @@ def test_fault_25_raw_data_behind_a_link_are_read_and_not_changed(tmp_path):
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "elsewhere").rglob("*")}
     spec = sleep(tmp_path / "linked")
     text = canonical_json(
-        {"dataset": "d", "source": spec.source.plain(), "folder": str(tmp_path / "linked"),
-         "modalities": {"eeg": "EEG Fpz-Cz", "eog": "EOG horizontal"}}
-    )  # fmt: skip
+        {
+            "dataset": "d",
+            "source": spec.source.plain(),
+            "folder": str(tmp_path / "linked"),
+            "modalities": {"eeg": "EEG Fpz-Cz", "eog": "EOG horizontal"},
+        }
+    )
     records.run(text, tmp_path / "records.csv")
     fetch.run(text, tmp_path / "records.csv", 0, 1, tmp_path / "raw.json")
     shard.run(
-        settings=canonical_json(spec.shard_settings()), raw=tmp_path / "raw.json",
+        settings=canonical_json(spec.shard_settings()),
+        raw=tmp_path / "raw.json",
         folder=tmp_path / "shard",
-    )  # fmt: skip
+    )
     assert "manifest.json" in files_below(tmp_path / "shard")
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "elsewhere").rglob("*")} == before
 
@@ -87,14 +96,32 @@ def test_fault_25_a_link_to_nothing_is_an_error_before_any_job(config, tmp_path)
 @pytest.mark.parametrize(
     ("results", "said"),
     [
-        ("x" * 256, "is too long"), ("y/" * 2000, "is too long"), ("{dataset}", "cannot be"),
-        ("", "cannot be"), ("a\nb", "cannot be"), ("mine.yaml/results", "is a file"),
-        ("~/results", "in full"), ("-x", "an option"), ("--help", "an option"),
-        ("s3://bucket/x", "no folder"), ("a<b", "cannot be"),
+        ("x" * 256, "is too long"),
+        ("y/" * 2000, "is too long"),
+        ("{dataset}", "cannot be"),
+        ("", "cannot be"),
+        ("a\nb", "cannot be"),
+        ("mine.yaml/results", "is a file"),
+        ("~/results", "in full"),
+        ("-x", "an option"),
+        ("--help", "an option"),
+        ("s3://bucket/x", "no folder"),
+        ("a<b", "cannot be"),
     ],
-    ids=["name", "path", "braces", "empty", "line break", "below a file", "home", "option",
-         "long option", "address", "pathvar"],
-)  # fmt: skip
+    ids=[
+        "name",
+        "path",
+        "braces",
+        "empty",
+        "line break",
+        "below a file",
+        "home",
+        "option",
+        "long option",
+        "address",
+        "pathvar",
+    ],
+)
 def test_fault_25_results_that_cannot_be_a_folder_are_an_error_before_any_job(
     config, tmp_path, monkeypatch, results, said
 ):
@@ -135,9 +162,13 @@ def test_fault_25_read_only_results_are_an_error_before_any_job(
     # and a step that is called by hand says it, too
     spec = sleep(write_nights(tmp_path / "raw", 1))
     text = canonical_json(
-        {"dataset": "d", "source": spec.source.plain(), "folder": str(tmp_path / "raw"),
-         "modalities": {"eeg": "EEG Fpz-Cz", "eog": "EOG horizontal"}}
-    )  # fmt: skip
+        {
+            "dataset": "d",
+            "source": spec.source.plain(),
+            "folder": str(tmp_path / "raw"),
+            "modalities": {"eeg": "EEG Fpz-Cz", "eog": "EOG horizontal"},
+        }
+    )
     output = read_only / "records.csv"
     line = refused(capsys, monkeypatch, "records", "--settings", text, "--output", output)
     assert "read only" in line
@@ -154,10 +185,23 @@ def test_fault_25_a_run_in_an_odd_folder_works(repository, tmp_path):
     target = f"{results}/records/sleep_edf.csv"
     demo = repository / "workflow/overlays/demo.yaml"
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", target, "-s", str(repository / "Snakefile"),
-         "--configfile", str(demo), "my own.yaml", "--cores", "1"],
-        cwd=folder, capture_output=True, text=True,
+        [
+            sys.executable,
+            "-m",
+            "snakemake",
+            target,
+            "-s",
+            str(repository / "Snakefile"),
+            "--configfile",
+            str(demo),
+            "my own.yaml",
+            "--cores",
+            "1",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
         env={**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert len((folder / target).read_text(encoding="utf-8").splitlines()) == 13

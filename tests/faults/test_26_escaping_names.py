@@ -29,13 +29,18 @@ HEADER = "bad 1 100 1000\n{} 16 1/mV 16 0 0 0 0 II\n"
 
 def recordings(folder, channels):
     """A data set of one's own, with these channels as modalities m0, m1, ..."""
-    return Dataset.parse({
-        "title": "Own", "batches": 1, "classes": ["sick", "well"], "max_left_out": 1.0,
-        "source": {"kind": "recordings", "folder": str(folder)},
-        "modalities": {f"m{i}": {"channel": name} for i, name in enumerate(channels)},
-        "window": {"length_s": 5.0, "rate_hz": 100.0, "lowpass_hz": None},
-        "labels": {"rule": "column", "column": "state", "texts": {"sick": "sick"}},
-    })  # fmt: skip
+    return Dataset.parse(
+        {
+            "title": "Own",
+            "batches": 1,
+            "classes": ["sick", "well"],
+            "max_left_out": 1.0,
+            "source": {"kind": "recordings", "folder": str(folder)},
+            "modalities": {f"m{i}": {"channel": name} for i, name in enumerate(channels)},
+            "window": {"length_s": 5.0, "rate_hz": 100.0, "lowpass_hz": None},
+            "labels": {"rule": "column", "column": "state", "texts": {"sick": "sick"}},
+        }
+    )
 
 
 def write_edf(path, labels):
@@ -74,10 +79,14 @@ def test_fault_26_a_path_out_of_the_folder_stops_the_listing(raw, tmp_path, colu
 @pytest.mark.parametrize("path", OUTSIDE[:-1])
 def test_fault_26_an_edited_record_table_fetches_nothing_to_the_outside(raw, tmp_path, path):
     raw_spec = {"fill": "synthetic", "synthetic": {"hours": 0.05}}
-    plain = canonical_json({
-        "dataset": "d", "source": {"kind": "vitaldb", "raw": raw_spec}, "folder": str(raw),
-        "modalities": {"abp": "SNUADC/ART"},
-    })  # fmt: skip
+    plain = canonical_json(
+        {
+            "dataset": "d",
+            "source": {"kind": "vitaldb", "raw": raw_spec},
+            "folder": str(raw),
+            "modalities": {"abp": "SNUADC/ART"},
+        }
+    )
     core = {"subject": "1", "annotations": ""}
     rows = [{**core, "record": "0001", "signals": path}]
     write_rows(tmp_path / "records.csv", [*rows, {**core, "record": "2", "signals": "2.vital"}])
@@ -97,8 +106,12 @@ def test_fault_26_channels_and_tracks_with_such_names_are_only_names(raw, tmp_pa
     entries = to_shard(recordings(raw, [evil, "../x"]), raw, tmp_path / "out")
     assert left_out(entries) == {}
     assert [entries[r]["windows"] for r in "ab"] == [2, 2]
-    assert tree(tmp_path / "out" / "shard") == ["m0.npy", "m1.npy", "manifest.json",
-                                                "windows.parquet"]  # fmt: skip
+    assert tree(tmp_path / "out" / "shard") == [
+        "m0.npy",
+        "m1.npy",
+        "manifest.json",
+        "windows.parquet",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "out"]
 
 

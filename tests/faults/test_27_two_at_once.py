@@ -27,9 +27,11 @@ for turn in range(200):
 
 def snakemake(folder, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments, "--cores", "1"], cwd=folder,
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "snakemake", *arguments, "--cores", "1"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_fault_27_the_lock_of_another_run_refuses_and_says_how_to_unlock(tmp_path):
@@ -92,10 +94,12 @@ def test_fault_27_what_a_killed_process_left_is_removed_and_a_living_ones_stays(
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", leave, str(path), fate],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for fate in ("dies", "lives")
-    ]  # fmt: skip
+    ]
     dead, alive = processes
     for process in processes:
         assert process.stdout is not None

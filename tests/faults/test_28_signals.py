@@ -79,8 +79,15 @@ def test_fault_28_sharding_leaves_the_old_shard_and_nothing_half_written(
         return cut(record, settings)
 
     monkeypatch.setattr(shard, "cut_record", disturbed)
-    arguments = ["shard", "--settings", changed, "--raw", str(tmp_path / "raw.json"),
-                 "--folder", str(tmp_path / "shard")]  # fmt: skip
+    arguments = [
+        "shard",
+        "--settings",
+        changed,
+        "--raw",
+        str(tmp_path / "raw.json"),
+        "--folder",
+        str(tmp_path / "shard"),
+    ]
     assert exit_code(monkeypatch, arguments) == SIGNALS[number]
     assert len(records) == 2
     assert files_below(tmp_path / "shard") == old
@@ -94,11 +101,25 @@ def test_fault_28_ctrl_c_reaches_sharding_with_workers_and_is_told_in_one_line(t
     old = files_below(tmp_path / "shard")
     changed = json.dumps(sleep(nights, window={"length_s": 20.0}).shard_settings())
     process = subprocess.Popen(
-        [sys.executable, "-m", "physiome", "shard", "--settings", changed, "--workers", "2",
-         "--raw", tmp_path / "raw.json", "--folder", tmp_path / "shard"],
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        [
+            sys.executable,
+            "-m",
+            "physiome",
+            "shard",
+            "--settings",
+            changed,
+            "--workers",
+            "2",
+            "--raw",
+            tmp_path / "raw.json",
+            "--folder",
+            tmp_path / "shard",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    )
     assert process.stderr is not None
     said = [next(line for line in process.stderr if "record=" in line)]
     os.killpg(process.pid, signal.SIGINT)

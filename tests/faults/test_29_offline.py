@@ -35,10 +35,25 @@ def test_fault_29_fetch_says_what_is_missing_and_where_it_asked(nights):
     first, second = closed_address(), closed_address()
     chosen = download(nights / "raw", "sleep_edf", first, second, attempts=1)
     done = subprocess.run(
-        [sys.executable, "-m", "physiome", "fetch", "--settings", chosen, "--batch", "0",
-         "--records", nights / "r.csv", "--batches", "1", "--output", nights / "0.json"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "physiome",
+            "fetch",
+            "--settings",
+            chosen,
+            "--batch",
+            "0",
+            "--records",
+            nights / "r.csv",
+            "--batches",
+            "1",
+            "--output",
+            nights / "0.json",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 2
     error = done.stderr.splitlines()[-1]
     assert "files of 1 of 2 records are missing: SC4011" in error

@@ -59,10 +59,15 @@ def write_edf(path, seconds, **channels):
     samples = {name: 30 * np.random.default_rng(0).normal(size=seconds * 100) for name in channels}
     samples = {name: x if channels[name] else 0 * x for name, x in samples.items()}
     signals = [
-        edfio.EdfSignal(x, 100, label=name.replace("_", " "), physical_dimension="uV",
-                        physical_range=(-500, 500))
+        edfio.EdfSignal(
+            x,
+            100,
+            label=name.replace("_", " "),
+            physical_dimension="uV",
+            physical_range=(-500, 500),
+        )
         for name, x in samples.items()
-    ]  # fmt: skip
+    ]
     edfio.Edf(signals).write(path)
     return path
 

@@ -16,12 +16,15 @@ def dataset(folder: Path, **changes: Any) -> Dataset:
     """Files of a folder with a `records.csv`, labelled by its column `group`."""
     volts = {"unit": "uV", "low": -1000.0, "high": 1000.0, "min_sd": 0.1}
     plain = {
-        "title": "Mine", "batches": 1, "classes": ["sick", "well"], "max_left_out": 0.5,
+        "title": "Mine",
+        "batches": 1,
+        "classes": ["sick", "well"],
+        "max_left_out": 0.5,
         "source": {"kind": "recordings", "folder": str(folder)},
         "modalities": {"eeg": {"channel": EEG, **volts}, "eog": {"channel": EOG, **volts}},
         "window": {"length_s": 30.0, "rate_hz": 100.0, "lowpass_hz": 40.0},
         "labels": {"rule": "column", "column": "group", "texts": {"s": "sick", "w": "well"}},
-    }  # fmt: skip
+    }
     return Dataset.parse({**plain, **changes})
 
 
@@ -34,10 +37,15 @@ def noise(seed: int, rate_hz: int = 100, minutes: float = MINUTES) -> np.ndarray
 def write(path: Path, channels: dict[str, np.ndarray], rate_hz: int = 100, scale: float = 1.0):
     """An EDF file whose header says uV; `scale` makes that untrue."""
     signals = [
-        edfio.EdfSignal(x * scale, rate_hz, label=label, physical_dimension="uV",
-                        physical_range=(-200 * scale, 200 * scale))
+        edfio.EdfSignal(
+            x * scale,
+            rate_hz,
+            label=label,
+            physical_dimension="uV",
+            physical_range=(-200 * scale, 200 * scale),
+        )
         for label, x in channels.items()
-    ]  # fmt: skip
+    ]
     edfio.Edf(signals, data_record_duration=1).write(path)
 
 

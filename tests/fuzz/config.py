@@ -53,9 +53,16 @@ def _lines(text: str, rng: np.random.Generator) -> bytes:
         key, colon, value = lines[place].partition(":")
         other = lines[int(rng.integers(len(lines)))]
         lines[place] = (
-            f"{key}: {nasty}", f"{key}: {other.partition(':')[2]}", f"{nasty}:{value}",
-            lines[place] + "\n" + lines[place], " " * int(rng.integers(1, 9)) + lines[place],
-            lines[place].strip(), other, "", f"{key}: &a {value.strip()}", f"{key}: {value}{nasty}",
+            f"{key}: {nasty}",
+            f"{key}: {other.partition(':')[2]}",
+            f"{nasty}:{value}",
+            lines[place] + "\n" + lines[place],
+            " " * int(rng.integers(1, 9)) + lines[place],
+            lines[place].strip(),
+            other,
+            "",
+            f"{key}: &a {value.strip()}",
+            f"{key}: {value}{nasty}",
             key + colon + value.replace(" ", f" {nasty}", 1),
-        )[int(rng.integers(11))]  # fmt: skip
+        )[int(rng.integers(11))]
     return "\n".join(lines).encode("utf-8")

@@ -32,10 +32,15 @@ class Target:
         self.folder = folder
         rng = np.random.default_rng(0)
         lines = [
-            edfio.EdfSignal(rng.uniform(-190, 190, 10 * rate), rate, label=label,
-                            physical_dimension="uV", physical_range=(-200, 200))
+            edfio.EdfSignal(
+                rng.uniform(-190, 190, 10 * rate),
+                rate,
+                label=label,
+                physical_dimension="uV",
+                physical_range=(-200, 200),
+            )
             for label, rate in (("EEG Fpz-Cz", 100), ("Temp", 1))
-        ]  # fmt: skip
+        ]
         stages = [Annotation(0, 5, "Sleep stage W"), Annotation(5, 5, "Sleep stage 1")]
         marks = [edfio.EdfAnnotation(a.onset_s, a.duration_s, a.text) for a in stages]
         edfio.Edf(lines, data_record_duration=5).write(folder / KINDS[0])

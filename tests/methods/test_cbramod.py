@@ -93,8 +93,9 @@ def test_masked_samples_are_targets_and_never_inputs(fixed_mask):
     )
     # The filter's tails reach the neighbours, the samples themselves nothing.
     assert float((one[1] - two[1]).abs().max()) < 0.1 * float(one[1].std())
-    assert not torch.equal(method.loss({"a": x}, draws())["masked"],
-                           method.loss({"a": other}, draws())["masked"])  # fmt: skip
+    assert not torch.equal(
+        method.loss({"a": x}, draws())["masked"], method.loss({"a": other}, draws())["masked"]
+    )
 
 
 def test_single_patches_are_masked_on_their_own_at_the_ratio():
@@ -167,9 +168,12 @@ def test_a_step_of_the_optimiser_moves_every_encoder():
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"rate_hz": 150.0}, "whole multiple"), ({"rate_hz": 50.0}, "whole multiple"),
-     ({"patch": 70, "channels": 10, "groups": 5, "heads": 2}, "does not divide")],
-)  # fmt: skip
+    [
+        ({"rate_hz": 150.0}, "whole multiple"),
+        ({"rate_hz": 50.0}, "whole multiple"),
+        ({"patch": 70, "channels": 10, "groups": 5, "heads": 2}, "does not divide"),
+    ],
+)
 def test_rates_and_patches_that_do_not_fit_are_refused(changes, words):
     with pytest.raises(ConfigError, match=words):
         fusion(**changes)

@@ -131,9 +131,10 @@ def test_the_contrast_trains_encoder_and_projection_and_never_the_momentum_copy(
     method = small()
     found = reached(method, method.loss(waves(), draws())["contrast"])
     bias_before_norm = {  # a batch-norm takes the mean away
-        name for name, _ in method.network.named_parameters(prefix="network")
+        name
+        for name, _ in method.network.named_parameters(prefix="network")
         if name.endswith(("encoder.0.bias", "inner.0.bias", "inner.3.bias", "shortcut.0.bias"))
-    }  # fmt: skip
+    }
     expected = {name for name, _ in method.network.named_parameters(prefix="network")}
     assert expected - bias_before_norm <= found <= expected
     for name, p in method.named_parameters():
@@ -187,7 +188,7 @@ def test_a_modality_can_have_bands_of_its_own():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({"high_hz": (30.0, 50.0)}, "ends at 50"), ({"bands_hz": {"b": [[1, 2], [9, 60]]}}, "at 60")],
-)  # fmt: skip
+)
 def test_a_band_beyond_the_signals_frequencies_is_refused(changes, words):
     with pytest.raises(ConfigError, match=words):
         small(**changes)

@@ -129,9 +129,8 @@ def test_vicreg_trains_the_aggregator_and_the_encoders_kept_in_some_view(first, 
     found = reached(method, method.loss(waves(), draws())["vicreg"])
     names = {n for n, _ in method.named_parameters()}
     expected = {
-        n for n in names
-        if n.startswith(("aggregator.", *(f"encoders.{m}." for m in trained)))
-    }  # fmt: skip
+        n for n in names if n.startswith(("aggregator.", *(f"encoders.{m}." for m in trained)))
+    }
     assert found == expected
 
 

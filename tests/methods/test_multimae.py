@@ -75,8 +75,14 @@ def test_a_modality_that_shows_no_patch_trains_no_embedding_but_its_decoder():
     show(method, 0, 5, 2 * N + 1)  # of a and c
     found = reached(method, method.loss(waves(), draws())["pixels"])
     assert not {name for name in found if name.startswith("enter.b.")}
-    for name in ("enter.a.weight", "enter.c.weight", "decoders.b.mask_token",
-                 "decoders.b.cross.kv.weight", "pixel_heads.b.weight", "global_token"):  # fmt: skip
+    for name in (
+        "enter.a.weight",
+        "enter.c.weight",
+        "decoders.b.mask_token",
+        "decoders.b.cross.kv.weight",
+        "pixel_heads.b.weight",
+        "global_token",
+    ):
         assert name in found, name
 
 

@@ -61,8 +61,10 @@ def places(tokens: torch.Tensor) -> list[float]:
 @by_subset
 def test_every_modality_enters_the_fusion_at_its_own_places(subset):
     method, signals = marked(physiome()), waves(2, subset)
-    calls = [places(arguments[0]) for arguments, _ in calls_of(
-        method.fusion, lambda: method.embed(signals))]  # fmt: skip
+    calls = [
+        places(arguments[0])
+        for arguments, _ in calls_of(method.fusion, lambda: method.embed(signals))
+    ]
     observed = {m: 10.0 * (i + 1) for i, m in enumerate(NAMES) if m in subset}
     first = [observed.get(m, 1.0) for m in NAMES]
     second = [observed.get(m, 200.0 * (i + 1)) for i, m in enumerate(NAMES)]

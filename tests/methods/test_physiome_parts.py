@@ -37,10 +37,11 @@ def test_parts_that_drop_differently_give_the_terms_of_their_rows():
     contrast = [
         nt_xent(
             method.project[m](torch.nn.functional.normalize(encoded[m].mean(dim=1), dim=1)),
-            whole, 0.1,
+            whole,
+            0.1,
         )
         for m in NAMES
-    ]  # fmt: skip
+    ]
     torch.testing.assert_close(terms["contrast"], torch.stack(contrast).mean())
     errors = [
         (method.restorers[m](out[:, at : at + N]) - encoded[m][rows, 1:]).square().mean()

@@ -98,9 +98,10 @@ def test_an_absent_modalitys_codebook_does_not_move():
     before = {m: state(method.private[m]) for m in NAMES}
     method.loss(waves(names="ac", seed=1), draws(1))
     moved = {
-        m for m in NAMES
+        m
+        for m in NAMES
         if any(not torch.equal(t, before[m][n]) for n, t in method.private[m].state_dict().items())
-    }  # fmt: skip
+    }
     assert moved == {"a", "c"}
 
 
@@ -238,8 +239,9 @@ def test_a_batch_that_lacks_modalities_is_averaged_over_the_others(monkeypatch):
     for term in ("private", "shared"):
         expected = (single["a"][term] + single["c"][term]) / 2
         torch.testing.assert_close(both[term], expected)
-    assert not any(".b." in name or name.endswith(".b") for name in
-                   reached(method, method.total(both)))  # fmt: skip
+    assert not any(
+        ".b." in name or name.endswith(".b") for name in reached(method, method.total(both))
+    )
 
 
 @pytest.mark.parametrize("build", [tokenizer, modelling])

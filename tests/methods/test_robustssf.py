@@ -39,14 +39,23 @@ def force(method: RobustSsF, *scenario: str) -> RobustSsF:
 @pytest.mark.parametrize(
     ("term", "trains", "not_trains"),
     [
-        ("separate", ["encoders.?.*", "separate.*"], ["scenario.*", "couple.*", "full.*",
-                                                     "coupling.*"]),
-        ("fuse", ["encoders.?.*", "scenario.*", "couple.*", "full.*"], ["separate.*",
-                                                                        "coupling.*"]),
-        ("coupling", ["encoders.?.*", "scenario.*", "couple.*", "full.*", "coupling.*"],
-         ["separate.*"]),
+        (
+            "separate",
+            ["encoders.?.*", "separate.*"],
+            ["scenario.*", "couple.*", "full.*", "coupling.*"],
+        ),
+        (
+            "fuse",
+            ["encoders.?.*", "scenario.*", "couple.*", "full.*"],
+            ["separate.*", "coupling.*"],
+        ),
+        (
+            "coupling",
+            ["encoders.?.*", "scenario.*", "couple.*", "full.*", "coupling.*"],
+            ["separate.*"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_term_trains_its_own_parts(term, trains, not_trains):
     method = force(build(), "a", "b")
     found = reached(method, method.loss(waves(), draws())[term])

@@ -122,10 +122,14 @@ def test_a_step_equals_that_of_views_and_passes_taken_one_by_one(cls, plain):
 
 @pytest.mark.parametrize(
     ("cls", "plain", "where"),
-    [(DPNeuroNet, plain_neuronet, "frames"), (DPNeuroNet, plain_neuronet, "heads"),
-     (NeuroNet, plain_neuronet, "heads"), (ResNet18, plain_backbone, "frames"),
-     (EfficientNetB0, plain_backbone, "heads")],
-)  # fmt: skip
+    [
+        (DPNeuroNet, plain_neuronet, "frames"),
+        (DPNeuroNet, plain_neuronet, "heads"),
+        (NeuroNet, plain_neuronet, "heads"),
+        (ResNet18, plain_backbone, "frames"),
+        (EfficientNetB0, plain_backbone, "heads"),
+    ],
+)
 def test_batch_norms_that_pool_views_or_passes_are_told_apart(cls, plain, where):
     names = differing(cls, plain, **{where: pooled})
     assert any(name.startswith("loss") for name in names)

@@ -42,6 +42,7 @@ def test_what_parts_say_is_joined_in_the_order_of_rows():
     assert rows_of(x, parts, "b", "dropped").flatten().tolist() == [0, 1]
     of_parts = [{m: x[p.rows] for m in "ab"} for p in parts]
     assert {m: t.flatten().tolist() for m, t in join(of_parts, parts, "kept").items()} == {
-        "a": [0, 1, 2, 3, 4], "b": [2, 3, 4],
-    }  # fmt: skip
+        "a": [0, 1, 2, 3, 4],
+        "b": [2, 3, 4],
+    }
     assert set(join(of_parts, parts, "dropped")) == {"b"}

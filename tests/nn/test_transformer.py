@@ -10,13 +10,23 @@ from physiome.nn.transformer import NORM_EPS, Block, Transformer, initialise, si
 def torch_twin(block: Block, width: int, heads: int) -> nn.TransformerEncoderLayer:
     """torch's pre-norm layer with the block's weights."""
     twin = nn.TransformerEncoderLayer(
-        width, heads, 4 * width, dropout=0.0, activation="gelu", layer_norm_eps=NORM_EPS,
-        batch_first=True, norm_first=True,
-    )  # fmt: skip
+        width,
+        heads,
+        4 * width,
+        dropout=0.0,
+        activation="gelu",
+        layer_norm_eps=NORM_EPS,
+        batch_first=True,
+        norm_first=True,
+    )
     pairs = {
-        "self_attn.in_proj_": "attn.qkv.", "self_attn.out_proj.": "attn.proj.",
-        "linear1.": "mlp.0.", "linear2.": "mlp.2.", "norm1.": "norm1.", "norm2.": "norm2.",
-    }  # fmt: skip
+        "self_attn.in_proj_": "attn.qkv.",
+        "self_attn.out_proj.": "attn.proj.",
+        "linear1.": "mlp.0.",
+        "linear2.": "mlp.2.",
+        "norm1.": "norm1.",
+        "norm2.": "norm2.",
+    }
     own = block.state_dict()
     named = {t + kind: own[o + kind] for t, o in pairs.items() for kind in ("weight", "bias")}
     twin.load_state_dict(named, strict=True)

@@ -37,8 +37,11 @@ def test_a_method_of_three_stages_has_two_ancestors_and_one_parent(mine):
     assert graph.parents(row) == [physioomni]
     assert graph.ancestors(row) == (tokenizer, physioomni)
     assert graph.models([row]) == [tokenizer, physioomni, own]
-    assert [graph.learns_from_labels(m) for m in (tokenizer, physioomni, own)] == [False, False,
-                                                                                  True]  # fmt: skip
+    assert [graph.learns_from_labels(m) for m in (tokenizer, physioomni, own)] == [
+        False,
+        False,
+        True,
+    ]
     assert lineage("physioomni_tuned") == STAGES[::-1]
     assert {m.rsplit(".", 1)[1] for m in graph.modules(row)} == {"physioomni", "physioomni_tuned"}
 
@@ -53,9 +56,15 @@ def test_plan_doctor_and_costs_agree_on_ancestors_and_seconds(mine, tmp_path):
     assert [*work.trainings(graph, rows)] == planned
     for model, seconds in zip(planned, (100.0, 10.0, 1.0), strict=True):
         told = {
-            "epochs": 1, "seconds": seconds, "segments_per_s": 40.0, "peak_gpu_bytes": 0,
-            "device": "cpu", "precision": "fp32", "parameters": 9, "trained_parameters": 9,
-        }  # fmt: skip
+            "epochs": 1,
+            "seconds": seconds,
+            "segments_per_s": 40.0,
+            "peak_gpu_bytes": 0,
+            "device": "cpu",
+            "precision": "fp32",
+            "parameters": 9,
+            "trained_parameters": 9,
+        }
         facts = {"dataset": model.dataset, "fold": model.fold, "name": model.name, "cpu_s": 1.0}
         write_json(tmp_path / at.manifest(model), facts | {"peak_rss_bytes": 1, "training": told})
     before = {row.method: [at.manifest(m) for m in graph.ancestors(row)] for row in rows}
@@ -91,11 +100,15 @@ def test_an_untrained_variant_has_no_parents(mine):
 def test_a_result_tells_the_rule_that_makes_it():
     at, row, encoder = Layout("deep/results"), Row("d", 1, "m"), Model("d", 1, "e", "eeg")
     made_by = {
-        at.shard("d", 0): "shard", at.folds("d"): "folds", at.fetched("d", 3): "fetch",
-        at.manifest(Model("d", 1, "m")): "train", at.manifest(encoder): "pretrain",
-        at.embeddings(row, "json"): "embed", at.scores(row, "json"): "probe",
+        at.shard("d", 0): "shard",
+        at.folds("d"): "folds",
+        at.fetched("d", 3): "fetch",
+        at.manifest(Model("d", 1, "m")): "train",
+        at.manifest(encoder): "pretrain",
+        at.embeddings(row, "json"): "embed",
+        at.scores(row, "json"): "probe",
         at.table("t", "json"): "table",
-    }  # fmt: skip
+    }
     assert {path: at.step_of(path) for path in made_by} == made_by
 
 
@@ -111,8 +124,13 @@ def test_the_rules_write_where_the_layout_says(repository):
     for suffix in ("npy", "json", "parquet"):
         assert f'"{at.embeddings(row, suffix)}"' in rules
     for path in (
-        at.scores(row), at.scores(row, "json"), at.records("{dataset}"), at.folds("{dataset}"),
-        at.fetched("{dataset}", "{batch}"), at.shard("{dataset}", "{batch}"),
-        at.table("{table}", "csv"), at.table("{table}", "json"),
-    ):  # fmt: skip
+        at.scores(row),
+        at.scores(row, "json"),
+        at.records("{dataset}"),
+        at.folds("{dataset}"),
+        at.fetched("{dataset}", "{batch}"),
+        at.shard("{dataset}", "{batch}"),
+        at.table("{table}", "csv"),
+        at.table("{table}", "json"),
+    ):
         assert f'"{path}"' in rules

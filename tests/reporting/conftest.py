@@ -35,9 +35,14 @@ def probe(tmp_path):
                 table = pd.DataFrame(
                     {"record": f"r{fold}{record}", "subject": f"s{fold}{record}", "number": number}
                 ).assign(
-                    onset_s=30.0 * number, label=label, event=event & (label == 1),
-                    complete=number < n - 1, subset=subset, head="logistic", **columns,
-                )  # fmt: skip
+                    onset_s=30.0 * number,
+                    label=label,
+                    event=event & (label == 1),
+                    complete=number < n - 1,
+                    subset=subset,
+                    head="logistic",
+                    **columns,
+                )
                 kept = table["complete"] | (subset in ("a", "as_recorded"))
                 tables.append(table[kept])
         path = tmp_path / f"{method}-{fold}.parquet"

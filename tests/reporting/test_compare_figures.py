@@ -18,9 +18,11 @@ METHODS = {
     "x": MethodEntry(title="Absent", scope="single"),
 }
 SETTINGS = {
-    "dataset": "toy", "title": "Toy data", "modalities": {"a": "EEG A", "b": "EOG"},
+    "dataset": "toy",
+    "title": "Toy data",
+    "modalities": {"a": "EEG A", "b": "EOG"},
     "methods": {name: entry.plain() for name, entry in METHODS.items()},
-}  # fmt: skip
+}
 THREE = {"a": 10.0, "b": 20.0, "c": 60.0, "a+b": 40.0, "a+c": 50.0, "b+c": 90.0, "a+b+c": 95.0}
 
 
@@ -55,8 +57,9 @@ def test_controls_are_dashed_and_methods_without_points_are_left_out():
     figure = robustness_figure(by_missing(table, ["a", "b", "c"]), METHODS, "acc")
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert {name: line.get_linestyle() for name, line in lines.items()} == {
-        "Main": "-", "Control": "--"
-    }  # fmt: skip
+        "Main": "-",
+        "Control": "--",
+    }
     assert list(lines["Main"].get_ydata()) == pytest.approx([95, 60, 30])
 
 
@@ -76,9 +79,10 @@ def test_restoration_bars_stand_at_their_observed_subset():
     figure = restoration_figure(restoration_errors(told), {"m": "Main"}, SETTINGS["modalities"])
     axes = figure.axes[0]
     heights = {
-        bars.get_label(): [bar.get_height() for bar in bars] for bars in axes.containers
+        bars.get_label(): [bar.get_height() for bar in bars]
+        for bars in axes.containers
         if hasattr(bars, "patches")
-    }  # fmt: skip
+    }
     assert heights == {"EEG A restored": [0, 0.9], "EOG restored": [0.4, 0]}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["EEG A", "EOG"]
 

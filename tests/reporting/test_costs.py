@@ -18,9 +18,15 @@ def manifest(tmp_path):
 
     def write(name="m", fold=0, *, dataset="toy", rss=10, cpu_s=90.0, **training):
         told = {
-            "epochs": 5, "seconds": 100.0, "segments_per_s": 40.0, "peak_gpu_bytes": 0,
-            "device": "cpu", "precision": "fp32", "parameters": 1000, "trained_parameters": 300,
-        }  # fmt: skip
+            "epochs": 5,
+            "seconds": 100.0,
+            "segments_per_s": 40.0,
+            "peak_gpu_bytes": 0,
+            "device": "cpu",
+            "precision": "fp32",
+            "parameters": 1000,
+            "trained_parameters": 300,
+        }
         path = tmp_path / f"{dataset}-{name}-{fold}.json"
         facts = {"dataset": dataset, "fold": fold, "name": name, "peak_rss_bytes": rss}
         facts["cpu_s"] = cpu_s
@@ -54,8 +60,9 @@ def test_times_are_means_over_folds_and_memory_is_the_largest(tmp_path, manifest
 def test_pretraining_is_summed_over_encoders_of_the_same_folds(tmp_path, manifest):
     below = [
         str(manifest(name, fold, seconds=10.0 * (fold + 1)))
-        for name in ("a", "b") for fold in (0, 1, 2)
-    ]  # fmt: skip
+        for name in ("a", "b")
+        for fold in (0, 1, 2)
+    ]
     models = [manifest(fold=0), manifest(fold=1)]
     row = table(tmp_path, models, ancestors={"m": below}).loc["m"]
     assert row["pretraining_s"] == pytest.approx((2 * 10 + 2 * 20) / 2)

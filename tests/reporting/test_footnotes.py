@@ -17,9 +17,11 @@ from physiome.reporting.notes import Notes, read_notes, with_folds
 from physiome.steps import embed, probe, scores, show, table
 
 SETTINGS = {
-    "dataset": "toy", "title": "Toy", "modalities": {"a": "EEG A", "b": "EOG"},
+    "dataset": "toy",
+    "title": "Toy",
+    "modalities": {"a": "EEG A", "b": "EOG"},
     "methods": {m: {"title": m.upper(), "scope": "single"} for m in ("m", "n")},
-}  # fmt: skip
+}
 MINE = "reads rows of the image, as means over all lose 50 % of it"
 CHANCE = "fold 1: ended at chance"
 
@@ -159,8 +161,13 @@ def embedded(folder, monkeypatch, **manifest):
     monkeypatch.setattr(HandMade, "departure", MINE)
     monkeypatch.setattr(embed, "_load", lambda *given: (load(*given)[0], manifest))
     shards = [folder / "shard0", folder / "shard1"]
-    embed.run(canonical_json({**plain, "batch": 4, "subsets": ["+".join(NAMES)]}), shards,
-              folder / "folds.json", 1, folder / "x.npy")  # fmt: skip
+    embed.run(
+        canonical_json({**plain, "batch": 4, "subsets": ["+".join(NAMES)]}),
+        shards,
+        folder / "folds.json",
+        1,
+        folder / "x.npy",
+    )
     return read_json(folder / "x.json")
 
 

@@ -42,12 +42,21 @@ def scores(method, seed, fold, positives=True):
         p1 = 1 / (1 + np.exp(-z))
         tables.append(
             pd.DataFrame(
-                {"record": [f"r{w}" for w in who], "subject": [f"f{fold}s{w}" for w in who],
-                 "number": np.arange(n), "label": label, "complete": True, "subset": subset,
-                 "head": "logistic", "p0": 1 - p1, "p1": p1, "target": target,
-                 "predicted": target + noise * rng.normal(size=n)}
+                {
+                    "record": [f"r{w}" for w in who],
+                    "subject": [f"f{fold}s{w}" for w in who],
+                    "number": np.arange(n),
+                    "label": label,
+                    "complete": True,
+                    "subset": subset,
+                    "head": "logistic",
+                    "p0": 1 - p1,
+                    "p1": p1,
+                    "target": target,
+                    "predicted": target + noise * rng.normal(size=n),
+                }
             )
-        )  # fmt: skip
+        )
     again = tables[0].assign(subset="as_recorded", predicted=np.nan)
     return pd.concat([*tables, again], ignore_index=True)
 

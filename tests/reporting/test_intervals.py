@@ -11,9 +11,12 @@ from physiome.reporting.tables import ROBUSTNESS, MethodEntry, build_table
 from physiome.steps import intervals, scores
 
 SETTINGS = {
-    "dataset": "toy", "methods": ["m", "n"], "reference": "m", "modalities": ["a", "b"],
+    "dataset": "toy",
+    "methods": ["m", "n"],
+    "reference": "m",
+    "modalities": ["a", "b"],
     "resamples": 200,
-}  # fmt: skip
+}
 ROWS = ["a+b", "a", "b", ROBUSTNESS]
 
 

@@ -18,9 +18,11 @@ METHODS = {
     "c": {"title": "Control", "scope": "control"},
 }
 SETTINGS = {
-    "dataset": "toy", "title": "Toy data", "modalities": {"a": "EEG A", "b": "EOG"},
+    "dataset": "toy",
+    "title": "Toy data",
+    "modalities": {"a": "EEG A", "b": "EOG"},
     "methods": METHODS,
-}  # fmt: skip
+}
 
 
 @pytest.fixture

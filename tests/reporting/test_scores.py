@@ -25,8 +25,10 @@ def test_scores_are_tidy_and_name_their_source(tmp_path, probe):
     assert list(subjects) == SUBJECT_COLUMNS
     runs = scores[["dataset", "fold", "method"]].drop_duplicates()
     assert set(runs.itertuples(index=False, name=None)) == {
-        ("toy", 0, "m"), ("toy", 1, "m"), ("toy", 0, "n")
-    }  # fmt: skip
+        ("toy", 0, "m"),
+        ("toy", 1, "m"),
+        ("toy", 0, "n"),
+    }
 
 
 def test_all_subsets_are_compared_on_the_same_windows(tmp_path, probe):

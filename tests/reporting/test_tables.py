@@ -1,14 +1,11 @@
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from physiome.reporting.counts import cell_counts
-from physiome.reporting.latex import escape, to_latex
+from physiome.reporting.latex import to_latex
 from physiome.reporting.paper import DROP, MEAN, paper_cells, paper_subset
 from physiome.reporting.tables import (
-    METRICS,
     ROBUSTNESS,
     MethodEntry,
     TableSpec,
@@ -93,9 +90,10 @@ def test_bold_marks_agree_with_the_papers_text():
     assert {key for key in bold if key[2] == "auc" and key[1] != "PhysioME"} == set()
     others = {key for key in bold if key[1] != "PhysioME"}
     assert others == {
-        ("abp+ecg+ppg", "MaskMentor", "acc"), ("ecg", "MaskMentor", "acc"),
+        ("abp+ecg+ppg", "MaskMentor", "acc"),
+        ("ecg", "MaskMentor", "acc"),
         ("ppg", "MultiMAE", "acc"),
-    }  # fmt: skip
+    }
 
 
 def test_underlines_of_dedicated_models_are_those_of_the_paper():
@@ -132,8 +130,9 @@ def test_rows_are_in_the_papers_order():
 
 
 def test_means_and_spread_are_over_folds():
-    cells, titles = toy({("a+b", "m"): (0.8, 0.9), ("a", "m"): (0.5, 0.7), ("b", "m"): (0.9, 0.9)},
-                        folds=(0, 1))  # fmt: skip
+    cells, titles = toy(
+        {("a+b", "m"): (0.8, 0.9), ("a", "m"): (0.5, 0.7), ("b", "m"): (0.9, 0.9)}, folds=(0, 1)
+    )
     table = build_table(cells, {"m": entry("M")}, titles)
     full, one, last = (cell(table, s, "m") for s in ("a+b", "a", ROBUSTNESS))
     assert (full["mean"], full["folds"]) == (pytest.approx(85), 2)
@@ -145,8 +144,15 @@ def test_means_and_spread_are_over_folds():
 
 
 def test_missing_cell_is_empty_with_a_reason_and_spoils_the_robustness_row():
-    cells, titles = toy({("a+b", "m"): (0.8,), ("a", "m"): (0.5,), ("a+b", "n"): (0.6,),
-                         ("a", "n"): (0.6,), ("b", "n"): (0.6,)})  # fmt: skip
+    cells, titles = toy(
+        {
+            ("a+b", "m"): (0.8,),
+            ("a", "m"): (0.5,),
+            ("a+b", "n"): (0.6,),
+            ("a", "n"): (0.6,),
+            ("b", "n"): (0.6,),
+        }
+    )
     spec = TableSpec(
         dataset="toy", title="Toy", modalities=titles, methods={"m": entry("M"), "n": entry("N")}
     )
@@ -164,8 +170,10 @@ def test_missing_cell_is_empty_with_a_reason_and_spoils_the_robustness_row():
 
 
 def test_score_missing_in_some_folds_says_in_how_many_it_is_there():
-    cells, titles = toy({("a+b", "m"): (0.8, 0.6, np.nan), ("a", "m"): (0.5,) * 3,
-                         ("b", "m"): (np.nan,) * 3}, folds=(0, 1, 2))  # fmt: skip
+    cells, titles = toy(
+        {("a+b", "m"): (0.8, 0.6, np.nan), ("a", "m"): (0.5,) * 3, ("b", "m"): (np.nan,) * 3},
+        folds=(0, 1, 2),
+    )
     table = build_table(cells, {"m": entry("M")}, titles)
     full, lost = cell(table, "a+b", "m"), cell(table, "b", "m")
     assert (full["mean"], full["folds"], full["note"]) == (pytest.approx(70), 2, "2 of 3 folds")
@@ -174,8 +182,14 @@ def test_score_missing_in_some_folds_says_in_how_many_it_is_there():
 
 
 def test_marks_ignore_controls_and_share_a_printed_tie():
-    cells, titles = toy({("a+b", "m"): (0.80001,), ("a+b", "n"): (0.8,), ("a+b", "c"): (0.99,),
-                         ("a+b", "d"): (0.7,)})  # fmt: skip
+    cells, titles = toy(
+        {
+            ("a+b", "m"): (0.80001,),
+            ("a+b", "n"): (0.8,),
+            ("a+b", "c"): (0.99,),
+            ("a+b", "d"): (0.7,),
+        }
+    )
     scopes = {"m": "single", "n": "single", "c": "control", "d": "dedicated"}
     methods = {name: entry(name, scope) for name, scope in scopes.items()}
     table = build_table(cells, methods, titles).query("metric == 'acc'")
@@ -209,8 +223,13 @@ def test_cells_count_windows_and_subjects_over_folds_in_all_and_of_each_class():
     cells = pd.DataFrame(rows)
     found = cell_counts(cells, ("a", "b"))
     assert list(found.columns) == [
-        "windows", "subjects", "windows no", "subjects no", "windows yes", "subjects yes"
-    ]  # fmt: skip
+        "windows",
+        "subjects",
+        "windows no",
+        "subjects no",
+        "windows yes",
+        "subjects yes",
+    ]
     assert found.loc[("a+b", "m")].tolist() == [20, 8, 17, 8, 3, 2]
     assert found.loc[(ROBUSTNESS, "m")].tolist() == [10, 4, 7, 4, 2, 2]
     methods = {"m": entry("M"), "n": entry("N")}
@@ -249,82 +268,3 @@ def test_csv_has_ours_the_papers_and_the_difference():
     assert row["PhysioME ACC paper"] == 72.33
     assert row["PhysioME ACC difference"] == pytest.approx(1.0)
     assert row["PhysioME ACC paper drop"] == pytest.approx(79.64 - 72.33)
-
-
-# --- LaTeX
-
-
-def latex_rows(tex):
-    panels = [part.split(r"\bottomrule")[0] for part in tex.split(r"\midrule")[1:]]
-    return [line for panel in panels for line in panel.strip().splitlines() if line]
-
-
-def test_latex_is_balanced_and_every_row_has_every_column():
-    cells, methods = published(1)
-    methods |= {"maj": entry("majority_class", "control")}
-    spec = TableSpec(
-        dataset="sleep_edf", title="Sleep & more", modalities=TITLES[1], methods=methods,
-        paper_table=1,
-    )  # fmt: skip
-    tex = to_latex(build_table(cells, methods, TITLES[1], paper_cells(1)), spec, 12, 3, 1)
-    plain = re.sub(r"\\[{}&%_$#]", "", tex)
-    assert plain.count("{") == plain.count("}")
-    assert plain.count("$") % 2 == 0
-    assert re.findall(r"\\begin{(.*?)}", tex) == re.findall(r"\\end{(.*?)}", tex)[::-1]
-    assert len(methods) == 8  # one more than stand side by side: two panels of four
-    assert tex.count(rf"\begin{{tabular}}{{{'c' * 3}{'r' * 8}}}") == 2
-    rows = latex_rows(tex)
-    assert len(rows) == 2 * 8
-    for panel in (rows[:8], rows[8:]):
-        assert all(row.count("&") == 10 for row in panel[:7])
-        assert panel[7].count("&") == 8
-        assert panel[7].startswith(r"\multicolumn{3}{l}{mean of the proper subsets} &")
-    assert rows[0].startswith(r"$\bullet$ & $\bullet$ & $\bullet$ & 75.53 {\scriptsize [75.53]}")
-    assert r"Sleep \& more" in tex
-    assert r"majority\_class" in tex
-    assert "Controls, outside the marks" in tex
-    assert "12 test windows of 3 subjects" in tex
-
-
-@pytest.mark.parametrize(
-    ("metrics", "panels"), [(("ece",), 2), (("acc", "auc", "f1", "ece"), 2), (tuple(METRICS), 5)]
-)
-def test_latex_has_the_metrics_that_are_asked_for_in_their_order(metrics, panels):
-    methods = {f"m{k}": entry(f"M{k}") for k in range(5)}
-    values = {(s, m): (0.5,) for s in ("a+b", "a", "b") for m in methods}
-    cells, titles = with_metrics(values, METRICS)
-    spec = TableSpec(
-        dataset="t", title="T", modalities=titles, methods=methods, metrics=metrics[::-1]
-    )
-    table = build_table(cells, methods, titles, metrics=list(METRICS))
-    tex = to_latex(table, spec, 1, 1, 1)
-    assert tex.count(r"\begin{tabular}") == panels
-    rows = latex_rows(tex)
-    assert sum(row.count("&") for row in rows[:: len(rows) // panels]) == (
-        panels * (len(titles) - 1) + len(methods) * len(metrics)
-    )
-    names = [METRICS[metric] for metric in metrics[::-1]]
-    assert " & ".join(names) in tex
-    assert ("less is better" in tex) == ("ece" in metrics)
-    plain = re.sub(r"\\[{}&%_$#]", "", tex)
-    assert plain.count("{") == plain.count("}")
-
-
-def test_latex_shows_marks_spread_and_the_papers_figure():
-    cells, titles = toy({("a+b", "m"): (0.8, 0.9), ("a", "m"): (0.5, 0.7), ("b", "m"): (0.9, 0.9)},
-                        folds=(0, 1))  # fmt: skip
-    spec = TableSpec(dataset="t", title="T", modalities=titles, methods={"m": entry("M")})
-    full, first, second, last = latex_rows(
-        to_latex(build_table(cells, spec.methods, titles), spec, 1, 1, 2)
-    )
-    assert r"\underline{\textbf{85.00}} {\scriptsize $\pm$7.07}" in full
-    assert r"\textcolor{blue}{\underline{\textbf{90.00}}}" in second
-    assert "blue" in first  # its only rival is itself
-    assert r"\underline{\textbf{75.00}} \textcolor{blue}{(15.00)}" in last
-
-
-def test_special_characters_are_printable():
-    assert escape(r"a_b 5% {x} \ & #1 $") == (r"a\_b 5\% \{x\} \textbackslash{} \& \#1 \$")
-
-
-# --- the paper's cells

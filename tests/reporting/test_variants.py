@@ -24,20 +24,27 @@ def write_published(folder, number, shift=0.01, folds=(0, 1)):
     names = {title: name for name, title in TITLES.items()}
     variants = {title: f"v{k}" for k, title in enumerate(cells["method"].unique())}
     rows = cells.assign(
-        dataset="sleep_edf", method=cells["method"].map(variants), head="logistic",
+        dataset="sleep_edf",
+        method=cells["method"].map(variants),
+        head="logistic",
         subset=["+".join(names[t] for t in s.split("+")) for s in cells["subset"]],
-        windows=100, subjects=4,
-    )  # fmt: skip
+        windows=100,
+        subjects=4,
+    )
     parts = [
         rows.assign(fold=fold, value=rows["value"] / 100 + shift * (fold - np.mean(folds)))
         for fold in folds
     ]
     write_scores(folder / "s.csv", pd.concat(parts))
     return {
-        "dataset": "sleep_edf", "title": "Sleep", "modalities": TITLES, "paper_table": number,
-        "subsets": SUBSETS, "layout": "variants",
+        "dataset": "sleep_edf",
+        "title": "Sleep",
+        "modalities": TITLES,
+        "paper_table": number,
+        "subsets": SUBSETS,
+        "layout": "variants",
         "methods": {v: {"title": t, "scope": "single"} for t, v in variants.items()},
-    }  # fmt: skip
+    }
 
 
 def make(folder, settings):
@@ -166,9 +173,11 @@ def refused(tmp_path, probe):
     probes = [refuse(probe("m", fold), "b", "needs modality a") for fold in (0, 1)]
     scores.run([*probes, probe("n", 0)], tmp_path / "s.csv", tmp_path / "b.csv")
     return {
-        "dataset": "toy", "title": "Toy", "modalities": {"a": "A", "b": "B"},
+        "dataset": "toy",
+        "title": "Toy",
+        "modalities": {"a": "A", "b": "B"},
         "methods": {m: {"title": m.upper(), "scope": "single"} for m in ("m", "n")},
-    }  # fmt: skip
+    }
 
 
 def test_refused_subset_is_an_empty_score_with_its_reason_beside(tmp_path, refused):

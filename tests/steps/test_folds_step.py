@@ -15,9 +15,11 @@ from physiome.steps import embed, folds, pretrain, train
 
 TRAINING = {"epochs": 1, "batch": 4, "learning_rate": 1.0e-3}
 MODEL = {
-    "dataset": "d", "modalities": ["a"], "window": {"length_s": 1.0, "rate_hz": 20.0},
+    "dataset": "d",
+    "modalities": ["a"],
+    "window": {"length_s": 1.0, "rate_hz": 20.0},
     "encoder": {"frame_s": 0.5, "step_s": 0.5},
-}  # fmt: skip
+}
 
 
 def shard(folder, subjects, left_out=()):

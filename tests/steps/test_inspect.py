@@ -35,8 +35,10 @@ def write(folder, names=("EEG Fpz-Cz", "EOG horizontal"), name=NIGHT, hypnogram=
     ]
     edfio.Edf(signals).write(folder / name)
     if hypnogram:
-        stages = [edfio.EdfAnnotation(0, 120, "Sleep stage W"),
-                  edfio.EdfAnnotation(120, 3600, "Sleep stage 2")]  # fmt: skip
+        stages = [
+            edfio.EdfAnnotation(0, 120, "Sleep stage W"),
+            edfio.EdfAnnotation(120, 3600, "Sleep stage 2"),
+        ]
         edfio.Edf([], annotations=stages).write(folder / HYPNOGRAM)
     return folder / name
 
@@ -75,8 +77,11 @@ def test_a_night_without_hypnogram_is_judged_unlabelled(tmp_path, capsys, config
     assert use["labels"] is None
     assert use["windows"] == 6
     assert use["modalities"]["eeg_fpz_cz"] == {
-        "channel": "EEG Fpz-Cz", "absent": None, "carried": 5, "lost": {"flat": 1},
-    }  # fmt: skip
+        "channel": "EEG Fpz-Cz",
+        "absent": None,
+        "carried": 5,
+        "lost": {"flat": 1},
+    }
 
 
 def test_the_numbers_are_those_of_the_shard(tmp_path, capsys, config):
@@ -105,9 +110,9 @@ def test_the_proposed_map_can_be_pasted(tmp_path, capsys, config):
     text = capsys.readouterr().out
     start = text.index("datasets:\n")
     lines = text[start:].splitlines()
-    (tmp_path / "mine.yaml").write_text("\n".join(
-        ["datasets:", *(line[6:] for line in lines[1:5])]
-    ))  # fmt: skip
+    (tmp_path / "mine.yaml").write_text(
+        "\n".join(["datasets:", *(line[6:] for line in lines[1:5])])
+    )
     pasted = yaml.safe_load((tmp_path / "mine.yaml").read_text())
     assert pasted["datasets"]["sleep_edf"]["modalities"]["eog"] == {"aliases": ["EOG(L)"]}
     again = blocks(capsys, [night], [*config, tmp_path / "mine.yaml"])[0]
@@ -116,8 +121,11 @@ def test_the_proposed_map_can_be_pasted(tmp_path, capsys, config):
 
 
 def test_a_folder_has_one_map_with_other_names_as_aliases(tmp_path, capsys):
-    for name, channels in (("a.edf", ("EEG Fpz-Cz", "EOG L")), ("b.edf", ("Fpz-Cz", "EOG R")),
-                           ("c.edf", ("Fpz-Cz",))):  # fmt: skip
+    for name, channels in (
+        ("a.edf", ("EEG Fpz-Cz", "EOG L")),
+        ("b.edf", ("Fpz-Cz", "EOG R")),
+        ("c.edf", ("Fpz-Cz",)),
+    ):
         write(tmp_path, channels, name, hypnogram=False)
     inspect.run([tmp_path], [])
     text = capsys.readouterr().out
@@ -166,8 +174,9 @@ def test_a_bad_file_has_its_error_in_its_block_and_the_others_go_on(tmp_path, ca
 
 def test_a_wrong_unit_is_named_with_its_likely_factor(tmp_path, capsys, config):
     x = np.random.default_rng(0).normal(0, 30e-6, 18_000)
-    signal = edfio.EdfSignal(x, 100, label="EEG Fpz-Cz", physical_dimension="uV",
-                             physical_range=(-2e-4, 2e-4))  # fmt: skip
+    signal = edfio.EdfSignal(
+        x, 100, label="EEG Fpz-Cz", physical_dimension="uV", physical_range=(-2e-4, 2e-4)
+    )
     edfio.Edf([signal]).write(tmp_path / NIGHT)
     use = blocks(capsys, [tmp_path], config)[0]["use"]["sleep_edf"]
     assert "'EEG Fpz-Cz' are plausible after multiplying by 1e+06" in use["left_out"]
@@ -180,8 +189,10 @@ def test_nothing_readable_is_an_error(tmp_path):
     (tmp_path / "a.edf").write_text("")
     done = subprocess.run(
         [sys.executable, "-m", "physiome", "inspect", tmp_path / "a.edf"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2
     assert "file is empty" in done.stdout
     assert done.stderr.startswith("physiome: error: ")

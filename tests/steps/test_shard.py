@@ -54,9 +54,7 @@ def run(raw, folder, workers=1, settings=SETTINGS):
 def test_unusable_records_are_left_out_with_their_reason(batch, tmp_path):
     manifest = run(batch, tmp_path / "shard")
     status = {r["record"]: r["status"] for r in manifest["records"]}
-    assert status == {
-        "r0": "used", "r1": "left_out", "r2": "used", "r3": "used", "r4": "left_out",
-    }  # fmt: skip
+    assert status == {"r0": "used", "r1": "left_out", "r2": "used", "r3": "used", "r4": "left_out"}
     reasons = {r["record"]: r["reason"] for r in manifest["records"]}
     assert "bytes expected" in reasons["r1"]
     assert "no signal file" in reasons["r4"]

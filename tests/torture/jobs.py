@@ -87,9 +87,14 @@ def start(job: Job) -> subprocess.Popen:
     """Begin a job as the leader of a process group of its own."""
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        job.command, cwd=ROOT, env=alone, start_new_session=True, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        job.command,
+        cwd=ROOT,
+        env=alone,
+        start_new_session=True,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def run_whole(job: Job) -> str:
@@ -138,18 +143,39 @@ def prepare(folder: Path) -> list[Job]:
 
 def _training(folder: Path, settings: dict[str, Any], shards: list[Path], divided: Path) -> Job:
     command = [
-        "pretrain", "--settings", json.dumps(settings), "--folds", divided, "--fold", 1,
-        "--modality", MODALITY, "--output", folder / "model" / f"{MODALITY}.safetensors",
-        "--device", "cpu", "--save-every-s", 0.1, *(path / "manifest.json" for path in shards),
-    ]  # fmt: skip
+        "pretrain",
+        "--settings",
+        json.dumps(settings),
+        "--folds",
+        divided,
+        "--fold",
+        1,
+        "--modality",
+        MODALITY,
+        "--output",
+        folder / "model" / f"{MODALITY}.safetensors",
+        "--device",
+        "cpu",
+        "--save-every-s",
+        0.1,
+        *(path / "manifest.json" for path in shards),
+    ]
     return Job("training", _physiome(command), folder / "model")
 
 
 def _sharding(folder: Path, config: Any, raw: Path) -> Job:
     settings = config.shard_settings(DATASET)
     command = [
-        "shard", "--settings", settings, "--raw", raw, "--folder", folder / "cut", "--workers", 2,
-    ]  # fmt: skip
+        "shard",
+        "--settings",
+        settings,
+        "--raw",
+        raw,
+        "--folder",
+        folder / "cut",
+        "--workers",
+        2,
+    ]
     return Job("sharding", _physiome(command), folder / "cut")
 
 

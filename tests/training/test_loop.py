@@ -74,13 +74,19 @@ def test_another_seed_is_another_training(store, tmp_path):
 def test_accumulation_takes_the_same_steps(batch, micro, store, tmp_path):
     once = train(Uncoupled, store, tmp_path / "once.safetensors", batch=batch, clip_norm=0.5)
     parts = train(
-        Uncoupled, store, tmp_path / "parts.safetensors", batch=batch, micro_batch=micro,
+        Uncoupled,
+        store,
+        tmp_path / "parts.safetensors",
+        batch=batch,
+        micro_batch=micro,
         clip_norm=0.5,
-    )  # fmt: skip
+    )
     torch.testing.assert_close(
-        read_weights(parts)[0]["map.weight"], read_weights(once)[0]["map.weight"],
-        rtol=1e-4, atol=1e-6,
-    )  # fmt: skip
+        read_weights(parts)[0]["map.weight"],
+        read_weights(once)[0]["map.weight"],
+        rtol=1e-4,
+        atol=1e-6,
+    )
     for one, other in zip(metrics(once), metrics(parts), strict=True):
         assert one == pytest.approx(other, rel=1e-4)
 
@@ -148,9 +154,10 @@ def test_a_loss_that_is_not_finite_names_record_and_window(window, tmp_path):
     assert "not numbers" in str(caught.value)
     assert not output.exists()
     step = next(
-        i for i, (_, rows) in enumerate(training_batches([(("a",), np.arange(12))], 4, 0, 0))
+        i
+        for i, (_, rows) in enumerate(training_batches([(("a",), np.arange(12))], 4, 0, 0))
         if window in rows
-    )  # fmt: skip
+    )
     state = tmp_path / "w.safetensors.resume" / "state.pt"
     assert state.exists() == (step > 0)
     if step:

@@ -91,9 +91,12 @@ def test_a_resumed_training_has_the_same_looks(at, save_every_s, store, whole, t
     output = tmp_path / "w.safetensors"
     with pytest.raises(RuntimeError, match="power cut"):
         train(
-            lambda: Stumbling(at, RuntimeError("power cut")), store, output,
-            save_every_s=save_every_s, monitor=ALWAYS,
-        )  # fmt: skip
+            lambda: Stumbling(at, RuntimeError("power cut")),
+            store,
+            output,
+            save_every_s=save_every_s,
+            monitor=ALWAYS,
+        )
     train(Toy, store, output, monitor=ALWAYS)
     assert lines(output) == lines(whole)
     found, expected = manifest(output)["monitor"], manifest(whole)["monitor"]
@@ -117,8 +120,11 @@ def test_it_looks_before_the_first_step_every_few_epochs_and_at_the_end(store, t
     spec = MonitorSpec(every_epochs=2)
     output = train(Toy, store, tmp_path / "w.safetensors", epochs=5, monitor=spec)
     assert [(line["epoch"], line["step"]) for line in looks(output)] == [
-        (0, 0), (2, 6), (4, 12), (5, 15)
-    ]  # fmt: skip
+        (0, 0),
+        (2, 6),
+        (4, 12),
+        (5, 15),
+    ]
     found = manifest(output)["monitor"]
     assert (found["windows"], found["subjects"], found["no_probe"]) == (12, 3, None)
     assert found["before"] == looks(output)[0]["monitor"]

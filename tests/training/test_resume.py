@@ -50,9 +50,11 @@ def interrupted(store, output: Path, at: int, save_every_s: float = 0.0) -> Path
     """A run that fails in its `at`-th step; its resume folder."""
     with pytest.raises(RuntimeError, match="power cut"):
         train(
-            lambda: Stumbling(at, RuntimeError("power cut")), store, output,
+            lambda: Stumbling(at, RuntimeError("power cut")),
+            store,
+            output,
             save_every_s=save_every_s,
-        )  # fmt: skip
+        )
     assert not output.exists()
     return output.with_name(output.name + ".resume")
 

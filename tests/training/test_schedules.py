@@ -80,8 +80,16 @@ def test_adam_adds_the_decay_to_the_gradient_where_adamw_shrinks_the_weights(sto
         method = Flat()
         before = method.map.weight.detach().clone()
         path = tmp_path / f"{kind}.safetensors"
-        train(lambda: method, store, path, epochs=1, batch=12, learning_rate=1e-3,
-              optimizer=kind, weight_decay=0.1)  # fmt: skip
+        train(
+            lambda: method,
+            store,
+            path,
+            epochs=1,
+            batch=12,
+            learning_rate=1e-3,
+            optimizer=kind,
+            weight_decay=0.1,
+        )
         return before, read_weights(path)[0]["map.weight"]
 
     before, after = moved("adamw")
@@ -191,10 +199,16 @@ def test_labels_reach_the_rows_they_belong_to(store, tmp_path):
     labels = np.arange(100, 112)
     index = np.arange(12)
     train_to_file(
-        Labelled, store, patterns(store, index), {"x": 1},
-        TrainSpec(epochs=1, batch=8, micro_batch=4, learning_rate=1e-3), "cpu",
-        tmp_path / "w.safetensors", {"dataset": "toy", "fold": 0, "name": "toy"}, labels=labels,
-    )  # fmt: skip
+        Labelled,
+        store,
+        patterns(store, index),
+        {"x": 1},
+        TrainSpec(epochs=1, batch=8, micro_batch=4, learning_rate=1e-3),
+        "cpu",
+        tmp_path / "w.safetensors",
+        {"dataset": "toy", "fold": 0, "name": "toy"},
+        labels=labels,
+    )
     first = store.read(index, ("a",))["a"][:, 0]
     expected = dict(zip(labels.tolist(), first.tolist(), strict=True))
     assert len(Labelled.pairs) == 8  # the incomplete batch is left out

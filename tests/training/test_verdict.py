@@ -8,9 +8,12 @@ from physiome.training.verdict import verdict
 
 def look(auc=0.8, rank=9.0, moved=0.1):
     return {
-        "auc": auc, "balanced_accuracy": auc, "effective_rank": rank, "feature_variance": 1.0,
+        "auc": auc,
+        "balanced_accuracy": auc,
+        "effective_rank": rank,
+        "feature_variance": 1.0,
         "moved": moved,
-    }  # fmt: skip
+    }
 
 
 HEALTHY = [{"across": 3.0, "across_chance": 4.0, "across_accuracy": 0.5}]
@@ -65,7 +68,10 @@ def test_every_contrast_gets_its_chance_unless_it_says_so_itself():
     assert found == {"a+b/within_chance": pytest.approx(chance_level(4))}
     logged = {**terms, **found, "lr": 0.1}
     assert set(contrast_terms(logged)) == {
-        "a+b/within", "a+b/within_chance", "across", "across_chance"
-    }  # fmt: skip
+        "a+b/within",
+        "a+b/within_chance",
+        "across",
+        "across_chance",
+    }
     assert summary_line(logged) == f"contrast=1.0000 chance={(chance_level(4) + 0.5) / 2:.4f}"
     assert summary_line({"loss": 1.0}) == ""

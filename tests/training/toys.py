@@ -65,9 +65,14 @@ class Stumbling(Toy):
 
 
 def train(
-    build, store: WindowStore, output: Path, settings: dict | None = None,
-    save_every_s: float = 300.0, monitor: MonitorSpec | None = None, **spec,
-) -> Path:  # fmt: skip
+    build,
+    store: WindowStore,
+    output: Path,
+    settings: dict | None = None,
+    save_every_s: float = 300.0,
+    monitor: MonitorSpec | None = None,
+    **spec,
+) -> Path:
     """Train on all windows of the store that have the method's modalities; return `output`.
 
     A monitor sees all of them as windows of train subjects.
@@ -75,8 +80,15 @@ def train(
     chosen = {"epochs": 3, "batch": 4, "learning_rate": 1e-2, "precision": "fp32", **spec}
     index = np.arange(len(store.table))
     train_to_file(
-        build, store, patterns(store, index), settings or {"x": 1}, TrainSpec(**chosen), "cpu",
-        output, {"dataset": "toy", "fold": 0, "name": "toy"}, save_every_s,
+        build,
+        store,
+        patterns(store, index),
+        settings or {"x": 1},
+        TrainSpec(**chosen),
+        "cpu",
+        output,
+        {"dataset": "toy", "fold": 0, "name": "toy"},
+        save_every_s,
         monitor=Monitor(monitor, store, index),
-    )  # fmt: skip
+    )
     return output

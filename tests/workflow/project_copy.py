@@ -51,12 +51,26 @@ class Project:
         """Run snakemake here; stdout and stderr are captured."""
         warm = [] if "-n" in arguments else [sys.executable, "-m", "physiome.warm"]
         done = subprocess.run(
-            [*warm, *self.command(*arguments)], cwd=self.root, env=environment(),
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [*warm, *self.command(*arguments)],
+            cwd=self.root,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
         if check and done.returncode:
             raise AssertionError(f"snakemake {arguments}:\n{done.stdout}\n{done.stderr}")
         return done
+
+    def start(self, *arguments: object) -> subprocess.Popen:
+        """A snakemake run in the background, in a process group of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.root,
+            env=environment(),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def plan(self, *arguments: object) -> dict[str, int]:
         """Rule -> number of jobs that a dry run plans."""

@@ -64,10 +64,15 @@ def add(project, *rows):
 def write_with_a_jump(path):
     """An EDF+C file of two minutes whose second one begins 300 s late."""
     waves = [
-        edfio.EdfSignal(noise(i, minutes=2), 100, label=label, physical_dimension="uV",
-                        physical_range=(-200, 200))
+        edfio.EdfSignal(
+            noise(i, minutes=2),
+            100,
+            label=label,
+            physical_dimension="uV",
+            physical_range=(-200, 200),
+        )
         for i, label in enumerate((EEG, EOG))
-    ]  # fmt: skip
+    ]
     edfio.Edf(waves, annotations=[edfio.EdfAnnotation(5, 1, "x")], data_record_duration=1).write(
         path
     )

@@ -129,9 +129,13 @@ def test_a_configuration_that_cannot_work_stops_before_any_job(fresh, mine, text
 def test_jobs_run_the_code_of_this_copy(fresh):
     script = "import physiome; print(physiome.__file__)"
     said = subprocess.run(
-        ["python", "-c", script], cwd=fresh.root, env=environment(),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        ["python", "-c", script],
+        cwd=fresh.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert Path(said.stdout.strip()) == fresh.root / "physiome" / "__init__.py"
 
 
@@ -146,8 +150,11 @@ def test_plans_are_made_with_the_code_of_this_copy(fresh, tmp_path):
 def test_the_workflow_runs_from_another_working_directory(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-n"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert "1043" in done.stdout
 
@@ -216,7 +223,12 @@ def test_a_piece_of_the_standing_experiment_is_planned(fresh, tmp_path, seed, ov
     files = [f"workflow/overlays/{name}.yaml" for name in ("learn", *overlays)]
     run = f"results/learn/piece/seed{seed}"
     plan = fresh.plan(
-        f"{run}/pairs.json", "--configfile", *files,
-        "--config", f"seed={seed}", f"results={run}", f"data_folder={tmp_path}",
-    )  # fmt: skip
+        f"{run}/pairs.json",
+        "--configfile",
+        *files,
+        "--config",
+        f"seed={seed}",
+        f"results={run}",
+        f"data_folder={tmp_path}",
+    )
     assert plan == LEARN | jobs

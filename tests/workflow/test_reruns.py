@@ -6,18 +6,16 @@ Every test that changes something works on a copy of the finished tree.
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import yaml
-from project_copy import Project, environment
+from project_copy import Project
 from safetensors.numpy import load_file
 from sklearn.metrics import roc_auc_score
-from waiting import wait_until
+from waiting import kill_tree, wait_until
 
 from physiome.subsets import all_subsets, subset_name
 
@@ -26,10 +24,9 @@ pytestmark = pytest.mark.slow
 MODALITIES = ("eeg_fpz_cz", "eeg_pz_oz", "eog")
 SUBSETS = [subset_name(subset) for subset in all_subsets(MODALITIES)]
 METHODS = ("physiome", "handmade")
-REPORTS = {
-    "scores": 1, "table": 1, "intervals": 1, "figures": 1, "comparison": 1, "all_scores": 1,
-    "all": 1,
-}  # fmt: skip
+REPORTS = dict.fromkeys(
+    ("scores", "table", "intervals", "figures", "comparison", "all_scores", "all"), 1
+)
 TRAINED = {**REPORTS, "train": 2, "embed": 2, "probe": 2, "curves": 1, "costs": 1}
 CONFIG = ["workflow/overlays/demo.yaml", "small.yaml"]
 
@@ -78,8 +75,16 @@ def test_nothing_is_left_beside_the_results(finished):
 def test_scores_hold_every_fold_method_and_subset_in_known_columns(finished):
     scores = pd.read_csv(finished.root / "results" / "scores.csv")
     assert scores.columns.tolist() == [
-        "dataset", "fold", "method", "subset", "head", "metric", "value", "windows", "subjects",
-    ]  # fmt: skip
+        "dataset",
+        "fold",
+        "method",
+        "subset",
+        "head",
+        "metric",
+        "value",
+        "windows",
+        "subjects",
+    ]
     cells = scores[(scores["metric"] == "acc") & (scores["head"] == "logistic")]
     found = set(zip(cells["fold"], cells["method"], cells["subset"], strict=True))
     assert found == {(f, m, s) for f in (1, 2) for m in METHODS for s in SUBSETS}
@@ -165,9 +170,14 @@ def test_every_job_left_a_log_and_the_figures_are_drawings(finished):
     assert len(list((results / "benchmarks" / "train").rglob("*.tsv"))) == 2
     drawn = sorted(p.name for p in (results / "figures" / "sleep_edf").iterdir())
     assert drawn == [
-        "confusion.svg", "curves.svg", "restoration.csv", "restoration.svg", "robustness.svg",
-        "subsets.svg", "timeline.svg",
-    ]  # fmt: skip
+        "confusion.svg",
+        "curves.svg",
+        "restoration.csv",
+        "restoration.svg",
+        "robustness.svg",
+        "subsets.svg",
+        "timeline.svg",
+    ]
     for figure in (results / "figures" / "sleep_edf").glob("*.svg"):
         assert "<svg" in figure.read_text(encoding="utf-8")
 
@@ -213,7 +223,7 @@ def test_an_edit_of_code_plans_what_it_can_change(tree, edit):
 
 def test_edits_that_can_change_nothing_plan_nothing(tree):
     tree.edit("physiome/nn/neuronet_frames.py", "import torch\n", "import torch  # a library\n")
-    tree.edit("physiome/cli.py", "import logging\n", "import logging\n\nANOTHER = 1\n")
+    tree.edit("physiome/cli/__init__.py", "import logging\n", "import logging\n\nANOTHER = 1\n")
     entry = '    "x": Entry("physiome.x", "X", "X", "single"),\n'
     marker = "METHODS: dict[str, Entry] = {\n"
     tree.edit("physiome/registry.py", marker, marker + entry)
@@ -281,8 +291,10 @@ def test_an_override_of_one_fold_reruns_that_fold_and_what_reads_it(tree):
     changed = {path for path in after if after[path] != before[path]}
     own = re.compile(r"(models|embeddings|scores)/sleep_edf/fold2/physiome\.")
     assert {p for p in changed if not own.match(p)} == {
-        "scores/sleep_edf.csv", "scores/sleep_edf.by_subject.csv", "scores/sleep_edf.notes.json",
-    }  # fmt: skip
+        "scores/sleep_edf.csv",
+        "scores/sleep_edf.by_subject.csv",
+        "scores/sleep_edf.notes.json",
+    }
     assert {p.split("/")[0] for p in changed} == {"models", "embeddings", "scores"}
     assert plan(tree, changes) == {}
 
@@ -299,24 +311,6 @@ def test_a_deleted_model_is_made_again_without_its_encoders(tree):
 # What survives a kill
 
 
-def started(project, arguments):
-    """A snakemake run in the background."""
-    return subprocess.Popen(
-        project.command(*arguments), cwd=project.root, env=environment(), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def kill_tree(process):
-    """SIGKILL to a process and all that it started, as a power cut would."""
-    parent = psutil.Process(process.pid)
-    family = [parent, *parent.children(recursive=True)]
-    for member in family:
-        member.kill()
-    process.wait()
-    psutil.wait_procs(family, timeout=10)
-
-
 KILLED = {
     "pretrain": "results/models/sleep_edf/fold1/encoders/dp_neuronet/eog.safetensors",
     "train": "results/models/sleep_edf/fold1/physiome.safetensors",
@@ -330,7 +324,7 @@ def test_a_killed_training_ends_in_the_weights_of_an_uninterrupted_one(finished,
     for project in (whole, killed):
         extra(project, {section: {"epochs": 30}})  # longer than the refusal takes
     same = [target, "--cores", 1, "--configfile", *CONFIG, "mine.yaml"]
-    uninterrupted, process = started(whole, same), started(killed, same)
+    uninterrupted, process = whole.start(*same), killed.start(*same)
     resume = killed.root / (str(target) + ".resume")
     wait_until((resume / "state.previous.pt").exists, process, "two epochs were saved")
     second = killed.snakemake(*same, check=False)  # beside the first: refused, and says how

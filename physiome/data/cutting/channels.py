@@ -67,10 +67,11 @@ def pick_channels(
         alike = _spelt_alike(modality, known)
         if len(alike) > 1:
             raise DataError(
-                f"several channels could be {name}", where=reader.path,
+                f"several channels could be {name}",
+                where=reader.path,
                 why=f"{', '.join(map(repr, alike))} differ in case or blanks only",
                 do=f"give the one that is meant, as the file spells it, as the channel of {name}",
-            )  # fmt: skip
+            )
         channel = find_channel(modality, known)
         if channel:
             found[name] = channel
@@ -84,9 +85,10 @@ def pick_channels(
     if not found:
         wanted = ", ".join(repr(m.channel) for m in settings.modalities.values())
         raise DataError(
-            "none of the wanted channels is there", where=reader.path,
+            "none of the wanted channels is there",
+            where=reader.path,
             why=f"no channel {wanted}; known: {', '.join(sorted(known)) or 'none'}",
-        )  # fmt: skip
+        )
     return found, absent
 
 
@@ -100,9 +102,13 @@ def _hint(wanted: str, known: Mapping[str, Channel]) -> str:
 
 
 def prepare_channel(
-    reader: Reader, channel: Channel, modality: Modality, plan: Plan, settings: ShardSettings,
+    reader: Reader,
+    channel: Channel,
+    modality: Modality,
+    plan: Plan,
+    settings: ShardSettings,
     entry: dict[str, Any],
-) -> Prepared:  # fmt: skip
+) -> Prepared:
     """Read one channel around the planned windows; fill gaps, convert, filter, resample.
 
     Raises:
@@ -112,17 +118,19 @@ def prepare_channel(
     _note_rate(reader, channel, settings, entry)
     if signals.units_conflict(channel.unit, modality.unit):
         raise DataError(
-            f"channel {channel.name!r} is in {channel.unit}", where=reader.path,
+            f"channel {channel.name!r} is in {channel.unit}",
+            where=reader.path,
             why=f"{modality.unit} is wanted",
             do="name another channel, or set the modality's unit to '' to take values as they are",
-        )  # fmt: skip
+        )
     if channel.unit == UNCALIBRATED and modality.unit:
         raise DataError(
-            f"channel {channel.name!r} is not calibrated", where=reader.path,
+            f"channel {channel.name!r} is not calibrated",
+            where=reader.path,
             why=f"its header gives no gain; {modality.unit} is wanted",
             do="write the gain into the header, or set the modality's unit to '' to take values "
             "as they are",
-        )  # fmt: skip
+        )
     factor = signals.unit_factor(channel.unit, modality.unit)
     if factor is None:
         note = f"{channel.name}: unit {channel.unit!r} is taken for {modality.unit!r}"
@@ -167,11 +175,15 @@ def _clean(x: np.ndarray, rate_hz: float, settings: ShardSettings) -> tuple[np.n
 
 
 def _joined(
-    samples: list[np.ndarray], missing: list[np.ndarray], marks: Marks, starts: np.ndarray,
+    samples: list[np.ndarray],
+    missing: list[np.ndarray],
+    marks: Marks,
+    starts: np.ndarray,
     length: int,
-) -> Prepared:  # fmt: skip
-    x, empty = (parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in
-                (samples, missing))  # fmt: skip
+) -> Prepared:
+    x, empty = (
+        parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in (samples, missing)
+    )
     short = max(0, int(starts[-1]) + length - len(x))
     if short:  # the channel ends before the file does
         x = np.pad(x, (0, short), mode="edge" if len(x) else "constant")
@@ -186,10 +198,11 @@ def _note_rate(
     wanted_hz = settings.window.rate_hz
     if settings.strict_rates and abs(channel.rate_hz - wanted_hz) > 1e-6 * wanted_hz:
         raise DataError(
-            f"channel {channel.name!r} has another sampling rate", where=reader.path,
+            f"channel {channel.name!r} has another sampling rate",
+            where=reader.path,
             why=f"{channel.rate_hz:g} Hz, wanted are {wanted_hz:g} Hz",
             do="set strict_rates: false to have it resampled",
-        )  # fmt: skip
+        )
     if channel.rate_hz < wanted_hz:
         entry["notes"].append(
             f"{channel.name}: recorded at {channel.rate_hz:g} Hz, brought up to {wanted_hz:g} Hz; "

@@ -66,9 +66,13 @@ def cut_windows(
     rows: dict[str, np.ndarray] = {}
     dense = isinstance(settings.labels, HypotensionLabels) and settings.labels.dense
     table: dict[str, Any] = {
-        "record": raw.record, "subject": raw.subject, "number": plan.numbers,
-        "onset_s": plan.onsets_s, "label": _given_labels(raw, plan, settings), "event": False,
-    }  # fmt: skip
+        "record": raw.record,
+        "subject": raw.subject,
+        "number": plan.numbers,
+        "onset_s": plan.onsets_s,
+        "label": _given_labels(raw, plan, settings),
+        "event": False,
+    }
     if dense:
         table["target"] = np.nan
     for name, modality in settings.modalities.items():
@@ -84,9 +88,13 @@ def cut_windows(
                 table["label"], table["event"] = labels
                 if settings.labels.dense:
                     table["target"] = mean_pressure(
-                        prepared.samples, prepared.starts, settings.window.samples,
-                        settings.window.rate_hz, settings.labels, labels[0],
-                    )  # fmt: skip
+                        prepared.samples,
+                        prepared.starts,
+                        settings.window.samples,
+                        settings.window.rate_hz,
+                        settings.labels,
+                        labels[0],
+                    )
         table |= {f"has_{name}": verdict.good, f"mean_{name}": verdict.mean}
         table |= {f"var_{name}": verdict.variance, f"lost_{name}": verdict.reason}
     _refuse_wrong_unit(entry, table, settings)
@@ -99,11 +107,18 @@ def _begin_entry(
 ) -> dict[str, Any]:
     channels = {m: {"name": c.name, "rate_hz": c.rate_hz, "unit": c.unit} for m, c in found.items()}
     return {
-        "record": raw.record, "subject": raw.subject, "status": "used", "reason": "",
-        "duration_s": reader.duration_s, "channels": channels, "absent": absent,
-        "lost": {}, "implausible": {}, "notes": list(reader.notes),
+        "record": raw.record,
+        "subject": raw.subject,
+        "status": "used",
+        "reason": "",
+        "duration_s": reader.duration_s,
+        "channels": channels,
+        "absent": absent,
+        "lost": {},
+        "implausible": {},
+        "notes": list(reader.notes),
         "overhang_s": plan.scoring.overhang_s if plan.scoring else 0.0,
-    }  # fmt: skip
+    }
 
 
 def _windows_of(
@@ -115,17 +130,25 @@ def _windows_of(
     rows = cut(prepared.samples.astype(np.float32), samples)[prepared.starts]
     missing = cut(prepared.missing, samples)[prepared.starts]
     verdict = judge(
-        rows, missing, prepared.marks, plan.onsets_s, settings.window.length_s, modality,
+        rows,
+        missing,
+        prepared.marks,
+        plan.onsets_s,
+        settings.window.length_s,
+        modality,
         settings.quality,
-    )  # fmt: skip
+    )
     rows[~verdict.good] = np.nan
     return rows, verdict
 
 
 def _pressure_labels(
-    prepared: Prepared, verdict: Judgement, modality: Modality, settings: ShardSettings,
+    prepared: Prepared,
+    verdict: Judgement,
+    modality: Modality,
+    settings: ShardSettings,
     rule: HypotensionLabels,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels and events; a pressure line that does not move counts as not recorded."""
     x, rate_hz = prepared.samples, settings.window.rate_hz
     stuck = np.rint(prepared.marks.flat * rate_hz).astype(int).clip(0, len(x))
@@ -136,9 +159,15 @@ def _pressure_labels(
     if modality.high is not None:
         outside |= x > modality.high
     label, event = hypotension_labels(
-        x, invalid, outside, prepared.starts, settings.window.samples, rate_hz, rule,
+        x,
+        invalid,
+        outside,
+        prepared.starts,
+        settings.window.samples,
+        rate_hz,
+        rule,
         settings.quality.max_outside,
-    )  # fmt: skip
+    )
     return label, event & verdict.good
 
 
@@ -153,8 +182,9 @@ def _given_labels(raw: RawRecord, plan: Plan, settings: ShardSettings) -> np.nda
     if not text or text not in rule.texts:
         raise DataError(
             f"unknown label {text!r}" if text else f"no label in column {rule.column!r}",
-            where=raw.record, do=f"known: {', '.join(rule.texts)}",
-        )  # fmt: skip
+            where=raw.record,
+            do=f"known: {', '.join(rule.texts)}",
+        )
     label = settings.classes.index(rule.texts[text])
     return np.full(len(plan.onsets_s), label, dtype=np.int8)
 
@@ -186,9 +216,12 @@ def _refuse_wrong_unit(entry: dict[str, Any], table: dict[str, Any], settings: S
     volts = [n for n, m in settings.modalities.items() if m.unit.lower() in signals.VOLTS]
     wrong = [entry["implausible"][name] for name in volts if name in entry["implausible"]]
     if wrong and not any(table[f"has_{name}"].any() for name in volts):
-        raise DataError("voltages have the wrong scale", where=entry["record"],
-                        why="; ".join(wrong),
-                        do="correct the file's unit, or the bounds of the modality")  # fmt: skip
+        raise DataError(
+            "voltages have the wrong scale",
+            where=entry["record"],
+            why="; ".join(wrong),
+            do="correct the file's unit, or the bounds of the modality",
+        )
 
 
 def _kept(windows: pd.DataFrame, settings: ShardSettings, entry: dict[str, Any]) -> np.ndarray:

@@ -48,8 +48,11 @@ def plan_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Pla
     onsets_s = anchor_s + numbers * length_s
     inside = (onsets_s >= span[0] - 1e-6) & (onsets_s + length_s <= span[1] + 1e-6)
     if not inside.any():
-        raise DataError("recording is shorter than one window", where=reader.path,
-                        why=f"{span[1] - span[0]:g} s, a window has {length_s:g} s")  # fmt: skip
+        raise DataError(
+            "recording is shorter than one window",
+            where=reader.path,
+            why=f"{span[1] - span[0]:g} s, a window has {length_s:g} s",
+        )
     onsets_s = onsets_s[inside]
     stop_s = reader.duration_s if scoring is None else float(onsets_s[-1]) + length_s
     return Plan(onsets_s, numbers[inside], stop_s, scoring)
@@ -71,8 +74,9 @@ def _scoring(
         apart_s = abs(start - reader.start)
         if apart_s > START_TOLERANCE_S:
             raise DataError(
-                "signals and annotations begin at different times", where=raw.record,
+                "signals and annotations begin at different times",
+                where=raw.record,
                 why=f"{raw.signals} and {raw.annotations} are {apart_s:g} s apart",
                 do="pair the files that belong together",
-            )  # fmt: skip
+            )
     return read_scoring(annotations, rule, classes, reader.duration_s, raw.annotations)

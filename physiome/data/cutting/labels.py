@@ -49,14 +49,19 @@ def read_scoring(
     for a in annotations:
         if a.text not in rule.texts and a.text not in rule.unscored:
             raise DataError(
-                f"unknown annotation {a.text!r}", where=where, why=f"at {a.onset_s:g} s",
+                f"unknown annotation {a.text!r}",
+                where=where,
+                why=f"at {a.onset_s:g} s",
                 do="list it in labels.texts or labels.unscored",
-            )  # fmt: skip
+            )
     scored = sorted((a for a in annotations if a.text in rule.texts), key=lambda a: a.onset_s)
     scored = [a for a in scored if a.duration_s > 0]
     if not scored:
-        raise DataError("no annotation carries a class", where=where,
-                        do="check labels.texts against the file's texts")  # fmt: skip
+        raise DataError(
+            "no annotation carries a class",
+            where=where,
+            do="check labels.texts against the file's texts",
+        )
     joined = _join(scored, rule, classes, where)
     overhang_s = max(0.0, joined[-1][2] - duration_s)
     shortfall_s = max(0.0, duration_s - max(a.onset_s + a.duration_s for a in annotations))
@@ -69,8 +74,12 @@ def read_scoring(
 
 def _check_end(what: str, by_s: float, allowed_s: float | None, where: object) -> None:
     if allowed_s is not None and by_s > allowed_s:
-        raise DataError(what, where=where, why=f"by {by_s:g} s, allowed are {allowed_s:g} s",
-                        do="check that signals and annotations belong together")  # fmt: skip
+        raise DataError(
+            what,
+            where=where,
+            why=f"by {by_s:g} s, allowed are {allowed_s:g} s",
+            do="check that signals and annotations belong together",
+        )
 
 
 def _join(
@@ -86,17 +95,22 @@ def _join(
                 continue
             if a.onset_s < before[2] - EPSILON_S:
                 raise DataError(
-                    "annotations of two classes overlap", where=where,
+                    "annotations of two classes overlap",
+                    where=where,
                     why=f"{classes[before[0]]} to {before[2]:g} s, {a.text!r} from {a.onset_s:g} s",
-                )  # fmt: skip
+                )
         joined.append((index, a.onset_s, stop_s))
     return joined
 
 
 def _span(
-    index: np.ndarray, starts: np.ndarray, stops: np.ndarray, rule: AnnotationLabels,
-    classes: Sequence[str], duration_s: float,
-) -> tuple[float, float]:  # fmt: skip
+    index: np.ndarray,
+    starts: np.ndarray,
+    stops: np.ndarray,
+    rule: AnnotationLabels,
+    classes: Sequence[str],
+    duration_s: float,
+) -> tuple[float, float]:
     """The margin class is read only near other classes; without such a class, everything is."""
     if rule.margin_class is None:
         return 0.0, duration_s
@@ -173,9 +187,13 @@ def hypotension_labels(
 
 
 def mean_pressure(
-    pressure: np.ndarray, starts: np.ndarray, samples: int, rate_hz: float, rule: HypotensionLabels,
+    pressure: np.ndarray,
+    starts: np.ndarray,
+    samples: int,
+    rate_hz: float,
+    rule: HypotensionLabels,
     label: np.ndarray,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Target (W,) float64: the mean over each window's label span, in mmHg; NaN without a label.
 
     Args:

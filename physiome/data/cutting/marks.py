@@ -36,9 +36,14 @@ class Marker:
     """
 
     def __init__(
-        self, n: int, rate_hz: float, begin_s: float, onsets_s: np.ndarray, length_s: float,
+        self,
+        n: int,
+        rate_hz: float,
+        begin_s: float,
+        onsets_s: np.ndarray,
+        length_s: float,
         quality: Quality,
-    ):  # fmt: skip
+    ):
         self.rate_hz, self.begin_s, self.quality = rate_hz, begin_s, quality
         self.starts = np.rint((onsets_s - begin_s) * rate_hz).astype(int)
         self.samples = round(length_s * rate_hz)

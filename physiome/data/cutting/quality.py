@@ -125,9 +125,12 @@ def _overlaps(flat: np.ndarray, onsets_s: np.ndarray, length_s: float, max_s: fl
 
 
 def _likely_factor(
-    windows: np.ndarray, variance: np.ndarray, implausible: np.ndarray, modality: Modality,
+    windows: np.ndarray,
+    variance: np.ndarray,
+    implausible: np.ndarray,
+    modality: Modality,
     quality: Quality,
-) -> float | None:  # fmt: skip
+) -> float | None:
     """The power of 1000 that would make most of these windows plausible, if there is one.
 
     Most of those that pass already (large waves of a signal in a wrong unit) must pass with the

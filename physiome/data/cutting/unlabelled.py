@@ -37,8 +37,9 @@ def cut_unlabelled(
     for modality, name in channels.items():
         known = reader.channels()
         if not any(name.strip().lower() == k.strip().lower() for k in known):
-            raise DataError(f"no channel {name!r} for {modality}", where=path,
-                            do=nearest(name, known))  # fmt: skip
+            raise DataError(
+                f"no channel {name!r} for {modality}", where=path, do=nearest(name, known)
+            )
     try:
         found, _ = pick_channels(reader, settings)
     except DataError as error:
@@ -59,11 +60,17 @@ def parse_map(pairs: Sequence[str], modalities: Sequence[str]) -> dict[str, str]
     for pair in pairs:
         modality, sign, channel = (part.strip() for part in pair.partition("="))
         if not (modality and sign and channel):
-            raise PhysioError("not modality=CHANNEL", where=f"--map {pair!r}",
-                              do=f"e.g. --map {modalities[0]!r}=NAME")  # fmt: skip
+            raise PhysioError(
+                "not modality=CHANNEL",
+                where=f"--map {pair!r}",
+                do=f"e.g. --map {modalities[0]!r}=NAME",
+            )
         if modality not in modalities:
-            raise PhysioError(f"unknown modality {modality!r}", where=f"--map {pair!r}",
-                              do=nearest(modality, modalities))  # fmt: skip
+            raise PhysioError(
+                f"unknown modality {modality!r}",
+                where=f"--map {pair!r}",
+                do=nearest(modality, modalities),
+            )
         if modality in found:
             raise PhysioError(f"{modality} is mapped twice", where=f"--map {pair!r}")
         found[modality] = channel
@@ -83,6 +90,7 @@ def _refuse_shared(path: Path, found: Mapping[str, Channel]) -> None:
         if channel.name in carries:
             raise DataError(
                 f"channel {channel.name!r} would be both {carries[channel.name]} and {modality}",
-                where=path, do="correct --map, or leave one out with --modalities",
-            )  # fmt: skip
+                where=path,
+                do="correct --map, or leave one out with --modalities",
+            )
         carries[channel.name] = modality

@@ -25,6 +25,9 @@ class Limits:
     def of(cls, raw: Raw) -> "Limits":
         """The limits that the configuration names."""
         return cls(
-            raw.connect_timeout_s, raw.timeout_s, raw.attempts, raw.connections,
+            raw.connect_timeout_s,
+            raw.timeout_s,
+            raw.attempts,
+            raw.connections,
             heartbeat_s=raw.heartbeat_s,
-        )  # fmt: skip
+        )

@@ -55,8 +55,12 @@ class Meter:
             return
         log.info(
             "fetch url=%s bytes=%d total_bytes=%s bytes_per_s=%.0f seconds_left=%s",
-            self.url, self.done, self.total, rate, None if left_s is None else round(left_s),
-        )  # fmt: skip
+            self.url,
+            self.done,
+            self.total,
+            rate,
+            None if left_s is None else round(left_s),
+        )
 
 
 def _for_people(url: str, done: int, total: int | None, rate: float, left_s: float | None) -> str:

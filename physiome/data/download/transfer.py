@@ -26,10 +26,12 @@ HEAD = 1 << 10  # bytes that show whether a file is a web page
 RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 LONGEST_WAIT_S = 120.0  # a server that asks for a longer pause gets this one
 HOPELESS = (
-    requests.exceptions.SSLError, requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema,
+    requests.exceptions.SSLError,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
     requests.exceptions.TooManyRedirects,
-)  # fmt: skip
+)
 
 
 class Refused(Exception):

@@ -33,27 +33,33 @@ def require_modalities(
     nowhere = [str(m) for m in has if not has[m].any()]
     if nowhere:
         raise DataError(
-            f"no window of any record carries {' or '.join(nowhere)}", where="folds",
+            f"no window of any record carries {' or '.join(nowhere)}",
+            where="folds",
             do="correct its channel, unit and limits in datasets.<name>.modalities"
-               " (`physiome inspect` says what files hold), or take it out",
-        )  # fmt: skip
+            " (`physiome inspect` says what files hold), or take it out",
+        )
     idle = [
-        f"fold {fold['fold']}: {m}" for fold in folds for m in has
+        f"fold {fold['fold']}: {m}"
+        for fold in folds
+        for m in has
         if not has.loc[windows["subject"].isin(fold["pretrain"]), m].any()
-    ]  # fmt: skip
+    ]
     if idle:
         raise DataError(
-            "no pretrain subject carries a modality", where="folds", why="; ".join(idle),
+            "no pretrain subject carries a modality",
+            where="folds",
+            why="; ".join(idle),
             do="use another folds.seed, a smaller folds.train_share or more recordings",
-        )  # fmt: skip
+        )
     found = list(_lacking(windows, has, folds, classes))
     if found and not allowed:
         raise DataError(
-            "some folds cannot be scored: of a class no window carries a subset", where="folds",
+            "some folds cannot be scored: of a class no window carries a subset",
+            where="folds",
             why="; ".join(found),
             do="take the modality out of datasets.<name>.modalities, use fewer folds or more"
-               " recordings; or set folds.allow_missing_classes: true, so those cells stay empty",
-        )  # fmt: skip
+            " recordings; or set folds.allow_missing_classes: true, so those cells stay empty",
+        )
     return found
 
 

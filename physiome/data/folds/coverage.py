@@ -64,8 +64,9 @@ def require_classes(found: Sequence[Shortfall]) -> None:
     absent = [str(shortfall) for shortfall in found if shortfall.subjects == 0]
     if absent:
         raise DataError(
-            "some folds cannot be scored: a class is absent", where="folds",
+            "some folds cannot be scored: a class is absent",
+            where="folds",
             why="; ".join(absent),
             do="use fewer folds (folds.count), a larger folds.train_share or more recordings; or"
-               " set folds.allow_missing_classes: true, which leaves the cells concerned empty",
-        )  # fmt: skip
+            " set folds.allow_missing_classes: true, which leaves the cells concerned empty",
+        )

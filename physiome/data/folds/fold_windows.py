@@ -25,7 +25,8 @@ def open_fold(
         for subject in names:
             if subject not in known:
                 raise DataError(
-                    f"subject {subject} ({role}) has no windows in the shards", where=folds,
+                    f"subject {subject} ({role}) has no windows in the shards",
+                    where=folds,
                     do="delete the folds file and run again",
-                )  # fmt: skip
+                )
     return store, roles_of(store.table, subjects)

@@ -43,8 +43,10 @@ def make_folds(windows: pd.DataFrame, spec: FoldSpec, classes: list[str]) -> lis
         rest = counts.drop(index=test)
         train = _take(rest, held.loc[rest.index], spec.train_share, spec.seed + number)
         roles = {
-            "pretrain": [s for s in rest.index if s not in train], "train": train, "test": test
-        }  # fmt: skip
+            "pretrain": [s for s in rest.index if s not in train],
+            "train": train,
+            "test": test,
+        }
         folds.append({"fold": number, **{role: sorted(roles[role]) for role in ROLES}})
     check_folds(folds, "folds")
     if not spec.allow_missing_classes:

@@ -62,7 +62,7 @@ def require_persons(windows: pd.DataFrame, names_differ: bool) -> list[str]:
             + _listed(" and ".join(map(repr, names)) for names in groups),
             why="one person would be learned from and tested",
             do="use one name for one person, or set folds.similar_names_differ: true",
-        )  # fmt: skip
+        )
     same = same_signals(windows)
     several = [records for records in same if len({subject for _, subject in records}) > 1]
     if several:
@@ -71,7 +71,7 @@ def require_persons(windows: pd.DataFrame, names_differ: bool) -> list[str]:
             + _listed(" and ".join(f"{r} ({s})" for r, s in records) for records in several),
             why="one person would be learned from and tested",
             do="take the copies out, or correct whose they are",
-        )  # fmt: skip
+        )
     return [
         f"records {' and '.join(record for record, _ in records)} of subject {records[0][1]}"
         " hold the same signals"

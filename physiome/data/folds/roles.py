@@ -38,8 +38,9 @@ def check_folds(folds: list[dict[str, Any]], where: object) -> None:
             if subject in tested:
                 raise DataError(
                     f"subject {subject} is tested in folds {tested[subject]} and {fold['fold']}",
-                    where=where, do="delete the folds file and run again",
-                )  # fmt: skip
+                    where=where,
+                    do="delete the folds file and run again",
+                )
             tested[subject] = fold["fold"]
 
 
@@ -54,8 +55,11 @@ def read_fold(path: str | Path, number: int) -> dict[str, list[str]]:
     check_folds(folds, path)
     rest = {key: value for key, value in content.items() if key != "sum"}
     if content.get("sum", digest(rest)) != digest(rest):
-        raise DataError("the folds were altered after they were made", where=path,
-                        do=f"add --forcerun {path} to make them again")  # fmt: skip
+        raise DataError(
+            "the folds were altered after they were made",
+            where=path,
+            do=f"add --forcerun {path} to make them again",
+        )
     for fold in folds:
         if fold["fold"] == number:
             return {role: fold[role] for role in ROLES}
@@ -70,10 +74,11 @@ def _shaped(content: Any, path: str | Path) -> list[dict[str, Any]]:
         if len(numbers) == len(folds):
             return folds
     raise DataError(
-        "not a folds file", where=path,
+        "not a folds file",
+        where=path,
         why=f"each fold needs a number of its own and subjects of {', '.join(ROLES)}",
         do="delete the folds file and run again",
-    )  # fmt: skip
+    )
 
 
 def _is_fold(fold: Any) -> bool:

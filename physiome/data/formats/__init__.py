@@ -18,8 +18,12 @@ def open_reader(path: str | Path) -> Reader:
     try:
         return _open(path)
     except PermissionError as error:
-        raise DataError("may not be read", where=path, why=str(error),
-                        do="change its permissions or those of its folder") from None  # fmt: skip
+        raise DataError(
+            "may not be read",
+            where=path,
+            why=str(error),
+            do="change its permissions or those of its folder",
+        ) from None
 
 
 def _open(path: Path) -> Reader:
@@ -28,8 +32,12 @@ def _open(path: Path) -> Reader:
         next(path.iterdir(), None)  # one that may not be read says so
         raise DataError("a folder, not a recording", where=path, do="name a file in it")
     if suffix not in SUFFIXES:
-        raise DataError("unknown kind of file", where=path, why=f"suffix {path.suffix!r}",
-                        do=f"known: {', '.join(SUFFIXES)}")  # fmt: skip
+        raise DataError(
+            "unknown kind of file",
+            where=path,
+            why=f"suffix {path.suffix!r}",
+            do=f"known: {', '.join(SUFFIXES)}",
+        )
     if not path.is_file():
         raise DataError("file is missing", where=path, do="fetch it or correct its path")
     # The libraries behind the readers take long to import; only the one needed is.

@@ -45,9 +45,11 @@ def refuse_complaints(
         if isinstance(error, OSError) and error.errno in OF_MACHINE:
             raise
         raise DataError(
-            what or f"{library} cannot read this file", where=path,
-            why=f"{type(error).__name__}: {error}", do="fetch the file again",
-        ) from error  # fmt: skip
+            what or f"{library} cannot read this file",
+            where=path,
+            why=f"{type(error).__name__}: {error}",
+            do="fetch the file again",
+        ) from error
     lines = {" ".join(line.split()) for line in said.getvalue().splitlines() if line.strip()}
     for w in caught:
         if issubclass(w.category, OF_CODE):
@@ -56,5 +58,9 @@ def refuse_complaints(
             lines.add(" ".join(str(w.message).split()))
     unknown = sorted(line for line in lines if not re.match(known, line))
     if unknown:
-        raise DataError(f"{library} complains about this file", where=path,
-                        why="; ".join(unknown), do="fetch the file again")  # fmt: skip
+        raise DataError(
+            f"{library} complains about this file",
+            where=path,
+            why="; ".join(unknown),
+            do="fetch the file again",
+        )

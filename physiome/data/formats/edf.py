@@ -66,8 +66,11 @@ class EdfReader:
         if channel not in known:
             raise DataError(f"no channel {channel!r}", where=self.path, do=nearest(channel, known))
         if channel in self._ambiguous:
-            raise DataError(f"several channels are called {channel!r}", where=self.path,
-                            do="rename them in the file")  # fmt: skip
+            raise DataError(
+                f"several channels are called {channel!r}",
+                where=self.path,
+                do="rename them in the file",
+            )
         signal, rate_hz = self._signals[channel], known[channel].rate_hz
         first = max(0, round(start_s * rate_hz))
         length = signal.samples * self.header.records
@@ -83,15 +86,20 @@ class EdfReader:
         with refuse_complaints(self.path, "MNE", known=OUTSIDE):
             # MNE decodes annotations, too, which are not used here: LATIN-1 never fails.
             raw = mne.io.read_raw_edf(
-                self.path, include=[name], stim_channel=[], preload=False, encoding="latin1",
+                self.path,
+                include=[name],
+                stim_channel=[],
+                preload=False,
+                encoding="latin1",
                 verbose="WARNING",
-            )  # fmt: skip
+            )
             found = raw.info["sfreq"], raw.n_times, raw.ch_names
             if not np.isclose(found[0], rate_hz, rtol=1e-6) or found[1:] != (length, [name]):
                 raise DataError(
-                    "MNE and the EDF header disagree", where=self.path,
+                    "MNE and the EDF header disagree",
+                    where=self.path,
                     why=f"rate, samples, name {found}, header {(rate_hz, length, [name])}",
-                )  # fmt: skip
+                )
             samples: Any = raw.get_data(start=first, stop=last)
         return np.ascontiguousarray(samples[0], dtype=np.float64)
 
@@ -104,9 +112,10 @@ class EdfReader:
         slack = abs(step)
         if values.min() < reach[0] - slack or values.max() > reach[1] + slack:
             raise DataError(
-                f"values of {channel!r} lie outside what its header allows", where=self.path,
+                f"values of {channel!r} lie outside what its header allows",
+                where=self.path,
                 why=f"{values.min():.4g} to {values.max():.4g} {signal.unit}",
-            )  # fmt: skip
+            )
 
 
 def read_annotations(path: str | Path) -> tuple[list[Annotation], float | None]:

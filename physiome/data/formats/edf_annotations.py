@@ -45,10 +45,11 @@ def _check_time(path: str | Path, header: EdfHeader, record: int, begin_s: float
     due_s = record * header.record_s
     if any(s.label != ANNOTATIONS for s in header.signals) and abs(begin_s - due_s) > DRIFT_S:
         raise DataError(
-            "the recording is interrupted", where=path,
+            "the recording is interrupted",
+            where=path,
             why=f"data record {record + 1} begins at {begin_s:g} s, not at {due_s:g} s",
             do="write its parts to files of their own, or fill the gap with missing samples",
-        )  # fmt: skip
+        )
 
 
 def _lists(path: str | Path, header: EdfHeader) -> Iterator[tuple[int, float, float, list[bytes]]]:
@@ -79,9 +80,11 @@ def _lists_of(
         found = LIST.match(text, place)
         if found is None:
             raise DataError(
-                "annotations are damaged", where=path, do=FETCH,
+                "annotations are damaged",
+                where=path,
+                do=FETCH,
                 why=f"data record {record + 1}: {text[place : place + 40]!r}",
-            )  # fmt: skip
+            )
         onset, duration, texts = found.groups()
         yield float(onset), float(duration or 0), texts.split(b"\x14")[:-1]
         place = found.end()

@@ -67,9 +67,11 @@ def read_edf_header(path: str | Path) -> EdfHeader:
         header_bytes = fields.number("header size", 184, 8, least=512)
         if header_bytes != 256 * (count + 1):
             raise DataError(
-                "EDF header field 'header size' is wrong", where=path,
-                why=f"{header_bytes} for {count} signals, {256 * (count + 1)} expected", do=FETCH,
-            )  # fmt: skip
+                "EDF header field 'header size' is wrong",
+                where=path,
+                why=f"{header_bytes} for {count} signals, {256 * (count + 1)} expected",
+                do=FETCH,
+            )
         records = _records(path, fields)
         signals = _signals(path, file, count)
     record_s = fields.real("record duration", 244, 8)
@@ -78,8 +80,11 @@ def read_edf_header(path: str | Path) -> EdfHeader:
             "EDF header field 'record duration' is wrong", where=path, why=f"{record_s}"
         )
     if fields.text(192, 5) == "EDF+D":
-        raise DataError("EDF+D (interrupted) recordings cannot be used", where=path,
-                        do="convert it to a continuous EDF+C file")  # fmt: skip
+        raise DataError(
+            "EDF+D (interrupted) recordings cannot be used",
+            where=path,
+            do="convert it to a continuous EDF+C file",
+        )
     _check_size(path, header_bytes, records, signals)
     _check_times(path, records, record_s, signals)
     return EdfHeader(_start(path, fields), records, record_s, signals)
@@ -112,9 +117,11 @@ class _Fields:
 
     def _refuse(self, name: str, text: str, wanted: str):
         raise DataError(
-            f"EDF header field {name!r} is damaged", where=self._path,
-            why=f"{text!r} is not {wanted}", do=FETCH,
-        ) from None  # fmt: skip
+            f"EDF header field {name!r} is damaged",
+            where=self._path,
+            why=f"{text!r} is not {wanted}",
+            do=FETCH,
+        ) from None
 
 
 def _check_kind(path: Path, main: bytes) -> None:
@@ -124,8 +131,12 @@ def _check_kind(path: Path, main: bytes) -> None:
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise DataError("this is a web page, not an EDF file", where=path, do=FETCH)
     if not main.startswith(b"0       "):
-        raise DataError("not an EDF file", where=path, do=FETCH,
-                        why=f"it begins with {main[:8]!r}, EDF with b'0       '")  # fmt: skip
+        raise DataError(
+            "not an EDF file",
+            where=path,
+            do=FETCH,
+            why=f"it begins with {main[:8]!r}, EDF with b'0       '",
+        )
     if len(main) < 256:
         raise DataError("EDF header is cut", where=path, why=f"{len(main)} of 256 bytes", do=FETCH)
 
@@ -133,9 +144,12 @@ def _check_kind(path: Path, main: bytes) -> None:
 def _records(path: Path, fields: _Fields) -> int:
     records = fields.number("number of data records", 236, 8, least=-1)
     if records == -1:
-        raise DataError("EDF header says the recording was never closed", where=path,
-                        why="number of data records is -1",
-                        do="close it in the recording program, or fetch it again")  # fmt: skip
+        raise DataError(
+            "EDF header says the recording was never closed",
+            where=path,
+            why="number of data records is -1",
+            do="close it in the recording program, or fetch it again",
+        )
     if records == 0:
         raise DataError("EDF file holds no data records", where=path, do=FETCH)
     return records
@@ -144,8 +158,12 @@ def _records(path: Path, fields: _Fields) -> int:
 def _signals(path: Path, file: BinaryIO, count: int) -> tuple[EdfSignal, ...]:
     block = file.read(256 * count)
     if len(block) < 256 * count:
-        raise DataError("EDF header is cut", where=path, do=FETCH,
-                        why=f"{256 + len(block)} of {256 * (count + 1)} bytes")  # fmt: skip
+        raise DataError(
+            "EDF header is cut",
+            where=path,
+            do=FETCH,
+            why=f"{256 + len(block)} of {256 * (count + 1)} bytes",
+        )
     fields, places, offset = _Fields(path, block), {}, 0
     for name, width in SIGNAL_FIELDS:
         places[name] = (offset, width)
@@ -165,11 +183,18 @@ def _signals(path: Path, file: BinaryIO, count: int) -> tuple[EdfSignal, ...]:
                 for end in ("minimum", "maximum")
             )
             if low == high:
-                raise DataError(f"EDF header gives {label!r} no {kind} range", where=path,
-                                why=f"minimum and maximum are both {low:g}")  # fmt: skip
+                raise DataError(
+                    f"EDF header gives {label!r} no {kind} range",
+                    where=path,
+                    why=f"minimum and maximum are both {low:g}",
+                )
             if max(abs(low), abs(high)) > LARGEST:
-                raise DataError(f"EDF header gives {label!r} an impossible {kind} range",
-                                where=path, why=f"{low:g} to {high:g}", do=FETCH)  # fmt: skip
+                raise DataError(
+                    f"EDF header gives {label!r} an impossible {kind} range",
+                    where=path,
+                    why=f"{low:g} to {high:g}",
+                    do=FETCH,
+                )
             return low, high
 
         signals.append(
@@ -190,9 +215,12 @@ def _check_size(path: Path, header: int, records: int, signals: tuple[EdfSignal,
     expected = header + records * sum(s.samples for s in signals) * 2  # 16-bit samples
     found = os.path.getsize(path)
     if found != expected:
-        raise DataError("EDF file is cut" if found < expected else "EDF file is too long",
-                        where=path, why=f"{expected} bytes expected, {found} found",
-                        do=FETCH)  # fmt: skip
+        raise DataError(
+            "EDF file is cut" if found < expected else "EDF file is too long",
+            where=path,
+            why=f"{expected} bytes expected, {found} found",
+            do=FETCH,
+        )
 
 
 def _check_times(path: Path, records: int, record_s: float, signals: tuple[EdfSignal, ...]) -> None:
@@ -200,9 +228,11 @@ def _check_times(path: Path, records: int, record_s: float, signals: tuple[EdfSi
     fastest = max((s.samples for s in signals if s.label != ANNOTATIONS), default=0)
     if records * record_s > LONGEST_S or fastest > FASTEST_HZ * record_s:
         raise DataError(
-            "EDF header field 'record duration' is wrong", where=path, do=FETCH,
+            "EDF header field 'record duration' is wrong",
+            where=path,
+            do=FETCH,
             why=f"{records} data records of {record_s:g} s with up to {fastest} samples",
-        )  # fmt: skip
+        )
 
 
 def _start(path: Path, fields: _Fields) -> float | None:
@@ -216,6 +246,10 @@ def _start(path: Path, fields: _Fields) -> float | None:
             century + year, month, day, hour, minute, second, tzinfo=datetime.UTC
         )
     except ValueError:
-        raise DataError("EDF header field 'start date and time' is damaged", where=path,
-                        why=f"{date!r} {time!r}", do=FETCH) from None  # fmt: skip
+        raise DataError(
+            "EDF header field 'start date and time' is damaged",
+            where=path,
+            why=f"{date!r} {time!r}",
+            do=FETCH,
+        ) from None
     return None if start == ANONYMOUS else start.timestamp()

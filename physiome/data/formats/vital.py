@@ -101,13 +101,19 @@ class VitalReader:
         found = len(track.recs), sum(len(record["val"]) for record in track.recs)
         if found != (counted.records, counted.samples) or track.srate != counted.rate_hz:
             raise DataError(
-                f"track {name!r} is not decoded as it is stored", where=self.path, do=FETCH,
+                f"track {name!r} is not decoded as it is stored",
+                where=self.path,
+                do=FETCH,
                 why=f"{counted.records} records of {counted.samples} samples, decoded {found}",
-            )  # fmt: skip
+            )
         # Values beyond 4e9 count as missing: such a gain would lose them all without a word.
         if track.fmt > FLOATS and not (abs(track.gain) < 1e5 and abs(track.offset) < 4e9):
-            raise DataError(f"track {name!r} has no sound calibration", where=self.path, do=FETCH,
-                            why=f"gain {track.gain}, offset {track.offset}")  # fmt: skip
+            raise DataError(
+                f"track {name!r} has no sound calibration",
+                where=self.path,
+                do=FETCH,
+                why=f"gain {track.gain}, offset {track.offset}",
+            )
         return track
 
 
@@ -138,10 +144,12 @@ def _verify(path: Path) -> Census:
         with gzip.GzipFile(path, "rb") as body:
             return take_census(path, body)
     except EOFError:
-        raise DataError("file is cut", where=path, why="its gzip stream ends early",
-                        do=FETCH) from None  # fmt: skip
+        raise DataError(
+            "file is cut", where=path, why="its gzip stream ends early", do=FETCH
+        ) from None
     except Cut:
-        raise DataError("file is damaged", where=path, why="its last packet is cut",
-                        do=FETCH) from None  # fmt: skip
+        raise DataError(
+            "file is damaged", where=path, why="its last packet is cut", do=FETCH
+        ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError("file is damaged", where=path, why=str(error), do=FETCH) from None

@@ -98,9 +98,11 @@ def check_size(path: Path, name: str, track: Track, duration_s: float) -> None:
     places = duration_s * track.rate_hz
     if places > MOST_SAMPLES or track.samples > PLACES_FREE + 2 * places:
         raise DataError(
-            f"track {name!r} has an impossible rate or length", where=path, do=FETCH,
+            f"track {name!r} has an impossible rate or length",
+            where=path,
+            do=FETCH,
             why=f"{track.samples} samples in {duration_s:g} s at {track.rate_hz:g} Hz",
-        )  # fmt: skip
+        )
 
 
 class _Walk:
@@ -115,8 +117,12 @@ class _Walk:
         """Read the file's header; True for a packed file, whose packets may be long."""
         head = body.read(10)
         if head[:4] != b"VITA":
-            raise DataError("not a .vital file", where=self._path, do=FETCH,
-                            why=f"its signature is {head[:4]!r}, not b'VITA'")  # fmt: skip
+            raise DataError(
+                "not a .vital file",
+                where=self._path,
+                do=FETCH,
+                why=f"its signature is {head[:4]!r}, not b'VITA'",
+            )
         if len(head) < 10:
             raise Cut
         (length,) = struct.unpack_from("<H", head, 8)

@@ -93,9 +93,14 @@ class WfdbReader:
         """Frames [first, last) of one signal, digital."""
         with refuse_complaints(self.path, "wfdb", f"signal {channel!r} cannot be decoded"):
             return wfdb.rdrecord(
-                str(self.path.with_suffix("")), first, last, channels=[self._places[channel]],
-                physical=False, smooth_frames=False, ignore_skew=True,
-            )  # fmt: skip
+                str(self.path.with_suffix("")),
+                first,
+                last,
+                channels=[self._places[channel]],
+                physical=False,
+                smooth_frames=False,
+                ignore_skew=True,
+            )
 
     def _check(self, channel: str) -> None:
         """Decode the whole signal, a block after the other, and compare length and sum."""
@@ -129,8 +134,11 @@ def _read_header(path: Path) -> Any:
     with refuse_complaints(path, "wfdb", "WFDB header is damaged"):
         header: Any = wfdb.rdheader(str(path.with_suffix("")))
     if isinstance(header, wfdb.MultiRecord):
-        raise DataError("records of several segments cannot be used", where=path,
-                        do="name the segments as records")  # fmt: skip
+        raise DataError(
+            "records of several segments cannot be used",
+            where=path,
+            do="name the segments as records",
+        )
     if not header.n_sig or not header.sig_len or not header.fs or not header.fs > 0:
         why = f"{header.n_sig} signals of {header.sig_len} frames at {header.fs} Hz"
         raise DataError("WFDB header is damaged", where=path, why=why, do=FETCH)
@@ -139,10 +147,11 @@ def _read_header(path: Path) -> Any:
         raise DataError("WFDB header names too few signals", where=path, do=FETCH)
     if skewed := [n for n, skew in zip(header.sig_name, header.skew, strict=True) if skew]:
         raise DataError(
-            "signals of this record are shifted against each other", where=path,
+            "signals of this record are shifted against each other",
+            where=path,
             why=f"skew of {', '.join(map(str, skewed))}",
             do="write the record anew with its signals aligned",
-        )  # fmt: skip
+        )
     return header
 
 
@@ -197,8 +206,12 @@ def _check_files(path: Path, header: Any) -> list[Path]:
         files.setdefault(name, []).append(place)
     for name, places in files.items():
         if name in ("", ".", "..") or Path(name).name != name or len(name) > LONGEST_NAME:
-            raise DataError("signal file is not beside its header", where=path, why=repr(name),
-                            do="put it there and correct the header")  # fmt: skip
+            raise DataError(
+                "signal file is not beside its header",
+                where=path,
+                why=repr(name),
+                do="put it there and correct the header",
+            )
         file = path.with_name(name)
         if not file.is_file():
             raise DataError("signal file is missing", where=file, do=FETCH)
@@ -210,6 +223,10 @@ def _check_files(path: Path, header: Any) -> list[Path]:
         found = os.path.getsize(file)
         # 212 packs two samples in three bytes and may be padded to whole pairs.
         if not expected <= found <= expected + 2:
-            raise DataError("signal file has the wrong size", where=file, do=FETCH,
-                            why=f"{expected} bytes expected, {found} found")  # fmt: skip
+            raise DataError(
+                "signal file has the wrong size",
+                where=file,
+                do=FETCH,
+                why=f"{expected} bytes expected, {found} found",
+            )
     return [path.with_name(name) for name in files]

@@ -61,12 +61,16 @@ def write_psg(
         line = CASSETTE_LINES[name]
         lines.append(
             edfio.EdfSignal(
-                np.clip(values, *line.physical), line.rate_hz,
-                label=name, physical_dimension=line.unit, physical_range=line.physical,
-                digital_range=line.digital, transducer_type=line.transducer,
+                np.clip(values, *line.physical),
+                line.rate_hz,
+                label=name,
+                physical_dimension=line.unit,
+                physical_range=line.physical,
+                digital_range=line.digital,
+                transducer_type=line.transducer,
                 prefiltering=line.prefilter,
             )
-        )  # fmt: skip
+        )
     _write(path, edfio.Edf(lines, data_record_duration=RECORD_S, **_identity(start)))
 
 

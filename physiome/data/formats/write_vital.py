@@ -39,10 +39,17 @@ def write_vital(path: str | Path, tracks: Mapping[str, Wave], start_s: float) ->
         device, short = name.split("/")
         file.devs.setdefault(device, Device(device))
         file.trks[name] = Track(
-            short, TYPE_WAV, fmt=FORMAT_INT16, srate=wave.rate_hz, unit=wave.unit, gain=wave.gain,
-            mindisp=wave.display[0], maxdisp=wave.display[1], dname=device,
+            short,
+            TYPE_WAV,
+            fmt=FORMAT_INT16,
+            srate=wave.rate_hz,
+            unit=wave.unit,
+            gain=wave.gain,
+            mindisp=wave.display[0],
+            maxdisp=wave.display[1],
+            dname=device,
             recs=_packets(wave, start_s),
-        )  # fmt: skip
+        )
     file.dtstart = start_s
     file.dtend = start_s + max(len(w.values) / w.rate_hz for w in tracks.values())
     with tempfile.TemporaryDirectory() as folder, atomic_path(path) as temporary:

@@ -58,8 +58,13 @@ def _compared(
     for batch, path in enumerate(noted):
         before = _noted(path)
         records = source.fill(rows[batch :: len(noted)])
-        yield {record.record: _facts(record, before.get(record.record, record))
-               for record in records}, before  # fmt: skip
+        yield (
+            {
+                record.record: _facts(record, before.get(record.record, record))
+                for record in records
+            },
+            before,
+        )
 
 
 def _facts(record: RawRecord, before: RawRecord) -> dict[str, Any]:

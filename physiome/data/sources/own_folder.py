@@ -38,9 +38,10 @@ class Recordings:
                 raise DataError(f"record {record!r} is listed twice", where=table)
             if not listed["subject"]:
                 raise DataError(
-                    f"record {record!r} has no subject", where=table,
+                    f"record {record!r} has no subject",
+                    where=table,
                     do="name one: recordings of one person must share it",
-                )  # fmt: skip
+                )
             if not listed["subject"].isprintable():
                 raise DataError(f"subject {listed['subject']!r} does not print", where=table)
             seen.add(record)
@@ -63,9 +64,10 @@ class Recordings:
         table = self.folder / check_inside(self.spec.records, "source.records")
         if not table.is_file():
             raise DataError(
-                "table of records is missing", where=table,
+                "table of records is missing",
+                where=table,
                 do="write one with the columns record, subject",
-            )  # fmt: skip
+            )
         return table
 
     @cached_property
@@ -84,16 +86,19 @@ class Recordings:
             of_suffix = [path for path in paths if path.lower().endswith(suffix)]
             if len(of_suffix) > 1:
                 raise DataError(
-                    f"several signal files for record {record!r}", where=self.folder,
-                    why=", ".join(of_suffix), do="name one of them in the column path",
-                )  # fmt: skip
+                    f"several signal files for record {record!r}",
+                    where=self.folder,
+                    why=", ".join(of_suffix),
+                    do="name one of them in the column path",
+                )
             if of_suffix:
                 return of_suffix[0]
         raise DataError(
-            f"no signal file for record {record!r}", where=self.folder,
+            f"no signal file for record {record!r}",
+            where=self.folder,
             why=f"none is called {record} with the suffix {', '.join(SUFFIXES)}",
             do="add it, or name it in the column path",
-        )  # fmt: skip
+        )
 
     def _look(self, row: Row) -> None:
         row["signals"] = row["signals"] or self._by_name(row["record"])

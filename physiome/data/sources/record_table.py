@@ -48,8 +48,10 @@ def read_rows(path: str | Path, required: Sequence[str] = CORE) -> list[Row]:
         if len(line) != len(header):
             raise DataError(
                 f"row {number} has {len(line)} values",
-                where=path, why=f"there are {len(header)} columns", do="quote values with commas",
-            )  # fmt: skip
+                where=path,
+                why=f"there are {len(header)} columns",
+                do="quote values with commas",
+            )
     return [dict(zip(header, (value.strip() for value in line), strict=True)) for line in body]
 
 
@@ -123,9 +125,10 @@ def fill_each(rows: Iterable[Row], folder: Path, get: Callable[[Row], None]) -> 
         names = ", ".join([*later][:SHOWN]) + (f" and {more} more, named above" if more > 0 else "")
         raise NotYetError(
             f"files of {len(later)} of {len(records)} records are missing: {names}",
-            where=folder, why=f"{first.where}: {first.what} - {first.why}",
+            where=folder,
+            why=f"{first.where}: {first.what} - {first.why}",
             do="check the network, then run again: downloads are continued",
-        )  # fmt: skip
+        )
     return records
 
 

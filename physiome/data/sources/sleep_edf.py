@@ -71,20 +71,24 @@ class SleepEdf:
     def _make_up(self, row: Row) -> None:
         synthetic = self.spec.raw.synthetic
         synthetic_sleep.write_night(
-            self.folder / row["signals"], self.folder / row["annotations"],
-            record=row["record"], subject=row["subject"], hours=synthetic.hours,
+            self.folder / row["signals"],
+            self.folder / row["annotations"],
+            record=row["record"],
+            subject=row["subject"],
+            hours=synthetic.hours,
             seed=synthetic.seed,
-        )  # fmt: skip
+        )
 
     def _made_up(self) -> list[Row]:
         wanted = self.spec.raw.synthetic
         subjects, nights = wanted.subjects, wanted.recordings_per_subject
         if subjects > MOST_SUBJECTS or nights > MOST_NIGHTS:
             raise ConfigError(
-                "file names of this layout cannot hold so many recordings", where="raw.synthetic",
+                "file names of this layout cannot hold so many recordings",
+                where="raw.synthetic",
                 why=f"{subjects} subjects, {nights} nights each",
                 do=f"ask for at most {MOST_SUBJECTS} subjects and {MOST_NIGHTS} nights each",
-            )  # fmt: skip
+            )
         synthetic_sleep.check_hours(wanted.hours)
         return [_night(f"SC4{s:02d}{n + 1}") for s in range(subjects) for n in range(nights)]
 
@@ -103,26 +107,35 @@ class SleepEdf:
         rows = []
         for record in sorted({*psgs, *hypnograms}):
             psg, hypnogram = psgs.get(record, []), hypnograms.get(record, [])
-            rows.append({
-                "record": record, "subject": record[:5], "night": record[5],
-                "signals": prefix + psg[0] if psg else "",
-                "annotations": prefix + hypnogram[0] if hypnogram else "",
-                PROBLEM: _pair_problem(psg, hypnogram),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "record": record,
+                    "subject": record[:5],
+                    "night": record[5],
+                    "signals": prefix + psg[0] if psg else "",
+                    "annotations": prefix + hypnogram[0] if hypnogram else "",
+                    PROBLEM: _pair_problem(psg, hypnogram),
+                }
+            )
         if not rows:
             raise DataError(
-                "no recordings in the folder", where=cassette,
-                why=f"no file is called SC4...{PSG}", do="correct raw.folder",
-            )  # fmt: skip
+                "no recordings in the folder",
+                where=cassette,
+                why=f"no file is called SC4...{PSG}",
+                do="correct raw.folder",
+            )
         return rows
 
 
 def _night(record: str) -> Row:
     stem = f"{CASSETTE}/{record}"
     return {
-        "record": record, "subject": record[:5], "night": record[5],
-        "signals": f"{stem}E0{PSG}", "annotations": f"{stem}EC{HYPNOGRAM}",
-    }  # fmt: skip
+        "record": record,
+        "subject": record[:5],
+        "night": record[5],
+        "signals": f"{stem}E0{PSG}",
+        "annotations": f"{stem}EC{HYPNOGRAM}",
+    }
 
 
 def _by_record(folder: Path, ending: str) -> dict[str, list[str]]:

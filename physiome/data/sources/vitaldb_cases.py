@@ -57,11 +57,12 @@ class VitalDb:
         fill = self.spec.raw.fill
         if fill == "download" and not self.spec.accept_terms:
             raise ConfigError(
-                "terms of use are not accepted", where="accept_terms",
+                "terms of use are not accepted",
+                where="accept_terms",
                 why="the VitalDB open data set is under CC BY-NC-SA 4.0 and its data use terms "
                 "(https://vitaldb.net/dataset)",
                 do="read them, then set source.accept_terms: true",
-            )  # fmt: skip
+            )
         if fill == "folder" and not self.folder.is_dir():
             raise DataError("folder is not there", where=self.folder, do="correct raw.folder")
 
@@ -109,16 +110,18 @@ class VitalDb:
         subject = str(case) if patients is None else patients.get(str(case), "")
         if not subject:
             raise DataError(
-                f"case {case} has no patient", where=self._list("case_list"),
+                f"case {case} has no patient",
+                where=self._list("case_list"),
                 do="use the case list of the same release as the track list",
-            )  # fmt: skip
+            )
         signals = CASE_FILES[0].format(case)
         return {"record": f"{case:04d}", "subject": subject, "signals": signals, "annotations": ""}
 
     def _download(self, row: Row) -> None:
         names = dict.fromkeys(pattern.format(int(row["record"])) for pattern in CASE_FILES)
-        urls = [url for base in self.spec.raw.urls for name in names
-                for url in addresses([base], name)]  # fmt: skip
+        urls = [
+            url for base in self.spec.raw.urls for name in names for url in addresses([base], name)
+        ]
         fetch(urls, self.folder / row["signals"], is_whole_vital, Limits.of(self.spec.raw))
 
     def _look(self, row: Row) -> None:
@@ -132,9 +135,12 @@ class VitalDb:
     def _make_up(self, row: Row) -> None:
         wanted = self.spec.raw.synthetic
         synthetic_vital.write_case(
-            self.folder / row["signals"], record=row["record"], subject=row["subject"],
-            hours=wanted.hours, seed=wanted.seed,
-        )  # fmt: skip
+            self.folder / row["signals"],
+            record=row["record"],
+            subject=row["subject"],
+            hours=wanted.hours,
+            seed=wanted.seed,
+        )
 
 
 def _cases_with(channels: Sequence[str], rows: Iterable[Row], where: str) -> list[int]:
@@ -147,9 +153,10 @@ def _cases_with(channels: Sequence[str], rows: Iterable[Row], where: str) -> lis
         known = set().union(*tracks.values())
         unknown = [channel for channel in channels if channel not in known]
         raise DataError(
-            "no case has all wanted tracks", where=where,
+            "no case has all wanted tracks",
+            where=where,
             why=f"no case has {', '.join(unknown)}" if unknown else ", ".join(channels),
-        )  # fmt: skip
+        )
     for case in fitting:  # "1" and "01" would be two records of one name
         if not (case.isascii() and case.isdigit() and str(int(case)) == case):
             raise DataError("caseid is not a plain whole number", where=where, why=repr(case))

@@ -23,7 +23,7 @@ def patterns(store: WindowStore, index: np.ndarray) -> list[tuple[tuple[str, ...
         (tuple(np.compress(found[i], store.modalities).tolist()), index[which == i])
         for i in order
         if found[i].any()
-    ]  # fmt: skip
+    ]
 
 
 Batch = tuple[tuple[str, ...], np.ndarray]  # modalities, window positions

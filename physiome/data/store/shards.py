@@ -40,9 +40,13 @@ WINDOWS = "windows.parquet"
 def window_columns(modalities: Iterable[str], dense: bool = False) -> dict[str, str]:
     """Column name -> pandas dtype of `windows.parquet`."""
     columns = {
-        "record": "str", "subject": "str", "number": "int32", "onset_s": "float64",
-        "label": "int8", "event": "bool",
-    }  # fmt: skip
+        "record": "str",
+        "subject": "str",
+        "number": "int32",
+        "onset_s": "float64",
+        "label": "int8",
+        "event": "bool",
+    }
     if dense:
         columns |= {"target": "float64"}
     for modality in modalities:
@@ -156,9 +160,10 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         if found != size:
             raise DataError(
                 "shard file is missing" if found is None else "shard file has the wrong size",
-                where=path, why=f"{size} bytes expected, {found} found",
+                where=path,
+                why=f"{size} bytes expected, {found} found",
                 do=f"delete {folder / MANIFEST} and run again",
-            )  # fmt: skip
+            )
     return manifest
 
 

@@ -31,8 +31,12 @@ class Rows:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 flat = np.frombuffer(self._map, dtype, math.prod(shape), start)
             except (ValueError, OverflowError) as error:
-                raise DataError("not an array of windows", where=path, why=str(error),
-                                do="delete its shard and run again") from None  # fmt: skip
+                raise DataError(
+                    "not an array of windows",
+                    where=path,
+                    why=str(error),
+                    do="delete its shard and run again",
+                ) from None
         self._rows = flat.reshape(shape)
 
     def take(self, rows: np.ndarray, out: np.ndarray, places: np.ndarray) -> None:
@@ -67,9 +71,10 @@ class WindowStore:
         manifests = [read_manifest(folder) for folder in folders]
         if len({m["settings_digest"] for m in manifests}) != 1:
             raise DataError(
-                "shards were written with different settings", where=Path(folders[0]).parent,
+                "shards were written with different settings",
+                where=Path(folders[0]).parent,
                 do="delete the older ones and run again",
-            )  # fmt: skip
+            )
         self.folders = [Path(folder) for folder in folders]
         self.modalities = tuple(modalities)
         self.samples: int = manifests[0]["samples"]

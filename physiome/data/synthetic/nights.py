@@ -45,9 +45,11 @@ def check_hours(hours: float) -> None:
     least = FEWEST_EPOCHS * EPOCH_S / 3600
     if hours < least:
         raise ConfigError(
-            "night is too short for all stages", where="raw.synthetic.hours", why=f"{hours} h",
+            "night is too short for all stages",
+            where="raw.synthetic.hours",
+            why=f"{hours} h",
             do=f"ask for at least {least:.2f} h",
-        )  # fmt: skip
+        )
 
 
 def write_night(

@@ -25,8 +25,13 @@ START_S = 1_500_000_000  # 2017-07-14: the first made-up case
 TABLE_POINTS = 512  # of a heartbeat's shape
 
 # waves of a heartbeat: (place in the beat, width, height)
-ECG_WAVES = ((0.15, 0.025, 0.12), (0.26, 0.008, -0.1), (0.28, 0.010, 1.0), (0.30, 0.009, -0.2),
-             (0.52, 0.050, 0.25))  # fmt: skip
+ECG_WAVES = (
+    (0.15, 0.025, 0.12),
+    (0.26, 0.008, -0.1),
+    (0.28, 0.010, 1.0),
+    (0.30, 0.009, -0.2),
+    (0.52, 0.050, 0.25),
+)
 PRESSURE_WAVES = ((0.42, 0.060, 1.0), (0.56, 0.090, 0.55), (0.68, 0.050, 0.28), (0.85, 0.150, 0.15))
 PLETH_WAVES = ((0.58, 0.090, 1.0), (0.78, 0.100, 0.45), (1.00, 0.120, 0.15))
 
@@ -35,9 +40,11 @@ def check_hours(hours: float) -> None:
     """Raise ConfigError if a case of that length is too short."""
     if hours < SHORTEST_H:
         raise ConfigError(
-            "case is too short", where="raw.synthetic.hours", why=f"{hours} h",
+            "case is too short",
+            where="raw.synthetic.hours",
+            why=f"{hours} h",
             do=f"ask for at least {SHORTEST_H} h",
-        )  # fmt: skip
+        )
 
 
 def write_case(path: Path, *, record: str, subject: str, hours: float, seed: int) -> None:
@@ -99,12 +106,18 @@ def write_lists(
     Subject i has the cases i * n + 1 to i * n + n. One further case of each tenth subject lacks the
     arterial line, as most cases of the data set do.
     """
-    cases = [(s * cases_per_subject + n + 1, s + 1, (ART, ECG, PLETH))
-             for s in range(subjects) for n in range(cases_per_subject)]  # fmt: skip
+    cases = [
+        (s * cases_per_subject + n + 1, s + 1, (ART, ECG, PLETH))
+        for s in range(subjects)
+        for n in range(cases_per_subject)
+    ]
     without = range(0, subjects, 10)
     cases += [(len(cases) + i + 1, s + 1, (ECG, PLETH)) for i, s in enumerate(without)]
-    tracks = [(case, name, generator(0, str(case), name).bytes(20).hex())
-              for case, _, names in cases for name in names]  # fmt: skip
+    tracks = [
+        (case, name, generator(0, str(case), name).bytes(20).hex())
+        for case, _, names in cases
+        for name in names
+    ]
     _write_csv(track_list, ("caseid", "tname", "tid"), tracks)
     if case_list is not None:
         _write_csv(case_list, ("caseid", "subjectid"), [case[:2] for case in cases])

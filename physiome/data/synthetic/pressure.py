@@ -36,10 +36,13 @@ class Subject:
     def draw(cls, rng: np.random.Generator) -> "Subject":
         """A random subject."""
         return cls(
-            pressure_mmhg=rng.uniform(76, 98), pulse_mmhg=rng.uniform(38, 60),
-            heart_rate_bpm=rng.uniform(58, 82), breaths_hz=rng.uniform(0.17, 0.25),
-            perfusion=rng.uniform(15, 30), risk=rng.uniform(0.35, 0.85),
-        )  # fmt: skip
+            pressure_mmhg=rng.uniform(76, 98),
+            pulse_mmhg=rng.uniform(38, 60),
+            heart_rate_bpm=rng.uniform(58, 82),
+            breaths_hz=rng.uniform(0.17, 0.25),
+            perfusion=rng.uniform(15, 30),
+            risk=rng.uniform(0.35, 0.85),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,26 @@
+"""Options and arguments that several verbs take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[Path, typer.Option()]
+Number = Annotated[int, typer.Option()]
+Settings = Annotated[str, typer.Option(help="this step's slice of the configuration, as JSON")]
+Transfer = Annotated[str, typer.Option(help="how files are transferred, as JSON")]
+Modality = Annotated[str, typer.Option()]
+Shards = Annotated[list[Path], typer.Argument(help="manifest.json of every shard")]
+Probes = Annotated[list[Path], typer.Argument(help="per-window files of the probe step")]
+Tables = Annotated[list[Path], typer.Argument(help="score files, one per data set")]
+TableFiles = Annotated[list[Path], typer.Argument(help="CSV files of the table step")]
+Metrics = Annotated[list[Path], typer.Argument(help=".metrics.jsonl files of trainings")]
+Manifests = Annotated[list[Path], typer.Argument(help=".json manifests of trained models")]
+Benchmarks = Annotated[list[Path], typer.Option(help="Snakemake's benchmark of each, in order")]
+Facts = Annotated[list[Path], typer.Argument(help=".json files of the embed step")]
+Parents = Annotated[list[Path], typer.Option(help="weights it begins with, in order; repeat it")]
+Shard = Annotated[str | None, typer.Option(help="settings the shards must have, as JSON")]
+Model = Annotated[str | None, typer.Option(help="settings the weights must have, as JSON")]
+Watched = Annotated[str | None, typer.Option(help="how to watch it, as JSON; default: not at all")]
+Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
+Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]

@@ -1,0 +1,91 @@
+"""The verbs for a person at the terminal."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from physiome.cli.options import TableFiles
+from physiome.errors import PhysioError
+
+PANEL = "For you"
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL)
+def inspect(
+    paths: Annotated[list[Path], typer.Argument(help="recordings, or folders of them")],
+    config: Annotated[list[Path], typer.Option(help="YAML file; repeat it, later ones win")] = [],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say what recordings hold, what each data set of --config would use, and propose a map.
+
+    Reads every file whole and writes nothing.
+    """
+    from physiome.steps import inspect as step
+
+    step.run(paths, config, as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def check(config: Annotated[list[Path], typer.Argument(help="YAML files, later ones win")]) -> None:
+    """Validate configuration files and say what they plan."""
+    from physiome.steps import check as step
+
+    print("\n".join(step.run(config)))
+
+
+@app.command(rich_help_panel=PANEL)
+def doctor(
+    config: Annotated[list[Path], typer.Argument(help="YAML files, later ones win")] = [
+        Path("config.yaml")
+    ],
+    json: Annotated[bool, typer.Option(help="print the findings as JSON")] = False,
+    verify: Annotated[bool, typer.Option(help="read every byte of the raw files")] = False,
+) -> None:
+    """Look at machine, disk, GPU, data and leftovers before a long run; exit code 2 for a FAIL."""
+    from physiome.files import canonical_json
+    from physiome.steps import doctor as step
+
+    lines = step.run(config, verify)
+    print(canonical_json([vars(x) for x in lines]) if json else "\n".join(map(str, lines)))
+    if any(line.level == "FAIL" for line in lines):
+        raise typer.Exit(PhysioError.exit_code)
+
+
+@app.command(rich_help_panel=PANEL)
+def show(
+    tables: TableFiles,
+    head: str = "logistic",
+    metrics: Annotated[
+        str, typer.Option(help="of acc, auc, balanced_acc, f1, kappa, auprc, ece")
+    ] = "acc,auc",
+) -> None:
+    """Print tables at the terminal: scores of every method in percent, and its footnotes."""
+    from physiome.steps import show as step
+
+    step.run(tables, head, [name.strip() for name in metrics.split(",")])
+
+
+@app.command(rich_help_panel=PANEL)
+def predict(
+    file: Annotated[Path, typer.Argument(help="a recording: .edf, .vital or WFDB")],
+    heads: Annotated[Path, typer.Option(help="<method>.heads.npz of the probe step")],
+    output: Annotated[Path, typer.Option(help="the .csv to write; a .json lies beside it then")],
+    weights: Annotated[
+        Path | None, typer.Option(help=".safetensors the heads were fitted on; controls have none")
+    ] = None,
+    map: Annotated[
+        list[str], typer.Option(help="modality=CHANNEL where names differ; repeat it")
+    ] = [],
+    modalities: Annotated[
+        str | None, typer.Option(help="those to use, with commas; default: all that are there")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto (waits for a free GPU if there are any), cpu, or cuda")
+    ] = "auto",
+) -> None:
+    """Score a recording of your own, from whichever modalities each window carries."""
+    from physiome.predict import score as step
+
+    step.run(file, heads, output, weights, map, modalities, device)
