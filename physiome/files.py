@@ -162,7 +162,10 @@ def read_json(path: str | Path) -> Any:
         raise DataError("file is missing", where=path, do="run the step that writes it") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(
-            "file is not valid JSON", where=path, why=str(error), do="delete it and run again"
+            "file is not valid JSON",
+            where=path,
+            why=str(error),
+            do=f"add --forcerun {path} to make it again",
         ) from None
 
 

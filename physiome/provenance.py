@@ -1,9 +1,15 @@
 """A hash of the code a job reaches, so that an edit reruns what it can change and nothing else."""
 
 import ast
+import atexit
+import contextlib
 import hashlib
+import json
+import os
+import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from physiome.errors import ConfigError
 
@@ -50,31 +56,75 @@ def _facts(name: str) -> tuple[list[str], str]:
     path = source_of(name)
     if path is None:
         raise ConfigError("there is no such module", where=name, do="correct physiome/registry.py")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found: list[str] = []
-    tables = ""
+    parsed = _parsed(path)
+    imports = [m for m in parsed["imports"] if m.startswith(f"{PACKAGE}.") and source_of(m)]
+    tables = (path.parent / table for table in parsed["tables"])
+    found = [hashlib.sha256(t.read_bytes()).hexdigest() for t in tables if t.is_file()]
+    return imports, hashlib.sha256("".join([parsed["code"], *found]).encode()).hexdigest()
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """What a file says, from the note of an earlier look if it is still the same file."""
+    state = _state(path)
+    noted = _notes().get(str(path), {})
+    if noted.get("state") != state:
+        noted = _notes()[str(path)] = {"state": state, **_parse(path.read_text(encoding="utf-8"))}
+    return noted
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """The names a source imports, those of tables in it, and a hash of its code."""
+    tree = ast.parse(text)
+    imports: list[str] = []
+    tables: list[str] = []
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
             del body[0]
         if isinstance(node, ast.Constant):
-            tables += _table(name, node.value)
+            if isinstance(node.value, str) and node.value.endswith(".csv"):
+                tables.append(node.value)
         elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            imports += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    imports = [module for module in found if module.startswith(f"{PACKAGE}.") and source_of(module)]
+            imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     # Written out again: without comments and layout, and nearly the same in all versions of Python.
-    return imports, hashlib.sha256((ast.unparse(tree) + tables).encode()).hexdigest()
+    code = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+    return {"imports": imports, "tables": tables, "code": code}
 
 
-def _table(module: str, value: object) -> str:
-    """Hash of a table of the package that a module names, e.g. of records; "" for other values."""
-    source = source_of(module)
-    if source is None or not isinstance(value, str) or not value.endswith(".csv"):
-        return ""
-    table = source.parent / value
-    return hashlib.sha256(table.read_bytes()).hexdigest() if table.is_file() else ""
+@cache
+def _notes() -> dict[str, Any]:
+    """What earlier processes found in each file; written back at the end if there is more.
+
+    Parsing all files takes a second, which every look at the plan would pay for.
+    """
+    path = ROOT / "__pycache__" / f"provenance.{sys.implementation.cache_tag}.json"
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+        known = notes["looked_with"] == _state(Path(__file__))
+    except (OSError, ValueError, TypeError, KeyError):
+        known = False
+    if not known:
+        notes = {"looked_with": _state(Path(__file__))}
+    atexit.register(_write_notes, path, json.dumps(notes) if known else "")
+    return notes
+
+
+def _state(path: Path) -> list[int]:
+    told = path.stat()
+    return [told.st_mtime_ns, told.st_size]
+
+
+def _write_notes(path: Path, before: str) -> None:
+    text = json.dumps(_notes())
+    if text == before:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):  # a package that cannot be written to is parsed each time
+        path.parent.mkdir(exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
 
 
 def _is_docstring(node: ast.AST) -> bool:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import PrivateAttr
+
 from physiome.config.resolve import Resolved, encoder_entry, resolve, section
 from physiome.config.schema import Sections
 from physiome.registry import Entry
@@ -9,6 +11,9 @@ from physiome.registry import Entry
 
 class Experiment(Sections):
     """The sections, and what they come to for a data set, a fold, a table."""
+
+    # A plan asks for each row some five times.
+    _resolved: dict[tuple[str, str, int | None], Resolved] = PrivateAttr(default_factory=dict)
 
     def numbers(self, dataset: str) -> list[int]:
         """The folds that are run for a data set."""
@@ -24,7 +29,10 @@ class Experiment(Sections):
         Raises:
             ConfigError: for settings that its specification refuses.
         """
-        return resolve(self, name, dataset, fold)
+        key = name, dataset, fold
+        if key not in self._resolved:
+            self._resolved[key] = resolve(self, name, dataset, fold)
+        return self._resolved[key]
 
     def encoder_entry(self, name: str) -> Entry:
         """The registered modality encoder that a name, perhaps of a variant, stands for."""

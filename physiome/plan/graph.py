@@ -14,7 +14,7 @@ from physiome.registry import METHODS, lineage
 
 
 class Graph:
-    """Rows and models of a configuration. Each row is resolved once.
+    """Rows and models of a configuration.
 
     Args:
         config: validated.
@@ -22,12 +22,11 @@ class Graph:
 
     def __init__(self, config: Config):
         self.config = config
-        self._resolve = cache(config.resolve)
         self.ancestors = cache(self._ancestors)
 
     def resolved(self, row: Row) -> Resolved:
         """The method or variant with the changes of its data set and fold."""
-        return self._resolve(row.method, row.dataset, row.fold)
+        return self.config.resolve(row.method, row.dataset, row.fold)
 
     def rows(self, table: str) -> list[Row]:
         """Every fold and method of a table."""

@@ -22,6 +22,7 @@ from physiome.plan.layout import Layout, Row
 
 Noted = dict[str, str]  # key of a result's JSON -> the settings it must note there, as JSON
 MEMORY = Path(".snakemake", "metadata")
+NOTED_WHOLE = ("shard", "table")  # others fill defaults in: more than configured says nothing
 PIECE = 254  # characters of a file's name there; longer ones are folders
 
 
@@ -70,6 +71,7 @@ def made_otherwise(config: Config) -> Iterator[Stale]:
 
     One that cannot be read is left to the step that needs it.
     """
+    step_of = Layout(config.results).step_of
     yield from _of_own_recordings(config)
     for path, wanted in (*_of_data(config), *_of_tables(config)):
         try:
@@ -77,7 +79,7 @@ def made_otherwise(config: Config) -> Iterator[Stale]:
         except PhysioError:
             continue
         for key, settings in wanted.items():
-            whole = key == "settings" and "/shards/" in path
+            whole = key == "settings" and step_of(path) in NOTED_WHOLE
             difference = next(differences(noted.get(key), json.loads(settings), whole), None)
             if key in noted and difference:
                 yield Stale(path, difference, settings)

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from physiome.data.store.batches import Batch
+from physiome.data.store.shards import MANIFEST
 from physiome.data.store.windows import WindowStore
 from physiome.errors import TrainingError
 
@@ -30,7 +32,7 @@ def require_finite_samples(
                 f"{modality} has samples that are not numbers",
                 where=_window(store, batch, found),
                 why=f"met before step {step}",
-                do="delete this shard and run again; saved progress is kept",
+                do=f"add --forcerun {_shard(store, batch, found)}; saved progress is kept",
             )
 
 
@@ -78,3 +80,8 @@ def require_finite_weights(trained: Iterable[Tensor], step: int) -> None:
 def _window(store: WindowStore, batch: Batch, number: int) -> str:
     row = store.table.iloc[int(batch[1][number])]
     return f"record {row['record']}, window {row['number']}"
+
+
+def _shard(store: WindowStore, batch: Batch, number: int) -> Path:
+    row = store.table.iloc[int(batch[1][number])]
+    return store.folders[int(row["shard"])] / MANIFEST

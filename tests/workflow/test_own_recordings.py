@@ -132,14 +132,21 @@ def test_what_another_working_directory_made_in_the_same_folder_is_refused(tree)
     assert "max_iterations: 7, not 1000" in done.stderr
 
 
-def test_a_table_of_other_settings_that_nothing_remembers_is_refused(tree):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"tables": {"decimals": 3}}, "decimals: 2, not 3"),
+        ({"methods": ["handmade"]}, "methods.majority: "),  # less than was made
+    ],
+)
+def test_a_table_of_other_settings_that_nothing_remembers_is_refused(tree, change, told):
     shutil.rmtree(tree.root / ".snakemake")
     config = yaml.safe_load((tree.root / "mine.yaml").read_text())
-    (tree.root / "mine.yaml").write_text(yaml.safe_dump(config | {"tables": {"decimals": 3}}))
+    (tree.root / "mine.yaml").write_text(yaml.safe_dump(config | change))
     done = tree.snakemake("-n", "--configfile", "mine.yaml", check=False)
     assert done.returncode == 2
     assert "mine.json: " in done.stderr
-    assert "decimals: 2, not 3" in done.stderr
+    assert told in done.stderr
     assert tree.plan("--forcerun", "table", "--configfile", "mine.yaml")["table"] == 1
 
 
@@ -160,3 +167,21 @@ def test_a_table_that_became_unreadable_is_named_by_the_run(tree):
     done = tree.snakemake("--cores", 1, "--configfile", "mine.yaml", check=False)
     assert done.returncode != 0
     assert "records.csv: no column 'subject'" in done.stdout + done.stderr
+
+
+def test_a_shard_that_is_missing_is_named_and_made_again_as_the_message_says(tree):
+    """After the folds no job names shards as its input: Snakemake does not see that one is gone."""
+    shard = "results/shards/mine/batch1/manifest.json"
+    (tree.root / shard).unlink()
+    assert plan(tree) == {}
+    (tree.root / "results/embeddings/mine/fold1/handmade.npy").unlink()
+    (tree.root / "results/scores/mine/fold1/handmade.parquet").unlink()
+    again = ("--cores", 2, "--configfile", "mine.yaml")
+    done = tree.snakemake(*again, check=False)
+    log = next((tree.root / "results/logs/embed/mine").rglob("handmade.log")).read_text()
+    assert done.returncode != 0
+    assert f"a shard is missing: {shard} - add --forcerun {shard}" in log
+    before = table(tree)
+    tree.snakemake("--forcerun", shard, *again)
+    assert table(tree) == before
+    assert plan(tree) == {}

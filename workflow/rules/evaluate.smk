@@ -3,7 +3,6 @@
 
 rule embed:
     input:
-        shards=shards,
         folds="<results>/folds/{dataset}.json",
         weights=weights,
     output:
@@ -23,6 +22,7 @@ rule embed:
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         train_settings=train_settings,
     params:
+        shards=shards,
         settings=lambda wc: CONFIG.embed_settings(wc.dataset, int(wc.fold), wc.method),
         weights=lambda wc: f"--weights {quote(weights(wc))}" if weights(wc) else "",
         code=method_code("physiome.steps.embed"),
@@ -31,7 +31,7 @@ rule embed:
         " --fold {wildcards.fold} {params.weights} --output {output.rows:q}"
         " --gpus {resources.gpu} --device {resources.device}"
         " --shard-settings {resources.shard_settings:q}"
-        " --train-settings {resources.train_settings:q} {input.shards:q} > {log:q} 2>&1"
+        " --train-settings {resources.train_settings:q} {params.shards:q} > {log:q} 2>&1"
 
 
 rule probe:

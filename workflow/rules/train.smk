@@ -6,7 +6,6 @@
 
 rule pretrain:
     input:
-        shards=shards,
         folds="<results>/folds/{dataset}.json",
     output:
         weights="<results>/models/{dataset}/fold{fold}/encoders/{encoder}/{modality}.safetensors",
@@ -25,6 +24,7 @@ rule pretrain:
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         monitor=lambda wc: CONFIG.monitor_settings(),
     params:
+        shards=shards,
         settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold), wc.encoder),
         code=lambda wc: code("physiome.steps.pretrain", CONFIG.encoder_entry(wc.encoder).module),
     shell:
@@ -32,12 +32,11 @@ rule pretrain:
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
         " --gpus {resources.gpu} --device {resources.device}"
         " --monitor {resources.monitor:q}"
-        " --shard-settings {resources.shard_settings:q} {input.shards:q} > {log:q} 2>&1"
+        " --shard-settings {resources.shard_settings:q} {params.shards:q} > {log:q} 2>&1"
 
 
 rule train:
     input:
-        shards=shards,
         folds="<results>/folds/{dataset}.json",
         parents=parents,
     output:
@@ -58,6 +57,7 @@ rule train:
         monitor=lambda wc: CONFIG.monitor_settings(),
         parent_settings=parent_settings,
     params:
+        shards=shards,
         settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
         parents=lambda wc: " ".join(f"--parent {quote(path)}" for path in parents(wc)),
         code=method_code("physiome.steps.train"),
@@ -67,4 +67,4 @@ rule train:
         " --gpus {resources.gpu} --device {resources.device}"
         " --monitor {resources.monitor:q}"
         " --shard-settings {resources.shard_settings:q}"
-        " --parent-settings {resources.parent_settings:q} {input.shards:q} > {log:q} 2>&1"
+        " --parent-settings {resources.parent_settings:q} {params.shards:q} > {log:q} 2>&1"

@@ -31,5 +31,8 @@ def read_parquet(
         raise DataError("table is missing", where=path, do="run the step that writes it") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
-            "table cannot be read", where=path, why=str(error), do="delete it and run again"
+            "table cannot be read",
+            where=path,
+            why=str(error),
+            do=f"add --forcerun {path} to make it again",
         ) from None

@@ -162,7 +162,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
                 "shard file is missing" if found is None else "shard file has the wrong size",
                 where=path,
                 why=f"{size} bytes expected, {found} found",
-                do=f"delete {folder / MANIFEST} and run again",
+                do=f"add --forcerun {folder / MANIFEST}",
             )
     return manifest
 
@@ -171,10 +171,13 @@ def require_settings(folders: Iterable[str | Path], wanted: str | None) -> None:
     """Refuse shards of other settings than `wanted` (JSON; None: any will do).
 
     Raises:
-        DataError: naming the shard and the keys that differ.
+        DataError: naming the shard and the keys that differ; for a shard that is not there any
+            more. Snakemake does not look: after the folds, jobs name only these as their input.
     """
     for folder in folders if wanted is not None else ():
         path = Path(folder) / MANIFEST
+        if not path.is_file():
+            raise DataError("a shard is missing", where=path, do=f"add --forcerun {path}")
         require(read_json(path).get("settings"), wanted, path, "shard", whole=True)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from physiome.data.store.shards import read_manifest, read_windows
+from physiome.data.store.shards import MANIFEST, read_manifest, read_windows
 from physiome.errors import DataError
 
 
@@ -35,7 +35,7 @@ class Rows:
                     "not an array of windows",
                     where=path,
                     why=str(error),
-                    do="delete its shard and run again",
+                    do=f"add --forcerun {path.parent / MANIFEST}",
                 ) from None
         self._rows = flat.reshape(shape)
 
@@ -73,7 +73,7 @@ class WindowStore:
             raise DataError(
                 "shards were written with different settings",
                 where=Path(folders[0]).parent,
-                do="delete the older ones and run again",
+                do="add --forcerun and the manifest.json of each of the older ones",
             )
         self.folders = [Path(folder) for folder in folders]
         self.modalities = tuple(modalities)
