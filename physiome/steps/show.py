@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
+from physiome.config.metrics import METRICS, PRINTED
 from physiome.errors import DataError, nearest
-from physiome.reporting.tables import METRICS, PRINTED
 
 
 def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None:
@@ -36,7 +36,7 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None
         if head not in heads:
             raise DataError(f"no rows of head {head!r}", where=path, do=nearest(head, heads))
         rows = content[content["head"] == head]
-        names = [METRICS[metric] for metric in metrics]
+        names = [METRICS[metric].short for metric in metrics]
         methods = _methods(rows)
         for name in names:
             if f"{methods[0]} {name}" not in rows:
