@@ -12,11 +12,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "physiome"
 
-GROUND = {"errors", "files", "subsets", "config", "registry"}
+GROUND = {"errors", "files", "locks", "subsets", "config", "registry"}
 # layer -> the layers it may import, besides itself
 MAY = {
     "errors": set(),
     "files": {"errors"},
+    "locks": set(),
     "subsets": {"errors"},
     "registry": {"errors"},
     "provenance": {"errors"},
