@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import physiome
 from physiome.cli import app, user, workflow
+from physiome.config.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [*user.app.registered_commands, *workflow.app.registered_commands]
@@ -67,6 +68,10 @@ def test_the_overview_lists_every_verb():
     known = {command.name or command.callback.__name__ for command in COMMANDS}
     assert set(VERBS) <= known
     assert [verb for verb in known if verb not in said] == []
+
+
+def test_show_names_every_metric_that_tables_have():
+    assert f"of {', '.join(METRICS)}" in help_of("show")
 
 
 def test_the_workflow_calls_no_verb_and_no_option_that_does_not_exist():

@@ -12,11 +12,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "physiome"
 
-GROUND = {"errors", "files", "subsets", "config", "registry"}
+GROUND = {"errors", "files", "locks", "progress", "subsets", "config", "registry"}
 # layer -> the layers it may import, besides itself
 MAY = {
     "errors": set(),
     "files": {"errors"},
+    "locks": set(),
+    "progress": {"errors"},
     "subsets": {"errors"},
     "registry": {"errors"},
     "provenance": {"errors"},

@@ -15,7 +15,7 @@ ROOMS = {
     "formats": {"recording"},
     "download": set(),
     "synthetic": {"recording", "formats"},
-    "sources": {"recording", "download", "synthetic"},
+    "sources": {"recording", "formats", "download", "synthetic"},
     "cutting": {"recording", "formats"},
     "store": set(),
     "folds": {"store"},

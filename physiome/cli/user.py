@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from physiome.cli.options import TableFiles
+from physiome.config.metrics import METRICS, PRINTED
 from physiome.errors import PhysioError
 
 PANEL = "For you"
@@ -57,9 +58,7 @@ def doctor(
 def show(
     tables: TableFiles,
     head: str = "logistic",
-    metrics: Annotated[
-        str, typer.Option(help="of acc, auc, balanced_acc, f1, kappa, auprc, ece")
-    ] = "acc,auc",
+    metrics: Annotated[str, typer.Option(help=f"of {', '.join(METRICS)}")] = ",".join(PRINTED),
 ) -> None:
     """Print tables at the terminal: scores of every method in percent, and its footnotes."""
     from physiome.steps import show as step

@@ -1,16 +1,23 @@
-"""Which scores tables can show."""
+"""Scores by name: what tables call them. What computes them is `evaluation/metrics.py`."""
 
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator, Field
-
-Metric = Literal["acc", "auc", "balanced_acc", "f1", "kappa", "auprc", "ece"]
+from typing import NamedTuple
 
 
-def _each_once(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
-    if len(set(metrics)) < len(metrics):
-        raise ValueError("a metric stands there twice")
-    return metrics
+class Named(NamedTuple):
+    """How tables show a score."""
+
+    short: str  # in heads of columns
+    long: str  # in captions
+    less_is_better: bool = False
 
 
-Shown = Annotated[tuple[Metric, ...], Field(min_length=1), AfterValidator(_each_once)]
+METRICS = {
+    "acc": Named("ACC", "accuracy"),
+    "auc": Named("AUC", "area under the ROC curve"),
+    "balanced_acc": Named("BACC", "balanced accuracy"),
+    "f1": Named("F1", "macro-F1"),
+    "kappa": Named("KAPPA", "Cohen's kappa"),
+    "auprc": Named("AUPRC", "average precision"),
+    "ece": Named("ECE", "expected calibration error", less_is_better=True),
+}
+PRINTED = ("acc", "auc")  # of the paper's tables; of these alone it has figures

@@ -1,11 +1,30 @@
 """How a run computes, and how its tables look: nothing here changes a result."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from physiome.config.base import Spec
-from physiome.config.metrics import Shown
+from physiome.config.metrics import METRICS, PRINTED
+from physiome.errors import nearest
+
+
+def _known(metric: str) -> str:
+    if metric not in METRICS:
+        raise ValueError(nearest(metric, METRICS))
+    return metric
+
+
+Metric = Annotated[str, AfterValidator(_known)]
+
+
+def _each_once(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    if len(set(metrics)) < len(metrics):
+        raise ValueError("a metric stands there twice")
+    return metrics
+
+
+Shown = Annotated[tuple[Metric, ...], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class Threads(Spec):
@@ -26,7 +45,7 @@ class Intervals(Spec):
 class Tables(Spec):
     """How tables look."""
 
-    metrics: Shown = ("acc", "auc")  # of the LaTeX tables; the CSV files have all
+    metrics: Shown = PRINTED  # of the LaTeX tables; the CSV files have all
     intervals: Intervals = Intervals()
     head: Literal["logistic", "paper", "one_head"] = "logistic"
     decimals: int = 2

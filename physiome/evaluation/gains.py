@@ -37,8 +37,8 @@ def fold_scores(
 ) -> dict[str, np.ndarray]:
     """Metric -> (1 + R,) of one subset of one fold: the score itself, then those of the resamples.
 
-    auc and bacc (balanced accuracy: the mean recall of the classes that occur); r2 of the dense
-    target, where `table` has its columns target and predicted. NaN where undefined.
+    auc and balanced_acc (the mean recall of the classes that occur); r2 of the dense target, where
+    `table` has its columns target and predicted. NaN where undefined.
 
     Args:
         table: subject, label, p0 ... of the test windows.
@@ -49,7 +49,7 @@ def fold_scores(
     once = np.vstack([np.ones(drawn.shape[1]), drawn])  # (1 + R, S): first, everybody once
     counts = count(table["subject"], y, p)
     auc = np.append(window_metrics(y, p, classes)["auc"], resampled_auc(counts, drawn))
-    found = {"auc": auc, "bacc": _balanced(table["subject"], y, p, once)}
+    found = {"auc": auc, "balanced_acc": _balanced(table["subject"], y, p, once)}
     if "predicted" in table:
         target = table["target"].to_numpy(np.float64)
         found["r2"] = _r2(table["subject"], target, table["predicted"].to_numpy(), once)

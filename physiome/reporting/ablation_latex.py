@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from physiome.config.metrics import METRICS
 from physiome.reporting.footnotes import Numbered
 from physiome.reporting.latex import HEADS, LABELS, closing, escape, labelled, tested
-from physiome.reporting.tables import METRICS, TableSpec
+from physiome.reporting.tables import TableSpec
 
 
 def variants_to_latex(
@@ -38,7 +39,7 @@ def variants_to_latex(
         ]
         for name, entry in spec.methods.items()
     ]
-    heads = [(escape(_title(subset, spec)), METRICS[metric]) for subset, metric in columns]
+    heads = [(escape(_title(subset, spec)), METRICS[metric].short) for subset, metric in columns]
     body = pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples([("", ""), *heads]))
     tabular = body.style.hide(axis="index").to_latex(
         hrules=True, multicol_align="c", column_format="l" + "r" * len(columns)

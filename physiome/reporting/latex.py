@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from physiome.config.metrics import METRICS
 from physiome.reporting.footnotes import Numbered
-from physiome.reporting.tables import LABELS, METRICS, ROBUSTNESS, TableSpec
+from physiome.reporting.tables import LABELS, ROBUSTNESS, TableSpec
 from physiome.subsets import AS_RECORDED
 
 PANEL, COLUMNS = 4, 12  # methods, columns of scores side by side that stay readable; more go below
-NAMES = {
-    "acc": "accuracy", "auc": "area under the ROC curve", "balanced_acc": "balanced accuracy",
-    "f1": "macro-F1", "kappa": "Cohen's kappa", "auprc": "average precision",
-    "ece": "expected calibration error (less is better)",
-}  # fmt: skip
 HEADS = {
     "logistic": "multinomial logistic regression, strength chosen on held-out labelled subjects",
     "paper": "the published two-layer head",
@@ -84,7 +80,7 @@ def _panel(table: pd.DataFrame, spec: TableSpec, methods: list[str], numbered: N
     body.columns = pd.MultiIndex.from_tuples(
         [("", escape(title)) for title in spec.modalities.values()]
         + [
-            (escape(spec.methods[name].title) + numbered.mark(name), METRICS[metric])
+            (escape(spec.methods[name].title) + numbered.mark(name), METRICS[metric].short)
             for name in methods
             for metric in spec.metrics
         ]
@@ -177,13 +173,18 @@ def closing(table: pd.DataFrame, spec: TableSpec) -> list[str]:
 def tested(spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
     """A caption's first sentence: what is shown, on how many folds, windows and subjects."""
     spread = " $\\pm$ standard deviation" if folds > 1 else ""
-    *others, last = [NAMES[metric] for metric in spec.metrics]
+    *others, last = [_in_words(metric) for metric in spec.metrics]
     shown = f"{', '.join(others)} and {last}" if others else last
     return (
         f"{escape(spec.title)}: {shown} in percent, "
         f"mean{spread} over {folds} fold{'s' if folds != 1 else ''} "
         f"({windows} test windows of {subjects} subjects in all)."
     )
+
+
+def _in_words(metric: str) -> str:
+    named = METRICS[metric]
+    return named.long + (" (less is better)" if named.less_is_better else "")
 
 
 def outside_marks(spec: TableSpec) -> list[str]:

@@ -11,16 +11,11 @@ import pandas as pd
 from pydantic import Field, NonNegativeInt
 
 from physiome.config.base import Spec
-from physiome.config.metrics import Metric, Shown
+from physiome.config.metrics import METRICS, PRINTED
+from physiome.config.output import Metric, Shown
 from physiome.reporting.paper import DROP, MEAN, paper_method, paper_subset
 from physiome.subsets import AS_RECORDED, Subset, all_subsets, subset_name
 
-METRICS = {
-    "acc": "ACC", "auc": "AUC", "balanced_acc": "BACC", "f1": "F1", "kappa": "KAPPA",
-    "auprc": "AUPRC", "ece": "ECE",
-}  # fmt: skip
-PRINTED: Shown = ("acc", "auc")  # of the paper's tables; of these alone it has figures
-LESS_IS_BETTER = ("ece",)
 ROBUSTNESS = "mean_of_proper_subsets"
 LABELS = {ROBUSTNESS: "mean of the proper subsets", AS_RECORDED: "as recorded"}
 
@@ -208,7 +203,7 @@ def _with_marks(
     """
     scope = table["method"].map({name: entry.scope for name, entry in methods.items()})
     keys = [table["subset"], table["metric"]]
-    sign = table["metric"].isin(LESS_IS_BETTER).map({True: -1, False: 1})
+    sign = table["metric"].map({m: -1 if n.less_is_better else 1 for m, n in METRICS.items()})
 
     def best(values: pd.Series, among: pd.Series, sign: pd.Series | int) -> pd.Series:
         shown = sign * values.round(decimals).where(among)
@@ -256,7 +251,7 @@ def wide(
 
 def _columns(cell: Mapping[str, Any], title: str) -> dict[str, Any]:
     """A cell's columns in the CSV; those of published figures only where there can be any."""
-    name = f"{title} {METRICS[cell['metric']]}"
+    name = f"{title} {METRICS[cell['metric']].short}"
     parts = ["mean", "sd", "folds", "drop"]
     parts += ["paper", "paper_drop"] if cell["metric"] in PRINTED else []
     row = {}
@@ -273,7 +268,7 @@ def _notes(group: pd.DataFrame, spec: TableSpec) -> str:
     found = []
     for method, cells in group.groupby("method", sort=False):
         for note, noted in cells[cells["note"] != ""].groupby("note", sort=False):
-            names = [METRICS[metric] for metric in noted["metric"]]
+            names = [METRICS[metric].short for metric in noted["metric"]]
             of = "" if len(noted) == len(cells) else f" {', '.join(names)}"
             found.append(f"{spec.methods[str(method)].title}{of}: {note}")
     return "; ".join(found)

@@ -13,12 +13,12 @@ from physiome.data.cutting.channel_kinds import candidates
 from physiome.data.cutting.channels import find_channel
 from physiome.data.cutting.cut import cut_windows
 from physiome.data.formats import open_reader
+from physiome.data.formats.suffixes import NAMING
 from physiome.data.recording import Channel, RawRecord, Reader
 from physiome.errors import ConfigError, DataError
 from physiome.inspect.describe import as_text, map_text
 from physiome.inspect.propose import merge, propose
 
-SUFFIXES = (".edf", ".vital", ".hea")
 PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
 
 
@@ -62,7 +62,7 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
     bad = sum("error" in block for block in found)
     where = ", ".join(map(str, paths))
     if not found:
-        raise DataError("no recordings", where=where, why=f"looked for {', '.join(SUFFIXES)}")
+        raise DataError("no recordings", where=where, why=f"looked for {', '.join(NAMING)}")
     if bad == len(found):
         raise DataError(
             "nothing could be read",
@@ -84,7 +84,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             walked = os.walk(path, onerror=closed.append)
             inside = [Path(folder, name) for folder, _, names in walked for name in names]
             yield from (Path(error.filename) for error in closed)  # their blocks say why
-            yield from sorted(p for p in inside if p.suffix.lower() in SUFFIXES)
+            yield from sorted(p for p in inside if p.suffix.lower() in NAMING)
         else:
             yield path
 

@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
+from physiome.config.metrics import METRICS, PRINTED
 from physiome.errors import DataError, nearest
-from physiome.reporting.tables import METRICS, PRINTED
 
 
 def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None:
@@ -36,10 +36,10 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None
         if head not in heads:
             raise DataError(f"no rows of head {head!r}", where=path, do=nearest(head, heads))
         rows = content[content["head"] == head]
-        names = [METRICS[metric] for metric in metrics]
+        names = [METRICS[metric].short for metric in metrics]
         methods = _methods(rows)
         for name in names:
-            if f"{methods[0]} {name}" not in rows:
+            if not methods or any(f"{method} {name}" not in rows for method in methods):
                 raise DataError(f"no column of {name}", where=path, do="make the table again")
         # Where the terminal is narrow further metrics go below the first.
         between = " / " if console.width >= 22 + 7 * len(names) * len(rows) else "\n"
@@ -49,18 +49,26 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None
 
 
 def _methods(rows: pd.DataFrame) -> list[str]:
-    """Titles, in order: of the columns that hold an accuracy."""
-    return [c.removesuffix(" ACC") for c in rows.columns if c.endswith(" ACC")]
+    """Titles, in order: of the columns that hold a score, and beside it the number of folds."""
+    found = [
+        column.removesuffix(f" {named.short}")
+        for column in rows.columns
+        for named in METRICS.values()
+        if column.endswith(f" {named.short}") and f"{column} folds" in rows
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _laid_out(
     rows: pd.DataFrame, methods: list[str], names: list[str], title: str, between: str
 ) -> Table:
     """A line per method; a column per subset, headed by its modalities."""
-    after = list(rows.columns).index("subset") + 1
-    modalities = list(rows.columns[after : list(rows.columns).index(methods[0] + " ACC")])
-    first = Column(between.join(names), no_wrap=True)
-    table = Table(first, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = list(rows.columns)
+    scores = [f"{methods[0]} {named.short}" for named in METRICS.values()]
+    first = min(columns.index(name) for name in scores if name in columns)
+    modalities = columns[columns.index("subset") + 1 : first]
+    head = Column(between.join(names), no_wrap=True)
+    table = Table(head, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for _, row in rows.iterrows():
         used = [name for name in modalities if row[name] == "1"]
         table.add_column("\n".join(used) or row["subset"], justify="right")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from physiome.config.metrics import METRICS
 from physiome.errors import DataError, nearest
 from physiome.files import atomic_path, sums, write_json, write_text
 from physiome.reporting.ablation_latex import variants_to_latex
@@ -13,7 +14,7 @@ from physiome.reporting.latex import to_latex
 from physiome.reporting.notes import read_notes
 from physiome.reporting.paper import paper_cells, require_titles
 from physiome.reporting.scores import read_scores
-from physiome.reporting.tables import METRICS, TableSpec, build_table, wide
+from physiome.reporting.tables import TableSpec, build_table, wide
 from physiome.subsets import AS_RECORDED, all_subsets, parse_subset, subset_name
 
 ONE_HEAD = "one_head"  # what the probe calls the head that serves every subset

@@ -1,12 +1,11 @@
 """Weights for exchange (safetensors with a manifest) and state for resuming (own files only)."""
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import nn
 
 from physiome.errors import DataError, TrainingError
 from physiome.files import atomic_path, file_digest, write_errors, write_json
+from physiome.locks import lock_if_free
 
 LARGEST_HEADER = 10 << 20  # bytes; 1,000 tensors and their manifest take 0.2 MB
 # What safetensors, json and torch raise on a file that is not ours
@@ -136,18 +136,16 @@ class ResumeState:
             TrainingError: if another process holds it.
         """
         path = self.folder / "lock"
-        with write_errors(path):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = open(path, "w")  # noqa: SIM115
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with ExitStack() as held:
+            with write_errors(path):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                mine = held.enter_context(lock_if_free(path))
+            if not mine:
                 raise TrainingError(
                     "another process is training this model",
                     where=self.folder,
                     do="wait for it, or end it and run again",
-                ) from None
+                )
             yield
 
     def save(self, state: dict[str, Any]) -> None:

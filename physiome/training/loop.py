@@ -139,7 +139,7 @@ class _Run:
         reporter = Reporter(title, total, self.step)
         started = saved = time.monotonic()
         path = self.resume.metrics
-        with write_errors(path), open(path, "ab") as metrics, _signals() as asked:
+        with write_errors(path), open(path, "ab") as metrics, _signals() as asked, reporter:
             # After a power cut the log can be shorter than the state says: never pad it.
             metrics.truncate(min(self.metrics_bytes, metrics.tell()))
             if self.metrics_bytes == 0:
@@ -166,10 +166,9 @@ class _Run:
                 self._save(metrics)
                 if asked:
                     raise Interrupted(asked[0], self.step)
-        reporter.close()
         if total:
             require_change(self.trained, self.first_weights, self.name)
-        return self._summary(time.monotonic() - started, reporter.rate)
+        return self._summary(time.monotonic() - started, reporter.segments_per_s)
 
     def _train_step(self, epoch: int, batch: Batch, signals: dict) -> dict[str, float]:
         spec, rate = self.spec, self.spec.rate(epoch)
@@ -261,7 +260,7 @@ class _Run:
         line = {"step": self.step, "epoch": epoch, "monitor": look}
         metrics.write((json.dumps(line) + "\n").encode())
         facts = (f"{k}={'not_finite' if v is None else f'{v:.4g}'}" for k, v in look.items())
-        reporter.say(f"look epoch={epoch} {' '.join(facts)}")
+        reporter.look(f"epoch={epoch} {' '.join(facts)}")
 
     def _save(self, metrics) -> None:
         require_finite_weights(self.trained, self.step)

@@ -141,7 +141,7 @@ class Monitor:
         started = time.monotonic()
         x = self._embed(method, self.sample)
         found: Look = dict.fromkeys(("effective_rank", "feature_variance"))
-        scores: Look = {} if self.no_probe else dict.fromkeys(("auc", "balanced_accuracy"))
+        scores: Look = {} if self.no_probe else dict.fromkeys(("auc", "balanced_acc"))
         if np.isfinite(x).all():
             found |= {
                 "effective_rank": effective_rank(x),

@@ -57,7 +57,7 @@ def probe_scores(x: np.ndarray, y: np.ndarray, subjects: np.ndarray) -> dict[str
         subjects: (n,), at least two.
 
     Returns:
-        auc: macro one-vs-rest area under the ROC curve; balanced_accuracy: mean recall.
+        auc: macro one-vs-rest area under the ROC curve; balanced_acc: mean recall.
     """
     names = np.unique(y)
     p = np.zeros((len(y), len(names)))
@@ -66,7 +66,7 @@ def probe_scores(x: np.ndarray, y: np.ndarray, subjects: np.ndarray) -> dict[str
     kinds = range(1, 2) if len(names) == 2 else range(len(names))
     auc = np.mean([roc_auc_score(y == names[c], p[:, c]) for c in kinds])
     accuracy = balanced_accuracy_score(y, names[p.argmax(axis=1)])
-    return {"auc": float(auc), "balanced_accuracy": float(accuracy)}
+    return {"auc": float(auc), "balanced_acc": float(accuracy)}
 
 
 def _fit_and_predict(

@@ -1,7 +1,6 @@
 """Where a job computes: device leases, precision, and what to say when memory runs out."""
 
 import ctypes
-import fcntl
 import glob
 import logging
 import os
@@ -13,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from physiome.errors import TrainingError
+from physiome.locks import lock_if_free
 
 log = logging.getLogger(__name__)
 
@@ -56,23 +56,13 @@ def gpu_lease(n: int, poll_s: float = 0.2) -> Iterator[list[str]]:
             with ExitStack() as held:
                 got: list[str] = []
                 for device in devices:
-                    if len(got) < n and _try_lock(device, held):
+                    lock = lock_folder() / f"{device.replace('/', '_')}.lock"
+                    if len(got) < n and held.enter_context(lock_if_free(lock)):
                         got.append(device)
                 if len(got) == n:
                     yield got
                     return
             time.sleep(poll_s)  # what was taken so far is released: no deadlock for n > 1
-
-
-def _try_lock(device: str, held: ExitStack) -> bool:
-    file = open(lock_folder() / f"{device.replace('/', '_')}.lock", "w")  # noqa: SIM115
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return False
-    held.callback(file.close)
-    return True
 
 
 def keep_freed_memory() -> None:

@@ -29,7 +29,7 @@ def verdict(
     levels = contrast_levels(recent)
     difference = {
         name: last - first
-        for name in ("auc", "balanced_accuracy")
+        for name in ("auc", "balanced_acc")
         if (last := (after or {}).get(name)) is not None
         and (first := (before or {}).get(name)) is not None
     }

@@ -1,9 +1,10 @@
 import io
+import re
 import sys
 
 import pytest
 
-from physiome.data.download import progress as meter
+from physiome import progress
 from physiome.data.download.progress import Meter
 
 URL = "https://publisher.example/night.edf"
@@ -14,11 +15,26 @@ class Terminal(io.StringIO):
         return True
 
 
+def screen(text: str) -> list[str]:
+    """The lines a terminal shows after `text`: it knows of erasing, and of moving up a line."""
+    lines, at = [""], 0
+    for part in re.findall(r"\x1b\[\??\d*[A-Za-z]|\n|\r|[^\x1b\n\r]+", text):
+        if part == "\n":
+            lines, at = [*lines, ""], at + 1
+        elif part == "\x1b[1A":
+            at -= 1
+        elif part == "\x1b[2K":
+            lines[at] = ""
+        elif part[0] not in "\x1b\r":
+            lines[at] += part
+    return lines
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that goes on by ten seconds at every look."""
     seconds = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(meter.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(seconds))
 
 
 def run(total: int | None = 1_000_000, heartbeat_s=5.0, start=200_000):
@@ -56,9 +72,9 @@ def test_a_terminal_gets_one_live_line_that_is_erased(clock, caplog, monkeypatch
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     run()
     assert caplog.records == []
-    assert "night.edf: 0.3 of 1.0 MB, 0.0 MB/s, 1:10 left" in terminal.getvalue()
-    assert "\n" not in terminal.getvalue()
-    assert terminal.getvalue().endswith(meter.ERASE)
+    assert "night.edf" in terminal.getvalue()
+    assert "1:10 left, 0.3 of 1.0 MB, 0.0 MB/s" in terminal.getvalue()
+    assert screen(terminal.getvalue()) == ["", ""]
 
 
 def test_a_log_gets_no_live_line(clock, monkeypatch):

@@ -133,6 +133,20 @@ def test_the_terminal_shows_the_metrics_that_are_asked_for(noted, capsys):
         show.run([noted / "t.csv"], "logistic", ["kapa"])
 
 
+def test_the_terminal_knows_methods_by_whatever_scores_a_table_has(noted, capsys):
+    make(noted)
+    table = pd.read_csv(noted / "t.csv", dtype=str, keep_default_na=False)
+    table = table.drop(columns=[column for column in table if " ACC" in column])
+    table = table.rename(columns={"M windows k1": "M windows KAPPA"})  # a class of that name
+    table.to_csv(noted / "t.csv", index=False)
+    show.run([noted / "t.csv"], "logistic", ["auc"])
+    said = capsys.readouterr().out
+    assert table["M AUC"].map(lambda text: f"{float(text):.1f}").isin(said.split()).all()
+    assert "M windows" not in said
+    with pytest.raises(DataError, match="no column of ACC"):
+        show.run([noted / "t.csv"], "logistic")
+
+
 def test_a_class_absent_from_one_folds_test_windows_is_the_reason_of_its_empty_scores(
     tmp_path, probe
 ):

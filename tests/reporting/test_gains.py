@@ -90,7 +90,7 @@ def summary(runs, tmp_path_factory):
     return table.set_index(["method", "subset", "metric"]), place
 
 
-@pytest.mark.parametrize("metric", ["auc", "bacc", "r2"])
+@pytest.mark.parametrize("metric", ["auc", "balanced_acc", "r2"])
 @pytest.mark.parametrize("subset", [*SUBSETS, "mean_of_proper_subsets"])
 def test_a_system_that_learned_lies_above_its_twin_and_one_that_did_not_does_not(
     summary, subset, metric

@@ -5,9 +5,10 @@ import re
 import pytest
 from test_tables import TITLES, entry, published, toy, with_metrics
 
+from physiome.config.metrics import METRICS
 from physiome.reporting.latex import escape, to_latex
 from physiome.reporting.paper import paper_cells
-from physiome.reporting.tables import METRICS, TableSpec, build_table
+from physiome.reporting.tables import TableSpec, build_table
 
 
 def latex_rows(tex):
@@ -62,7 +63,7 @@ def test_latex_has_the_metrics_that_are_asked_for_in_their_order(metrics, panels
     assert sum(row.count("&") for row in rows[:: len(rows) // panels]) == (
         panels * (len(titles) - 1) + len(methods) * len(metrics)
     )
-    names = [METRICS[metric] for metric in metrics[::-1]]
+    names = [METRICS[metric].short for metric in metrics[::-1]]
     assert " & ".join(names) in tex
     assert ("less is better" in tex) == ("ece" in metrics)
     plain = re.sub(r"\\[{}&%_$#]", "", tex)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from physiome.config.metrics import METRICS
 from physiome.errors import ConfigError, DataError
 from physiome.reporting.figures import confusion_figure, curve_figure, save, timeline_figure
-from physiome.reporting.tables import METRICS
 from physiome.steps import curves, figures, scores, table
 
 METHODS = {
@@ -73,7 +73,7 @@ def test_csv_holds_every_metric_and_count_whatever_is_printed(tmp_path, scored):
     rows = pd.read_csv(scored[1]).query("method == 'm' and subset == 'a'")
     by_metric = rows.groupby("metric")["value"]
     for metric, name in METRICS.items():
-        assert row[f"Main {name}"] == pytest.approx(100 * by_metric.mean()[metric], abs=1e-3)
+        assert row[f"Main {name.short}"] == pytest.approx(100 * by_metric.mean()[metric], abs=1e-3)
     assert row["Main windows"] == 236
     assert sum(row[f"Main windows k{c}"] for c in range(3)) == 236
     assert row["Main subjects k1"] == by_metric.sum()["subjects_k1"] == 4
@@ -86,7 +86,7 @@ def test_csv_holds_every_metric_and_count_whatever_is_printed(tmp_path, scored):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"metrics": ["acc", "kapa"]}, ConfigError, "metrics"),
+        ({"metrics": ["acc", "kapa"]}, ConfigError, "metrics.*did you mean 'kappa'"),
         ({"metrics": ["acc", "acc"]}, ConfigError, "stands there twice"),
         ({"metrics": []}, ConfigError, "at least 1"),
         ({"dataset": "tot"}, DataError, "did you mean 'toy'"),

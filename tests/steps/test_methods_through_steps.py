@@ -92,7 +92,7 @@ def test_a_method_is_trained_and_embeds_every_labelled_window(place, name):
         watched = manifest["monitor"]  # the labelled train subjects, and nobody else
         if manifest["training"]["epochs"]:
             assert (watched["windows"], watched["subjects"], watched["no_probe"]) == (16, 4, None)
-            assert set(watched["difference"]) == {"auc", "balanced_accuracy"}
+            assert set(watched["difference"]) == {"auc", "balanced_acc"}
         else:
             assert watched["no_probe"] == "not trained: no epochs"
 

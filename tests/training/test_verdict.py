@@ -9,7 +9,7 @@ from physiome.training.verdict import verdict
 def look(auc=0.8, rank=9.0, moved=0.1):
     return {
         "auc": auc,
-        "balanced_accuracy": auc,
+        "balanced_acc": auc,
         "effective_rank": rank,
         "feature_variance": 1.0,
         "moved": moved,

@@ -8,38 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from physiome.errors import PhysioError
+from physiome.locks import lock_if_free
 
 POLL_S = 0.05
 
 
 @contextmanager
 def connection_slot(connections: int) -> Iterator[None]:
-    """Hold one of `connections` slots; waits while all are taken by any process of this user.
-
-    The kernel frees the slot of a killed process.
-    """
-    locks = [FileLock(_folder() / f"connection-{i}.lock") for i in range(connections)]
-    held = _first_free(locks)
-    while held is None:
+    """Hold one of `connections` slots; waits while all are taken by any process of this user."""
+    while True:
+        for i in range(connections):
+            with lock_if_free(_folder() / f"connection-{i}.lock") as mine:
+                if mine:
+                    yield
+                    return
         time.sleep(POLL_S)
-        held = _first_free(locks)
-    try:
-        yield
-    finally:
-        held.release()
-
-
-def _first_free(locks: list[FileLock]) -> FileLock | None:
-    for lock in locks:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue
-        return lock
-    return None
 
 
 def writer_lock(path: Path) -> FileLock:

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
+from physiome.data.formats.suffixes import OF_FORMAT
 from physiome.data.recording import Reader
 from physiome.errors import DataError
 
-SUFFIXES = (".edf", ".vital", ".hea", ".mat", ".dat")
-
 
 def open_reader(path: str | Path) -> Reader:
-    """Open and verify a recording: `.edf`, `.vital`, or a WFDB record (`.hea`, `.mat`, `.dat`).
+    """Open and verify a recording of one of the `FORMATS`, chosen by its suffix.
 
     Raises:
         DataError: the file is missing, may not be read, is of an unknown kind, cut or damaged.
@@ -27,25 +26,25 @@ def open_reader(path: str | Path) -> Reader:
 
 
 def _open(path: Path) -> Reader:
-    suffix = path.suffix.lower()
+    format_ = OF_FORMAT.get(path.suffix.lower())
     if path.is_dir():
         next(path.iterdir(), None)  # one that may not be read says so
         raise DataError("a folder, not a recording", where=path, do="name a file in it")
-    if suffix not in SUFFIXES:
+    if format_ is None:
         raise DataError(
             "unknown kind of file",
             where=path,
             why=f"suffix {path.suffix!r}",
-            do=f"known: {', '.join(SUFFIXES)}",
+            do=f"known: {', '.join(OF_FORMAT)}",
         )
     if not path.is_file():
         raise DataError("file is missing", where=path, do="fetch it or correct its path")
     # The libraries behind the readers take long to import; only the one needed is.
-    if suffix == ".edf":
+    if format_ == "EDF":
         from physiome.data.formats.edf import EdfReader
 
         return EdfReader(path)
-    if suffix == ".vital":
+    if format_ == "vital":
         from physiome.data.formats.vital import VitalReader
 
         return VitalReader(path)

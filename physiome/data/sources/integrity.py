@@ -8,11 +8,10 @@ leave a file readable.
 from dataclasses import replace
 from pathlib import Path
 
+from physiome.data.formats.suffixes import OF_FORMAT
 from physiome.data.recording import RawRecord
 from physiome.errors import PhysioError
 from physiome.files import file_digest, read_json
-
-WFDB_SUFFIXES = (".hea", ".mat", ".dat")
 
 
 class AlteredFileError(PhysioError):
@@ -88,7 +87,7 @@ def _files_of(record: RawRecord) -> list[Path]:
     signals = Path(record.signals)
     paths = [signals, *([Path(record.annotations)] if record.annotations else [])]
     header = signals.with_suffix(".hea")
-    if signals.suffix.lower() in WFDB_SUFFIXES and header.is_file():
+    if OF_FORMAT.get(signals.suffix.lower()) == "WFDB" and header.is_file():
         lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
         body = [line.split() for line in lines if line.strip() and not line.startswith("#")]
         named = [words[0] for words in body[1:] if "/" not in words[0]]

@@ -5,19 +5,18 @@ from functools import cached_property
 from pathlib import Path
 
 from physiome.config.data import RecordingsSource
+from physiome.data.formats.suffixes import NAMING
 from physiome.data.recording import RawRecord
 from physiome.data.sources.record_table import Row, check_id, check_inside, fill_each, read_rows
 from physiome.errors import DataError
-
-SUFFIXES = (".edf", ".vital", ".hea")  # of a signal file, in the order of preference
 
 
 class Recordings:
     """Recordings listed in a CSV file of `folder`: columns record, subject.
 
     Optional columns: `path` (of the signal file, relative to the folder; else the one file in the
-    folder or below it that is called `<record>.edf`, `.vital` or `.hea`), `annotations` (of an EDF+
-    hypnogram), and any others, e.g. a label.
+    folder or below it that is called like the record, with a suffix of `NAMING`), `annotations` (of
+    an EDF+ hypnogram), and any others, e.g. a label.
     """
 
     def __init__(self, spec: RecordingsSource, folder: Path, channels: Sequence[str] = ()):
@@ -75,14 +74,14 @@ class Recordings:
         """Signal files at any depth, by stem; linked folders are not searched."""
         names: dict[str, list[str]] = {}
         for path in sorted(self.folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and path.is_file():
+            if path.suffix.lower() in NAMING and path.is_file():
                 names.setdefault(path.stem, []).append(path.relative_to(self.folder).as_posix())
         return names
 
     def _by_name(self, record: str) -> str:
         """The signal file called like the record, relative to the folder."""
         paths = self._names.get(record, [])
-        for suffix in SUFFIXES:
+        for suffix in NAMING:
             of_suffix = [path for path in paths if path.lower().endswith(suffix)]
             if len(of_suffix) > 1:
                 raise DataError(
@@ -96,7 +95,7 @@ class Recordings:
         raise DataError(
             f"no signal file for record {record!r}",
             where=self.folder,
-            why=f"none is called {record} with the suffix {', '.join(SUFFIXES)}",
+            why=f"none is called {record} with the suffix {', '.join(NAMING)}",
             do="add it, or name it in the column path",
         )
 
