@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 import physiome
@@ -53,13 +52,13 @@ def help_of(*verbs):
     return said.output
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(verb):
-    said = help_of(verb)
-    for option in VERBS[verb]:
-        assert option in said or option.lower() in said
-    callback = next(c.callback for c in COMMANDS if c.callback.__name__ == verb)
-    assert callback.__doc__.splitlines()[0] in said
+def test_every_verb_explains_itself(subtests):
+    for verb, options in VERBS.items():
+        with subtests.test(verb=verb):
+            said = help_of(verb)
+            assert [o for o in options if o not in said and o.lower() not in said] == []
+            callback = next(c.callback for c in COMMANDS if c.callback.__name__ == verb)
+            assert callback.__doc__.splitlines()[0] in said
 
 
 def test_the_overview_lists_every_verb():
