@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 import physiome
@@ -109,6 +110,7 @@ def test_our_errors_end_as_one_line_and_exit_code_2(tmp_path):
     assert line.startswith("physiome: error: train.epoch: unknown key - did you mean 'epochs'?")
 
 
+@pytest.mark.slow
 def test_settings_by_hand_are_checked_like_a_file(tmp_path):
     said = run(
         "probe", "--settings", '{"seed": "1"}', "--embeddings", "x.npy", "--output", tmp_path
@@ -117,6 +119,7 @@ def test_settings_by_hand_are_checked_like_a_file(tmp_path):
     assert said.stderr.splitlines()[-1].startswith("physiome: error: probe.seed: '1' is text")
 
 
+@pytest.mark.slow
 def test_a_missing_input_is_one_line_that_names_it(tmp_path):
     missing = tmp_path / "none.npy"
     said = run("probe", "--settings", "{}", "--embeddings", missing, "--output", tmp_path / "o")
@@ -125,6 +128,7 @@ def test_a_missing_input_is_one_line_that_names_it(tmp_path):
     assert "Traceback" not in said.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_in_place_of_a_file_is_one_line_that_names_it(tmp_path):
     said = run("concat", tmp_path, "--output", tmp_path / "all.csv")
     assert said.returncode == 2
