@@ -3,6 +3,8 @@
 #             QUICK=1 (one seed, two folds, few systems), DATA=eegmat (or icu, nights: a piece of it),
 #             LEARN_DATA=folder of the recordings, BACKBONES=1 (also the encoders of Table 3)
 # make test   set everything up and run the tests
+# make quick  the tests that take no more than seconds: not those marked slow, no whole run of the
+#             workflow, no fault of the table (the inner loop; make test before a commit)
 # make bench  measure speed and memory
 # make fuzz   damage 24,000 files at random and read them
 # make torture  kill training and sharding at random moments and compare the results
@@ -26,7 +28,7 @@ PIECES := $(if $(wildcard $(LEARN_DATA)),$(DATA),$(filter nights,$(DATA)))
 LEARN := results/learn$(if $(QUICK),/quick)
 LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
 
-.PHONY: learn demo test bench torture edits estimate check lock fuzz
+.PHONY: learn demo test quick bench torture edits estimate check lock fuzz
 
 # --no-compile: modules are compiled when first imported, and most never are.
 .venv/ready: pyproject.toml constraints.txt
@@ -61,6 +63,9 @@ learn: .venv/ready
 
 test: .venv/ready
 	pytest -n auto --dist loadfile
+
+quick: .venv/ready
+	pytest -n auto --dist loadfile -m 'not slow' --ignore tests/workflow --ignore-glob 'tests/faults/test_[0-9]*'
 
 fuzz: .venv/ready
 	python -m tests.fuzz

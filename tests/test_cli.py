@@ -54,13 +54,13 @@ def help_of(*verbs):
     return said.output
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(verb):
-    said = help_of(verb)
-    for option in VERBS[verb]:
-        assert option in said or option.lower() in said
-    callback = next(c.callback for c in COMMANDS if c.callback.__name__ == verb)
-    assert callback.__doc__.splitlines()[0] in said
+def test_every_verb_explains_itself(subtests):
+    for verb, options in VERBS.items():
+        with subtests.test(verb=verb):
+            said = help_of(verb)
+            assert [o for o in options if o not in said and o.lower() not in said] == []
+            callback = next(c.callback for c in COMMANDS if c.callback.__name__ == verb)
+            assert callback.__doc__.splitlines()[0] in said
 
 
 def test_the_overview_lists_every_verb():
@@ -115,6 +115,7 @@ def test_our_errors_end_as_one_line_and_exit_code_2(tmp_path):
     assert line.startswith("physiome: error: train.epoch: unknown key - did you mean 'epochs'?")
 
 
+@pytest.mark.slow
 def test_settings_by_hand_are_checked_like_a_file(tmp_path):
     said = run(
         "probe", "--settings", '{"seed": "1"}', "--embeddings", "x.npy", "--output", tmp_path
@@ -123,6 +124,7 @@ def test_settings_by_hand_are_checked_like_a_file(tmp_path):
     assert said.stderr.splitlines()[-1].startswith("physiome: error: probe.seed: '1' is text")
 
 
+@pytest.mark.slow
 def test_a_missing_input_is_one_line_that_names_it(tmp_path):
     missing = tmp_path / "none.npy"
     said = run("probe", "--settings", "{}", "--embeddings", missing, "--output", tmp_path / "o")
@@ -131,6 +133,7 @@ def test_a_missing_input_is_one_line_that_names_it(tmp_path):
     assert "Traceback" not in said.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_in_place_of_a_file_is_one_line_that_names_it(tmp_path):
     said = run("concat", tmp_path, "--output", tmp_path / "all.csv")
     assert said.returncode == 2

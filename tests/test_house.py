@@ -216,27 +216,29 @@ def silenced(tree):
             yield name
 
 
-@pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_nothing_is_silenced(path):
-    found = set(silenced(ast.parse(path.read_text(encoding="utf-8"))))
-    assert found <= ({"print"} if str(path.relative_to(PACKAGE)) in PRINTING else set())
+def test_nothing_is_silenced():
+    found = {
+        (str(path.relative_to(PACKAGE)), name)
+        for path in sources(PACKAGE)
+        for name in silenced(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert found - {(file, "print") for file in PRINTING} == set()
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "warnings.filterwarnings('ignore')",
-        "warnings.simplefilter('ignore')",
-        "warnings.simplefilter(action)",
-        "mne.set_log_level(False)",
-        "mne.io.read_raw_edf(path, verbose='ERROR')",
-        "try:\n    pass\nexcept:\n    pass",
-        "print('done')",
-        "exec('x = 1')",
-    ],
-)
-def test_a_planted_silencing_is_found(line):
-    assert len(list(silenced(ast.parse(line)))) == 1
+SILENCING = [
+    "warnings.filterwarnings('ignore')",
+    "warnings.simplefilter('ignore')",
+    "warnings.simplefilter(action)",
+    "mne.set_log_level(False)",
+    "mne.io.read_raw_edf(path, verbose='ERROR')",
+    "try:\n    pass\nexcept:\n    pass",
+    "print('done')",
+    "exec('x = 1')",
+]
+
+
+def test_a_planted_silencing_is_found():
+    assert [line for line in SILENCING if len(list(silenced(ast.parse(line)))) != 1] == []
 
 
 def tracked():

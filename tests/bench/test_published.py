@@ -40,6 +40,7 @@ def seeded():
     return torch.Generator().manual_seed(3)
 
 
+@pytest.mark.slow
 def test_terms_are_equal(model):
     batch = {"eeg": torch.randn(4, 1500)}
     ours = model.loss(batch, seeded())
@@ -47,6 +48,7 @@ def test_terms_are_equal(model):
         torch.testing.assert_close(term, ours[name], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_are_equal(model):
     ours, slow = gradients(model, model.loss), gradients(model, Published(model).loss)
     assert ours.keys() == slow.keys()

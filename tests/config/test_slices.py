@@ -6,6 +6,7 @@ row. What is not in a slice cannot rerun a job; what is wrongly in it costs days
 
 import json
 from fnmatch import fnmatch
+from functools import cache
 
 import pytest
 from plain_config import changed, shipped
@@ -16,6 +17,7 @@ from physiome.registry import ENCODERS
 MODEL = "pretrain train embed"
 SHOWN = "table figures intervals"
 ANOTHER = object()  # a value derived from the shipped one
+FOLDS = (1, 2, 5)
 SYSTEM = "train embed"  # what a system's own section changes
 
 # pattern of the leaf's path -> (another value, steps whose slices change); the first match counts
@@ -202,7 +204,7 @@ def row(leaf):
     return value, None if steps is None else set(steps.split())
 
 
-def slices(config):
+def slices(config, folds):
     """(step, data set, fold, method) -> the text that Snakemake compares."""
     found = {}
     for d in config.datasets:
@@ -210,7 +212,7 @@ def slices(config):
         found["shard", d] = config.shard_settings(d)
         found["folds", d] = config.folds_settings(d)
         found["figures", d] = config.figure_settings(d)
-        for fold in (1, 2, 5):
+        for fold in folds:
             found["probe", d, fold] = config.probe_settings(d, fold)
             for encoder in [*ENCODERS, *config.encoders]:
                 found["pretrain", d, fold, encoder] = config.pretrain_settings(d, fold, encoder)
@@ -226,28 +228,33 @@ def slices(config):
     return found
 
 
-ALL = Config.load(shipped()).all_methods
-SHIPPED = slices(Config.load(shipped()))
+SHIPPED = Config.load(shipped())
+ALL = SHIPPED.all_methods
+RESOLVED = {m: SHIPPED.resolve(m, "sleep_edf") for m in ALL}
 # Method -> what it is a variant of, or itself
-BASE = {m: Config.load(shipped()).resolve(m, "sleep_edf").base for m in ALL}
+BASE = {m: r.base for m, r in RESOLVED.items()}
 # Variant -> what it sets itself
-OWN = {m: set(variant.method) for m, variant in Config.load(shipped()).variants.items()}
+OWN = {m: set(variant.method) for m, variant in SHIPPED.variants.items()}
 # Method -> the section of its architecture
-SECTION = {
-    m: r.entry.settings_of or r.base
-    for m in ALL
-    for r in [Config.load(shipped()).resolve(m, "sleep_edf")]
-}
+SECTION = {m: r.entry.settings_of or r.base for m, r in RESOLVED.items()}
+slices_shipped = cache(lambda folds: slices(SHIPPED, folds))
 
 
-def affected(plain):
-    """Keys of the slices that differ from config.yaml's."""
-    now = slices(Config.load(plain))
-    return {key for key in SHIPPED.keys() & now.keys() if SHIPPED[key] != now[key]}
+def affected(plain, folds=(1,)):
+    """Keys of the slices that differ from config.yaml's, whose folds have no overrides."""
+    before, now = slices_shipped(folds), slices(Config.load(plain), folds)
+    return {key for key in before.keys() & now.keys() if before[key] != now[key]}
 
 
-@pytest.mark.parametrize("leaf", LEAVES)
-def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
+@pytest.mark.slow
+def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(subtests):
+    for leaf in LEAVES:
+        with subtests.test(leaf=leaf):
+            check(leaf)
+
+
+def check(leaf):
+    """A leaf changes the slices of the steps, data sets and methods it matters to, and no other."""
     value, steps = row(leaf)
     if steps is None:
         return  # another kind has other keys: nothing else stays the same
@@ -301,11 +308,12 @@ def test_the_table_has_no_row_for_a_key_that_is_gone():
 def test_an_override_of_one_fold_changes_that_folds_slices_only():
     plain = changed("overrides.sleep_edf/2", {"systems": {"crossl": {"train": {"epochs": 3}}}})
     rows = ("crossl", "crossl_latents")  # a variant follows its system
-    assert affected(plain) == {("train", "sleep_edf", 2, row) for row in rows}
+    assert affected(plain, FOLDS) == {("train", "sleep_edf", 2, row) for row in rows}
     plain = changed("overrides.sleep_edf/2", {"train": {"learning_rate": 1.0e-3}})
-    assert {key[:3] for key in affected(plain)} == {("train", "sleep_edf", 2)}
+    assert {key[:3] for key in affected(plain, FOLDS)} == {("train", "sleep_edf", 2)}
     plain = changed("overrides.vitaldb/5", {"encoder": {"depth": 2}})
-    assert {key[:3] for key in affected(plain)} == {(step, "vitaldb", 5) for step in MODEL.split()}
+    steps = {(step, "vitaldb", 5) for step in MODEL.split()}
+    assert {key[:3] for key in affected(plain, FOLDS)} == steps
 
 
 def test_the_override_of_a_fold_wins_over_that_of_its_data_set():
@@ -330,7 +338,7 @@ def test_the_order_of_keys_changes_no_slice():
 
 
 def test_slices_are_json_with_sorted_keys_but_where_order_is_shown():
-    for key, text in SHIPPED.items():
+    for key, text in slices(SHIPPED, FOLDS).items():
         if key[0] not in SHOWN.split():
             parsed = json.loads(text)
             assert text == json.dumps(parsed, sort_keys=True, separators=(",", ":")), key

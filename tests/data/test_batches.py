@@ -51,6 +51,7 @@ def store(tmp_path, *sizes, pattern=((1, 1),)):
 MIXED = ((1, 1), (1, 0), (1, 1), (0, 1), (0, 0), (1, 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 9), min_size=1, max_size=4).filter(any),
@@ -70,6 +71,7 @@ def test_only_the_modalities_asked_for_are_read(tmp_path):
     assert set(opened.read(np.array([0, 2]), ["b"])) == {"b"}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_scaling_is_the_mean_and_deviation_of_all_samples(tmp_path_factory, sizes):

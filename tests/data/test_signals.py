@@ -104,22 +104,23 @@ def test_missing_samples_are_not_a_flat_run():
     assert len(signals.flat_runs(np.full(3000, np.nan), RATE, 5.0)) == 0
 
 
-@pytest.mark.parametrize(
-    ("found", "wanted", "factor"),
-    [
-        ("uV", "uV", 1),
-        ("mV", "uV", 1e3),
-        ("V", "uV", 1e6),
-        ("µV", "mV", 1e-3),
-        ("μV", "uV", 1),
-        ("", "uV", 1),
-        ("NU", "", 1),
-        ("kPa", "mmHg", 7.500617),
-        ("mm Hg", "mmHg", 1),
-        ("cmH2O", "mmHg", 0.735559),
-        ("NU", "mmHg", None),
-        ("mV", "mmHg", None),
-    ],
-)
-def test_voltages_and_pressures_convert_and_other_units_do_not(found, wanted, factor):
-    assert signals.unit_factor(found, wanted) == (factor and pytest.approx(factor))
+# found, wanted -> factor
+FACTORS = {
+    ("uV", "uV"): 1,
+    ("mV", "uV"): 1e3,
+    ("V", "uV"): 1e6,
+    ("µV", "mV"): 1e-3,
+    ("μV", "uV"): 1,
+    ("", "uV"): 1,
+    ("NU", ""): 1,
+    ("kPa", "mmHg"): 7.500617,
+    ("mm Hg", "mmHg"): 1,
+    ("cmH2O", "mmHg"): 0.735559,
+    ("NU", "mmHg"): None,
+    ("mV", "mmHg"): None,
+}
+
+
+def test_voltages_and_pressures_convert_and_other_units_do_not():
+    found = {units: signals.unit_factor(*units) for units in FACTORS}
+    assert found == {units: factor and pytest.approx(factor) for units, factor in FACTORS.items()}

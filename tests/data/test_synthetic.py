@@ -211,6 +211,7 @@ def test_a_wave_survives_writing(tmp_path):
     np.testing.assert_allclose(found, values, atol=0.051)
 
 
+@pytest.mark.slow
 def test_a_long_case_has_a_spell_that_the_label_rule_finds(tmp_path):
     for record in ("0001", "0002", "0003"):
         values = open_reader(case(tmp_path, record, record, hours=0.75)).read(ART)

@@ -77,6 +77,7 @@ def people(n=8, each=40, seed=0):
     return Labelled(np.hstack([signal, person]).astype(np.float32), y, subjects)
 
 
+@pytest.mark.slow
 def test_a_strength_chosen_on_one_subject_is_the_twin_that_misleads():
     """Left alone, one subject of one class asks for the largest C or for the least, by chance."""
     data, strengths = people(), (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
@@ -106,6 +107,7 @@ def test_final_head_has_seen_all_labelled_rows():
     np.testing.assert_array_equal(head.weight, alone.weight)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.integers(0, 9999))
 def test_the_order_of_rows_changes_no_choice(seed):

@@ -1,4 +1,8 @@
-"""Fault 1: an EDF file that ends early."""
+"""Fault 1: EDF file cut.
+
+The record is left out with the bytes expected and found; others go on; more of them than
+`max_left_out` stop the run.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""Fault 2: an EDF file whose header is damaged, a web page saved as EDF, an empty file."""
+"""Fault 2: EDF header damaged, a web page saved as EDF, an empty file.
+
+Left out; the reason names the field, or says "web page" or "empty", and to fetch the file again.
+"""
 
 import pytest
 from nights import copy_night, hypnogram, left_out, psg, sleep, to_shard, write_nights

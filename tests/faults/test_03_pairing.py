@@ -1,4 +1,7 @@
-"""Fault 3: a night's signals without its hypnogram, or with that of another night."""
+"""Fault 3: PSG without its hypnogram, or with another night's.
+
+Files pair by record id and must state the same start; the reason names both files.
+"""
 
 import pytest
 from nights import copy_night, hypnogram, left_out, psg, sleep, to_folds, to_shard, write_nights

@@ -1,4 +1,8 @@
-"""Fault 4: a hypnogram that is half an hour longer or shorter than its night."""
+"""Fault 4: Hypnogram longer or shorter than the PSG.
+
+The part without counterpart gets no label and is counted; more than `max_overhang_s` or
+`max_shortfall_s` leaves the night out.
+"""
 
 import datetime
 

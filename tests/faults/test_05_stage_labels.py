@@ -1,4 +1,7 @@
-"""Fault 5: stages that the configuration does not know, movement, `?`."""
+"""Fault 5: Unknown stage, movement, `?`.
+
+Unscored and counted if listed in `labels.unscored`, else left out with label and time.
+"""
 
 import datetime
 

@@ -1,4 +1,8 @@
-"""Fault 6: a file at another sampling rate than wanted."""
+"""Fault 6: Another sampling rate than wanted.
+
+Each channel is resampled from the rate its file states, which the manifest keeps; a rate too low
+for the windows is noted; with `strict_rates` the record is left out with both rates.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,8 @@
-"""Fault 7: a wanted channel is not in the file."""
+"""Fault 7: A wanted channel is absent.
+
+Used without that modality, its windows stored as NaN and counted as `absent`; with
+`strict_channels` left out, with the names there are and the nearest.
+"""
 
 import numpy as np
 import pytest

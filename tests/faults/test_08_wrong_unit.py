@@ -1,4 +1,8 @@
-"""Fault 8: values in V or mV in a file that states uV."""
+"""Fault 8: Values in V or mV where uV are stated.
+
+Left out with the likely factor and unit; beside a plausible voltage only the one modality is lost,
+counted as `scale`; a dead channel is `flat`.
+"""
 
 import pytest
 from nights import left_out, to_folds, to_shard

@@ -1,4 +1,8 @@
-"""Fault 9: gaps, a line that stands still, a saturated amplifier."""
+"""Fault 9: Gaps, flat line, clipping.
+
+The window loses the modality, counted as `gap`, `flat`, `clipped`, `jump` or `outside`; stored as
+NaN, never as zeros; windows are dropped by `incomplete_windows`.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,8 @@
-"""Fault 10: extreme but valid: one window, one class, one record."""
+"""Fault 10: Extreme but valid: one window, one class, one record.
+
+One window a record runs; a record shorter than a window is left out with both lengths; too few
+subjects or a class too few is an error before training.
+"""
 
 import pytest
 from nights import left_out, to_folds, to_shard

@@ -1,4 +1,8 @@
-"""Fault 11: a `.vital` file that is cut, of another kind, lacks a track or has a flipped bit."""
+"""Fault 11: `.vital` file cut, of another kind, without a track, with a flipped bit.
+
+Left out before anything is decoded; a missing track is a missing modality, with `strict_channels`
+an error; what the decoder prints is an error.
+"""
 
 import gzip
 

@@ -1,4 +1,8 @@
-"""Fault 12: a download is refused, slow, cut, wrong or redirected."""
+"""Fault 12: Download: refused, slow, cut, wrong, redirected.
+
+Continued where it broke, at the next address if need be; a refused file leaves its record out, what
+may pass fails the step after all others were fetched; the error lists addresses, attempts, bytes.
+"""
 
 import random
 import time

@@ -1,4 +1,7 @@
-"""Fault 13: a raw file is altered after it was downloaded."""
+"""Fault 13: File on disk altered after its download.
+
+Sharding refuses it, naming both sums; fetch replaces it, or, offline, is an error and leaves it.
+"""
 
 import gzip
 

@@ -1,4 +1,8 @@
-"""Fault 14: the disk is full, or a file may not grow, while something is written."""
+"""Fault 14: Disk full while writing.
+
+The error says how many bytes are needed and free; older files are as they were, no temporary file
+stays; training stops with its last good state and continues when there is room.
+"""
 
 import re
 

@@ -1,7 +1,10 @@
-"""Fault 15: a training is killed, at once or together with the machine.
+"""Fault 15: Training killed at any moment.
 
-`make torture` does the same twenty times at random moments, with sharding too;
-tests/training/test_resume.py stops a training in each of its steps.
+The same command continues it; on a CPU its weights are those of an undisturbed run, bit for bit.
+`make torture` does it at random.
+
+Twenty times, and with sharding too; tests/training/test_resume.py stops a training in each of its
+steps.
 """
 
 import os

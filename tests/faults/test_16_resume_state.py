@@ -1,4 +1,8 @@
-"""Fault 16: the saved progress of a training is damaged, or is that of another training."""
+"""Fault 16: Resume state damaged, or of another configuration or data.
+
+Damaged: the state before it is used; that of other settings, data, code or version of torch is set
+aside with a note, never loaded.
+"""
 
 import pytest
 import torch

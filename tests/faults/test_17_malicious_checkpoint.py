@@ -1,4 +1,9 @@
-"""Fault 17: a file made to run code or fill the memory is refused, and its code is not run."""
+"""Fault 17: Malicious checkpoint.
+
+Weights, resume states, heads, embeddings and windows that are pickles are refused and their code is
+not run; a weights file that lies about its header, offsets or shapes is refused, and no memory is
+laid out for it.
+"""
 
 import json
 import pickle

@@ -1,4 +1,7 @@
-"""Fault 18: a configuration with a typo, a wrong type, or numbers that contradict each other."""
+"""Fault 18: Configuration: typo, wrong type, out of range, contradictory.
+
+One line before any job: path of the key, its value, what is allowed, the nearest known key.
+"""
 
 import subprocess
 import sys

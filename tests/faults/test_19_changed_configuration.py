@@ -1,4 +1,8 @@
-"""Fault 19: the configuration changes where shards and models are there already."""
+"""Fault 19: Configuration changed where results are there already.
+
+A dry run lists exactly the rules concerned; told not to rerun, every step that reads shards or
+weights compares their manifests with the configuration and names the keys that differ.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,7 @@
-"""Fault 20: a folds file edited by hand, in which a subject is on both sides."""
+"""Fault 20: Same subject in two subsets or folds.
+
+Every later step refuses, naming subject and subsets or folds; so does the probe for embeddings.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,9 @@
-"""Fault 21: a class that is missing in train or test of a fold; fewer subjects than folds."""
+"""Fault 21: A class missing in a fold, fewer subjects than folds.
+
+Too few subjects, or a class missing in train or test: an error that names fold, role, class and
+counts, and no folds file; with `folds.allow_missing_classes` no score (NaN) and a reason in the
+cell.
+"""
 
 import pandas as pd
 import pytest

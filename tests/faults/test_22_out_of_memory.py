@@ -1,4 +1,8 @@
-"""Fault 22: the allocator refuses; a fake one, at a chosen step."""
+"""Fault 22: GPU out of memory.
+
+Stops naming step, batch and a `micro_batch` that would fit next; saved progress is kept and ends in
+the same weights. Nothing is split unasked: contrasts would see fewer negatives.
+"""
 
 import pytest
 import torch

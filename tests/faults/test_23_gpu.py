@@ -1,4 +1,8 @@
-"""Fault 23: no GPU where one is asked for, one that torch cannot use, one for two jobs."""
+"""Fault 23: No GPU, a wrong one, or one taken by another job.
+
+`device: cuda` is an error, `auto` computes on the CPU with a warning; a lease keeps a GPU to one
+job.
+"""
 
 import fcntl
 import logging

@@ -1,4 +1,7 @@
-"""Fault 24: one window from which the loss becomes NaN or infinite."""
+"""Fault 24: Loss not finite.
+
+Stops naming record and window; the last good state is kept, no weights at the final path.
+"""
 
 import re
 

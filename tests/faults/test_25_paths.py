@@ -1,4 +1,8 @@
-"""Fault 25: odd paths, results that cannot be written, raw data behind a link."""
+"""Fault 25: Paths with blanks, unicode, quotes; very long; read-only results; linked raw data.
+
+Odd names work; results that are too long, cannot be written or cannot be a name are an error before
+any job; links are followed, their files not changed.
+"""
 
 import os
 import subprocess

@@ -1,4 +1,7 @@
-"""Fault 26: names that lead out of their folder, in tables, headers and settings.
+"""Fault 26: Names that escape from their folder.
+
+Refused in tables, headers and settings; names of channels never become paths; nothing is ever
+unpacked.
 
 Archives are not among them: nothing is ever unpacked to disk, which the last test holds.
 """

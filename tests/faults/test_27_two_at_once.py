@@ -1,4 +1,8 @@
-"""Fault 27: two runs at once, and what a killed run left locked."""
+"""Fault 27: Two runs at once, the lock of a killed run.
+
+The second is refused and told how to unlock, or that this model is being trained; temporary names
+are never shared, those of dead processes are removed.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,8 @@
-"""Fault 28: Ctrl-C, or SIGTERM from a cluster, at the command line."""
+"""Fault 28: Ctrl-C, SIGTERM from a cluster.
+
+Training finishes its step and saves; other steps leave older files and nothing half-written; exit
+code 130 or 143.
+"""
 
 import json
 import os

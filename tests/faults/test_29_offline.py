@@ -1,4 +1,8 @@
-"""Fault 29: a machine without a network."""
+"""Fault 29: No network.
+
+Fetch names the missing records and the addresses it tried, and writes nothing; what is there is
+verified and used without a connection.
+"""
 
 import ast
 import shutil

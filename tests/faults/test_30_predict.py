@@ -1,4 +1,8 @@
-"""Fault 30: a prediction is refused in one line, and never made from nothing."""
+"""Fault 30: Prediction: nothing to predict from, unknown or foreign input.
+
+Refused in one line that names the nearest name, or what each modality lacks; nothing is written. A
+window without a usable modality or a head for what it carries has a reason instead of a class.
+"""
 
 import json
 import subprocess

@@ -1,71 +1,60 @@
-"""The table of faults in tests/README.md and the tests beside this file name each other.
+"""The table of faults in tests/README.md is that of the tests; every test in it is there."""
 
-The first thirty are those of the design, in this folder; later ones may be tested anywhere.
-"""
-
-import ast
 import re
-from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-PAGE = HERE.parent / "README.md"
-NAMED = re.compile(r"((?:\w+/)*test_\w+\.py)::(test_\w+)")
+from tests.faults.elsewhere import ELSEWHERE, Fault
+from tests.faults.table import HEAD, HERE, PAGE, faults, told_in, updated, written_in
+
+TESTS = HERE.parent
 
 
-def fault_rows(text):
-    """Number -> (fault, what happens, tests) of each row of the table of faults."""
-    lines = [line for line in text.splitlines() if re.match(r"\|\s*\d+\s*\|", line)]
-    cells = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
-    assert len({row[0] for row in cells}) == len(cells), "a row is there twice"
-    return {int(number): tuple(rest) for number, *rest in cells}
+def test_the_table_in_the_readme_is_up_to_date():
+    page = PAGE.read_text(encoding="utf-8")
+    assert updated(page, faults()) == page, "python -m tests.faults.table --write"
 
 
-def functions_of(path):
-    """Names of the test functions of a file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    }
+def test_every_fault_has_a_name_an_outcome_and_tests():
+    assert {number for number, fault in faults().items() if not all(fault)} == set()
 
 
-def written():
-    """(file, function) of every fault test in this folder."""
-    return {
-        (path.name, name)
-        for path in HERE.glob("test_*.py")
-        for name in functions_of(path)
-        if name.startswith("test_fault_")
-    }
+def test_every_test_of_this_folder_bears_its_fault_s_number():
+    wrong = [
+        f"{path.name}::{name}"
+        for path in HERE.glob("test_[0-9]*.py")
+        for name in written_in(path)
+        if not name.startswith(f"test_fault_{told_in(path)[0]:02d}_")
+        or not path.name.startswith(f"test_{told_in(path)[0]:02d}_")
+    ]
+    assert wrong == []
 
 
-def named(text):
-    """(file, function) of every test that the table names."""
-    return set(NAMED.findall("\n".join(row[-1] for row in fault_rows(text).values())))
+def test_every_file_of_this_folder_is_of_a_fault():
+    others = {path.name for path in HERE.glob("test_*.py")} - {"test_table.py"}
+    assert [name for name in others if not re.match(r"test_\d\d_", name)] == []
 
 
-def test_every_row_is_full_and_names_a_test():
-    rows = fault_rows(PAGE.read_text(encoding="utf-8"))
-    assert sorted(rows) == list(range(1, len(rows) + 1))
-    assert {n: row for n, row in rows.items() if len(row) != 3 or not all(row)} == {}
-    assert [n for n, row in rows.items() if not NAMED.search(row[-1])] == []
-    first = [n for n in range(1, 31) if f"::test_fault_{n:02d}_" not in rows[n][-1]]
-    assert first == []
+def test_every_test_named_elsewhere_is_written():
+    named = [test.split("::") for fault in ELSEWHERE.values() for test in fault.tests]
+    assert [n for n in named if n[1] not in written_in(TESTS / n[0])] == []
 
 
-def test_every_named_test_is_written():
-    for file, name in named(PAGE.read_text(encoding="utf-8")):
-        path = HERE.parent / file if "/" in file else HERE / file
-        assert name in functions_of(path), f"{file} has no {name}"
+def test_a_file_that_does_not_say_its_fault_is_found(tmp_path):
+    path = tmp_path / "test_01_a.py"
+    path.write_text('"""Something else."""\n', encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"test_01_a\.py: begin the docstring"):
+        told_in(path)
 
 
-def test_every_written_test_is_named():
-    assert written() - named(PAGE.read_text(encoding="utf-8")) == set()
-
-
-def test_a_row_that_is_there_twice_is_found():
+def test_a_number_that_is_there_twice_is_found(tmp_path):
+    for name in ("test_01_a.py", "test_01_b.py"):
+        (tmp_path / name).write_text('"""Fault 1: A.\n\nB.\n"""\n', encoding="utf-8")
     with pytest.raises(AssertionError, match="twice"):
-        fault_rows("| 1 | a | b | c |\n| 1 | a | b | c |")
+        faults(tmp_path)
+
+
+def test_only_the_table_of_a_page_is_written_anew():
+    page = f"Before\n\n{HEAD}| 1 | old | old | old |\n\nAfter\n"
+    written = updated(page, {1: Fault("A", "B", ["test_01_a.py::test_fault_01_c"])})
+    assert written == f"Before\n\n{HEAD}| 1 | A | B | `test_01_a.py::test_fault_01_c` |\n\nAfter\n"

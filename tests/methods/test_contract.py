@@ -73,16 +73,19 @@ def test_clipped_groups_hold_every_trainable_parameter_once(name):
     contract.check_clipped_groups_hold_every_trainable_parameter_once(builder(name))
 
 
+@pytest.mark.slow
 @trained
 def test_the_loss_falls_along_its_gradient(name):
     contract.check_the_loss_falls(builder(name), labelled(name))
 
 
+@pytest.mark.slow
 @trained
 def test_the_probe_beats_chance(name):
     contract.check_the_probe_beats_chance(builder(name))
 
 
+@pytest.mark.slow
 @trained
 def test_one_seed_gives_one_training(name):
     contract.check_one_seed_gives_one_training(builder(name), labelled(name))
@@ -212,6 +215,7 @@ def test_a_method_whose_decoder_is_detached_is_found():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cls", "said"),
     [(DetachesItsLoss, "detached"), (Climbs, "no step downhill"), (Drifts, "no step downhill")],
@@ -222,6 +226,7 @@ def test_a_method_whose_loss_cannot_fall_is_found(cls, said):
         contract.check_the_loss_falls(faulty(cls), labelled=False)
 
 
+@pytest.mark.slow
 def test_a_method_that_embeds_nothing_of_the_window_is_found():
     with pytest.raises(AssertionError, match="above chance"):
         contract.check_the_probe_beats_chance(faulty(Forgets))

@@ -58,12 +58,10 @@ def assert_gradient(names, found, patterns, expected):
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-@pytest.mark.parametrize(
-    ("patterns", "expected"),
-    [pytest.param(patterns, row, id=group) for group, patterns, row in PHYSIOME],
-)
-def test_physiome(patterns, expected, column):
-    assert_gradient(*physiome_gradients(column), patterns, expected[COLUMNS.index(column)])
+def test_physiome(column, subtests):
+    for group, patterns, row in PHYSIOME:
+        with subtests.test(group=group):
+            assert_gradient(*physiome_gradients(column), patterns, row[COLUMNS.index(column)])
 
 
 def test_the_physiome_table_speaks_of_every_parameter():
@@ -160,16 +158,20 @@ def neuronet_gradients(cls, column: str) -> tuple[frozenset, frozenset]:
     return names, frozenset(reached(method, terms[column.split(",")[0]]))
 
 
-@pytest.mark.parametrize("cls", [NeuroNet, DPNeuroNet])
-@pytest.mark.parametrize("column", ENCODER_COLUMNS)
 @pytest.mark.parametrize(
-    ("patterns", "expected"),
-    [pytest.param(patterns, row, id=group) for group, patterns, row in NEURONET],
+    ("cls", "column"),
+    [
+        (cls, column)
+        for cls in (NeuroNet, DPNeuroNet)
+        for column in ENCODER_COLUMNS
+        if column in cls.terms or "masked" in column
+    ],
 )
-def test_neuronet_family(cls, patterns, expected, column):
-    if column in cls.terms or "masked" in column:
-        found = neuronet_gradients(cls, column)
-        assert_gradient(*found, patterns, expected[ENCODER_COLUMNS.index(column)])
+def test_neuronet_family(cls, column, subtests):
+    for group, patterns, row in NEURONET:
+        with subtests.test(group=group):
+            found = neuronet_gradients(cls, column)
+            assert_gradient(*found, patterns, row[ENCODER_COLUMNS.index(column)])
 
 
 def test_only_detaching_takes_the_targets_own_pull_from_the_frame_network():

@@ -37,6 +37,7 @@ DEFECTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("check", "defective"), DEFECTS, ids=lambda part: part.__name__)
 def test_the_check_passes_and_catches_the_planted_defect(check, defective):
     check(physiome())

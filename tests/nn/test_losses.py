@@ -63,14 +63,14 @@ CLOSED_FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("batch", "temperature", "positive", "other", "value"), CLOSED_FORMS)
-def test_nt_xent_has_its_closed_form_value(batch, temperature, positive, other, value):
-    loss = float(nt_xent(*views(batch, positive, other), temperature))
-    spread = 2 * batch - 2
-    # Written from the positive's side: the plain form loses the small values' digits.
-    formula = math.log1p(spread * math.exp((other - positive) / temperature))
-    assert loss == pytest.approx(formula, rel=1e-6, abs=1e-12)
-    assert loss == pytest.approx(value, rel=2e-6, abs=6e-7 if value > 1e-3 else 0.0)
+def test_nt_xent_has_its_closed_form_value(subtests):
+    for batch, temperature, positive, other, value in CLOSED_FORMS:
+        loss = float(nt_xent(*views(batch, positive, other), temperature))
+        # Written from the positive's side: the plain form loses the small values' digits.
+        formula = math.log1p((2 * batch - 2) * math.exp((other - positive) / temperature))
+        with subtests.test(batch=batch, temperature=temperature, positive=positive, other=other):
+            assert loss == pytest.approx(formula, rel=1e-6, abs=1e-12)
+            assert loss == pytest.approx(value, rel=2e-6, abs=6e-7 if value > 1e-3 else 0.0)
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.1, 1.0])

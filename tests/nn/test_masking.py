@@ -1,5 +1,7 @@
 """Which tokens are kept, taking them out and putting them back."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -14,10 +16,9 @@ def test_kept_counts(n, ratio, kept):
     assert n_kept(n, ratio) == kept
 
 
-@pytest.mark.parametrize("n", range(2, 40))
-@pytest.mark.parametrize("ratio", [0.05, 0.1, 0.3, 0.75, 0.95])
-def test_some_tokens_are_kept_and_some_are_masked(n, ratio):
-    assert 1 <= n_kept(n, ratio) < n
+def test_some_tokens_are_kept_and_some_are_masked():
+    cases = product(range(2, 40), [0.05, 0.1, 0.3, 0.75, 0.95])
+    assert [(n, ratio) for n, ratio in cases if not 1 <= n_kept(n, ratio) < n] == []
 
 
 def test_kept_indices_are_distinct_sorted_and_drawn_per_sample():

@@ -16,6 +16,8 @@ from physiome.data.formats.write_edf import write_psg
 from physiome.data.store.shards import read_manifest, read_windows
 from physiome.steps import fetch, folds, records, shard
 
+pytestmark = pytest.mark.slow
+
 STAGES = {"1": "N1", "2": "N2", "3": "N3", "4": "N3", "R": "REM"}
 CHANNELS = ("EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal")
 

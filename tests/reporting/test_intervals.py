@@ -56,6 +56,7 @@ def test_difference_is_that_of_the_tables_cells(tmp_path, probes):
             assert (mine["subjects"], mine["folds"], mine["resamples"]) == (4, 2, 200)
 
 
+@pytest.mark.slow
 def test_interval_is_that_of_a_loop_over_repeated_windows(tmp_path, probes):
     mine = row(compare(tmp_path, probes, resamples=50), "a", "auc")
     values = {}

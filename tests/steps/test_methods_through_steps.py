@@ -71,6 +71,7 @@ def parents(place, name):
     return [weights(place, entry.trained_after)] if entry.trained_after else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SECTIONS))
 def test_a_method_is_trained_and_embeds_every_labelled_window(place, name):
     entry = METHODS[name]
@@ -174,6 +175,7 @@ def test_a_variant_is_its_method_under_another_name(place):
     assert all(np.array_equal(tensors[n], expected[n]) for n in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cls"),
     [

@@ -32,6 +32,7 @@ def assert_same(table, expected):
     np.testing.assert_allclose(mine.to_numpy(), expected.to_numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["random", "contrawr", "handmade", "majority"])
 def test_a_night_is_scored_as_the_evaluation_scored_it(nights, tmp_path, name):
     """One network for all subsets, one model per subset, and controls without weights."""

@@ -75,6 +75,7 @@ def test_the_manifest_states_settings_units_and_hashes(batch, tmp_path):
     assert found == {"r0.edf": file_digest(tmp_path / "r0.edf")}
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_workers(batch, tmp_path):
     run(batch, tmp_path / "one", workers=1)
     run(batch, tmp_path / "two", workers=2)
@@ -117,6 +118,7 @@ def test_a_foreign_list_of_records_is_refused(tmp_path):
         run(tmp_path / "raw.json", tmp_path / "shard")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disk_that_fails_leaves_no_record_out(batch, tmp_path, workers):
     """A recording that can be read another time must not be lost: the step fails."""

@@ -80,6 +80,7 @@ def test_failing_again_and_again_changes_nothing(store, whole, tmp_path):
     assert_same_run(train(Toy, store, output), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [neuronet, physiome])
 def test_a_real_method_resumes_bit_for_bit(build, store, tmp_path):
     def failing():
@@ -137,6 +138,7 @@ except PhysioError as error:
 """
 
 
+@pytest.mark.slow
 def test_sigterm_from_outside_exits_with_143_and_the_run_goes_on_elsewhere(store, whole, tmp_path):
     here = Path(__file__).resolve().parent
     script = SCRIPT.format(paths=[str(here), str(here.parent)], folder=str(tmp_path))
