@@ -14,6 +14,8 @@ from physiome.reporting.scores import read_scores
 from physiome.steps import scores, table
 from physiome.steps.probe import run
 
+pytestmark = pytest.mark.slow
+
 QUICK = ProbeSpec(
     strengths=(1e-3, 1e-1, 10.0), paper_head=PaperHead(epochs=2, hidden=8, learning_rate=0.01)
 )
@@ -54,7 +56,6 @@ def test_labels_without_structure_are_not_predicted(embed):
     assert accuracy(table).max() < 0.45
 
 
-@pytest.mark.slow
 def test_test_labels_change_neither_choices_nor_probabilities(embed, edit_windows):
     path = embed()
     before, told = probed(path)
@@ -76,7 +77,6 @@ def test_fitting_never_reads_a_test_label(embed, edit_windows):
         predict(opened, fitted)
 
 
-@pytest.mark.slow
 def test_order_of_rows_on_disk_changes_nothing(embed):
     stored, told = probed(embed(incomplete=True))
     shuffled, told_too = probed(embed(incomplete=True, order="shuffled", name="shuffled"))
@@ -84,7 +84,6 @@ def test_order_of_rows_on_disk_changes_nothing(embed):
     assert told["subsets"] == told_too["subsets"]
 
 
-@pytest.mark.slow
 def test_workers_change_nothing(embed):
     path = embed(windows=240)
     one, _ = probed(path)
@@ -257,7 +256,6 @@ def test_as_recorded_is_empty_where_a_window_carries_what_no_head_was_fitted_for
     assert "a+c: a head needs" in told
 
 
-@pytest.mark.slow
 def test_scores_and_tables_show_the_empty_cells_of_a_fold_with_the_reason(
     embed, edit_windows, tmp_path
 ):

@@ -12,6 +12,8 @@ from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.methods.multimae import MultiMAE
 from physiome.registry import ENCODERS, METHODS
 
+pytestmark = pytest.mark.slow
+
 CASES = [*METHODS, *ENCODERS]
 TRAINED = [name for name in CASES if name in ENCODERS or METHODS[name].trains]
 
@@ -73,19 +75,16 @@ def test_clipped_groups_hold_every_trainable_parameter_once(name):
     contract.check_clipped_groups_hold_every_trainable_parameter_once(builder(name))
 
 
-@pytest.mark.slow
 @trained
 def test_the_loss_falls_along_its_gradient(name):
     contract.check_the_loss_falls(builder(name), labelled(name))
 
 
-@pytest.mark.slow
 @trained
 def test_the_probe_beats_chance(name):
     contract.check_the_probe_beats_chance(builder(name))
 
 
-@pytest.mark.slow
 @trained
 def test_one_seed_gives_one_training(name):
     contract.check_one_seed_gives_one_training(builder(name), labelled(name))
@@ -215,7 +214,6 @@ def test_a_method_whose_decoder_is_detached_is_found():
         )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cls", "said"),
     [(DetachesItsLoss, "detached"), (Climbs, "no step downhill"), (Drifts, "no step downhill")],
@@ -226,7 +224,6 @@ def test_a_method_whose_loss_cannot_fall_is_found(cls, said):
         contract.check_the_loss_falls(faulty(cls), labelled=False)
 
 
-@pytest.mark.slow
 def test_a_method_that_embeds_nothing_of_the_window_is_found():
     with pytest.raises(AssertionError, match="above chance"):
         contract.check_the_probe_beats_chance(faulty(Forgets))

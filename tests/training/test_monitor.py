@@ -20,6 +20,8 @@ from physiome.training.contrasts import chance_level
 from physiome.training.job import watch
 from physiome.training.loop import Interrupted
 
+pytestmark = pytest.mark.slow
+
 ALWAYS = MonitorSpec(every_epochs=1)
 
 
