@@ -1,84 +1,16 @@
-"""Data sets: where recordings come from, which channels are used, how windows are labelled."""
+"""Data sets: which channels of which recordings are used, how windows are labelled."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
+from physiome.config.sources import Source
 from physiome.config.window import Window
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
-
-
-class Synthetic(Spec):
-    """How many recordings to make up, and from which seed."""
-
-    subjects: PositiveInt = 8
-    recordings_per_subject: PositiveInt = 1
-    hours: PositiveFloat = 1.0
-    seed: int = 0
-
-
-class Raw(Spec):
-    """What fills a data set's raw folder.
-
-    `download` fetches from `urls`, tried in order (https:// or file://); `folder` uses what lies in
-    `folder`; `synthetic` writes genuine files. `folder` null means `<results>/raw/<dataset>`.
-    """
-
-    fill: Literal["download", "folder", "synthetic"]
-    folder: str | None = None
-    urls: tuple[str, ...] = ()
-    connect_timeout_s: PositiveFloat = 15.0
-    timeout_s: PositiveFloat = 60.0  # the longest silence of a server, or time for 16 KiB
-    attempts: PositiveInt = 5  # in a row that bring less than 16 KiB, at each address
-    connections: PositiveInt = 4
-    heartbeat_s: NonNegative = 30.0  # between lines about progress; 0: none
-    synthetic: Synthetic = Synthetic()
-
-    @model_validator(mode="after")
-    def _fill_has_what_it_needs(self) -> "Raw":
-        if self.fill == "download" and not self.urls:
-            raise ValueError("fill: download needs at least one address in urls")
-        if self.fill == "folder" and not self.folder:
-            raise ValueError("fill: folder needs the folder's path in folder")
-        return self
-
-
-class SleepEdfSource(Spec):
-    """The cassette recordings of Sleep-EDF Expanded: `sleep-cassette/*.edf`."""
-
-    kind: Literal["sleep_edf"]
-    raw: Raw
-    records: tuple[str, ...] | None = None  # six-character record ids to keep; null: all
-
-
-class VitalDbSource(Spec):
-    """Cases of the VitalDB open data set: `*.vital`. Its terms of use must be accepted once."""
-
-    kind: Literal["vitaldb"]
-    raw: Raw
-    accept_terms: bool = False
-    track_list: str = "trks.csv.gz"  # caseid, tname, tid; beside the case files, or an address
-    case_list: str | None = "cases.csv"  # caseid, subjectid; the same; null: a subject per case
-    max_cases: PositiveInt | None = None  # null: all cases that have the wanted tracks
-
-
-class RecordingsSource(Spec):
-    """Any folder of EDF, WFDB or .vital files with a `records.csv` (columns record, subject).
-
-    Optional columns: `path` (of the signal file, relative to the folder), `annotations` (of an
-    EDF+ hypnogram), and a label column.
-    """
-
-    kind: Literal["recordings"]
-    folder: str
-    records: str = "records.csv"
-
-
-Source = Annotated[SleepEdfSource | VitalDbSource | RecordingsSource, Field(discriminator="kind")]
 
 
 class Modality(Spec):
