@@ -1,5 +1,6 @@
 """Data sets: which channels of which recordings are used, how windows are labelled."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -45,6 +46,12 @@ class AnnotationLabels(Spec):
         None  # signals may outlast the annotations by this; null: any
     )
 
+    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+        """Refuse a data set that lacks a class which the rule gives."""
+        _require_classes(self.texts, classes)
+        if self.margin_class not in (None, *classes):
+            raise ValueError(f"labels.margin_class {self.margin_class!r} is not a class")
+
 
 class HypotensionLabels(Spec):
     """Class 1 if pressure stays low for a while inside a span that begins `gap_s` after the window.
@@ -73,6 +80,13 @@ class HypotensionLabels(Spec):
             raise ValueError(f"mean_s {self.mean_s} is longer than sustained_s {self.sustained_s}")
         return self
 
+    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+        """Refuse a data set without the pressure, or with other than two classes."""
+        if self.pressure not in modalities:
+            raise ValueError(f"labels.pressure {self.pressure!r} is not a modality")
+        if len(classes) != 2:
+            raise ValueError("the hypotension rule needs exactly two classes")
+
 
 class ColumnLabels(Spec):
     """One class per recording, from a column of the records table."""
@@ -81,7 +95,12 @@ class ColumnLabels(Spec):
     column: str
     texts: dict[str, str]  # value in the column -> class
 
+    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+        """Refuse a data set that lacks a class which the rule gives."""
+        _require_classes(self.texts, classes)
 
+
+# Each with `require_fit`: what a data set must have for it
 Labels = Annotated[AnnotationLabels | HypotensionLabels | ColumnLabels, Field(discriminator="rule")]
 
 
@@ -117,21 +136,7 @@ class Dataset(Spec):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes are not distinct")
         _refuse_shared_channels(self.modalities)
-        labels = self.labels
-        if isinstance(labels, HypotensionLabels):
-            if labels.pressure not in self.modalities:
-                raise ValueError(f"labels.pressure {labels.pressure!r} is not a modality")
-            if len(self.classes) != 2:
-                raise ValueError("the hypotension rule needs exactly two classes")
-            return self
-        foreign = set(labels.texts.values()) - set(self.classes)
-        if foreign:
-            raise ValueError(f"labels.texts names classes that do not exist: {sorted(foreign)}")
-        if isinstance(labels, AnnotationLabels) and labels.margin_class not in (
-            None,
-            *self.classes,
-        ):
-            raise ValueError(f"labels.margin_class {labels.margin_class!r} is not a class")
+        self.labels.require_fit(self.classes, self.modalities)
         return self
 
     @model_validator(mode="after")
@@ -151,6 +156,12 @@ class Dataset(Spec):
             settings["labels"].pop("dense", None)  # what is not asked for changes no shard
         settings["kind"] = self.source.kind
         return settings
+
+
+def _require_classes(texts: Mapping[str, str], classes: Collection[str]) -> None:
+    foreign = set(texts.values()) - set(classes)
+    if foreign:
+        raise ValueError(f"labels.texts names classes that do not exist: {sorted(foreign)}")
 
 
 def _refuse_shared_channels(modalities: dict[str, Modality]) -> None:
