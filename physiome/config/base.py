@@ -60,12 +60,11 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tupl
     """One line for the first problems: path, value, what is allowed."""
     lines = []
     for problem in error.errors(include_url=False):
-        keys, models = _follow(model, problem["loc"])
+        keys, _ = _follow(model, problem["loc"])
         path = ".".join(str(part) for part in (where, *keys) if str(part))
         kind, value = problem["type"], problem["input"]
         if kind == "extra_forbidden":
-            known = {name for candidate in models for name in candidate.model_fields}
-            lines.append(f"{path}: unknown key - {nearest(str(problem['loc'][-1]), known)}")
+            lines.append(f"{path}: unknown key - {_right_key(model, problem['loc'], where)}")
         elif kind in ("float_type", "int_type") and isinstance(value, str):
             lines.append(f"{path}: {value!r} is text, not a number - {_number_hint(value)}")
         elif kind == "missing":
@@ -123,6 +122,23 @@ def _follow(model: Any, location: tuple[int | str, ...]) -> tuple[list[int | str
         ]
         inner = found or models
     return keys, models
+
+
+def _right_key(model: type[BaseModel], location: tuple[int | str, ...], where: str) -> str:
+    """Where an unknown key belongs: in a section below its own or beside it; or the nearest key."""
+    wrong = str(location[-1])
+    keys, models = _follow(model, location)
+    above, beside = _follow(model, location[:-1])
+    for parents, candidates in ((keys[:-1], models), (above[:-1], beside)):
+        found = [
+            ".".join(str(part) for part in (where, *parents, section, wrong) if str(part))
+            for candidate in candidates
+            for section, field in candidate.model_fields.items()
+            if any(wrong in inner.model_fields for inner in _models_in(field.annotation))
+        ]
+        if found:
+            return f"it belongs at {' or '.join(dict.fromkeys(found))}"
+    return nearest(wrong, {name for candidate in models for name in candidate.model_fields})
 
 
 def _is_kind(model: Any, name: int | str) -> bool:

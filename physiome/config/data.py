@@ -1,84 +1,17 @@
-"""Data sets: where recordings come from, which channels are used, how windows are labelled."""
+"""Data sets: which channels of which recordings are used, how windows are labelled."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
+from physiome.config.sources import Source
 from physiome.config.window import Window
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
-
-
-class Synthetic(Spec):
-    """How many recordings to make up, and from which seed."""
-
-    subjects: PositiveInt = 8
-    recordings_per_subject: PositiveInt = 1
-    hours: PositiveFloat = 1.0
-    seed: int = 0
-
-
-class Raw(Spec):
-    """What fills a data set's raw folder.
-
-    `download` fetches from `urls`, tried in order (https:// or file://); `folder` uses what lies in
-    `folder`; `synthetic` writes genuine files. `folder` null means `<results>/raw/<dataset>`.
-    """
-
-    fill: Literal["download", "folder", "synthetic"]
-    folder: str | None = None
-    urls: tuple[str, ...] = ()
-    connect_timeout_s: PositiveFloat = 15.0
-    timeout_s: PositiveFloat = 60.0  # the longest silence of a server, or time for 16 KiB
-    attempts: PositiveInt = 5  # in a row that bring less than 16 KiB, at each address
-    connections: PositiveInt = 4
-    heartbeat_s: NonNegative = 30.0  # between lines about progress; 0: none
-    synthetic: Synthetic = Synthetic()
-
-    @model_validator(mode="after")
-    def _fill_has_what_it_needs(self) -> "Raw":
-        if self.fill == "download" and not self.urls:
-            raise ValueError("fill: download needs at least one address in urls")
-        if self.fill == "folder" and not self.folder:
-            raise ValueError("fill: folder needs the folder's path in folder")
-        return self
-
-
-class SleepEdfSource(Spec):
-    """The cassette recordings of Sleep-EDF Expanded: `sleep-cassette/*.edf`."""
-
-    kind: Literal["sleep_edf"]
-    raw: Raw
-    records: tuple[str, ...] | None = None  # six-character record ids to keep; null: all
-
-
-class VitalDbSource(Spec):
-    """Cases of the VitalDB open data set: `*.vital`. Its terms of use must be accepted once."""
-
-    kind: Literal["vitaldb"]
-    raw: Raw
-    accept_terms: bool = False
-    track_list: str = "trks.csv.gz"  # caseid, tname, tid; beside the case files, or an address
-    case_list: str | None = "cases.csv"  # caseid, subjectid; the same; null: a subject per case
-    max_cases: PositiveInt | None = None  # null: all cases that have the wanted tracks
-
-
-class RecordingsSource(Spec):
-    """Any folder of EDF, WFDB or .vital files with a `records.csv` (columns record, subject).
-
-    Optional columns: `path` (of the signal file, relative to the folder), `annotations` (of an
-    EDF+ hypnogram), and a label column.
-    """
-
-    kind: Literal["recordings"]
-    folder: str
-    records: str = "records.csv"
-
-
-Source = Annotated[SleepEdfSource | VitalDbSource | RecordingsSource, Field(discriminator="kind")]
 
 
 class Modality(Spec):
@@ -113,6 +46,12 @@ class AnnotationLabels(Spec):
         None  # signals may outlast the annotations by this; null: any
     )
 
+    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+        """Refuse a data set that lacks a class which the rule gives."""
+        _require_classes(self.texts, classes)
+        if self.margin_class not in (None, *classes):
+            raise ValueError(f"labels.margin_class {self.margin_class!r} is not a class")
+
 
 class HypotensionLabels(Spec):
     """Class 1 if pressure stays low for a while inside a span that begins `gap_s` after the window.
@@ -141,6 +80,13 @@ class HypotensionLabels(Spec):
             raise ValueError(f"mean_s {self.mean_s} is longer than sustained_s {self.sustained_s}")
         return self
 
+    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+        """Refuse a data set without the pressure, or with other than two classes."""
+        if self.pressure not in modalities:
+            raise ValueError(f"labels.pressure {self.pressure!r} is not a modality")
+        if len(classes) != 2:
+            raise ValueError("the hypotension rule needs exactly two classes")
+
 
 class ColumnLabels(Spec):
     """One class per recording, from a column of the records table."""
@@ -149,7 +95,12 @@ class ColumnLabels(Spec):
     column: str
     texts: dict[str, str]  # value in the column -> class
 
+    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+        """Refuse a data set that lacks a class which the rule gives."""
+        _require_classes(self.texts, classes)
 
+
+# Each with `require_fit`: what a data set must have for it
 Labels = Annotated[AnnotationLabels | HypotensionLabels | ColumnLabels, Field(discriminator="rule")]
 
 
@@ -185,21 +136,7 @@ class Dataset(Spec):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes are not distinct")
         _refuse_shared_channels(self.modalities)
-        labels = self.labels
-        if isinstance(labels, HypotensionLabels):
-            if labels.pressure not in self.modalities:
-                raise ValueError(f"labels.pressure {labels.pressure!r} is not a modality")
-            if len(self.classes) != 2:
-                raise ValueError("the hypotension rule needs exactly two classes")
-            return self
-        foreign = set(labels.texts.values()) - set(self.classes)
-        if foreign:
-            raise ValueError(f"labels.texts names classes that do not exist: {sorted(foreign)}")
-        if isinstance(labels, AnnotationLabels) and labels.margin_class not in (
-            None,
-            *self.classes,
-        ):
-            raise ValueError(f"labels.margin_class {labels.margin_class!r} is not a class")
+        self.labels.require_fit(self.classes, self.modalities)
         return self
 
     @model_validator(mode="after")
@@ -219,6 +156,12 @@ class Dataset(Spec):
             settings["labels"].pop("dense", None)  # what is not asked for changes no shard
         settings["kind"] = self.source.kind
         return settings
+
+
+def _require_classes(texts: Mapping[str, str], classes: Collection[str]) -> None:
+    foreign = set(texts.values()) - set(classes)
+    if foreign:
+        raise ValueError(f"labels.texts names classes that do not exist: {sorted(foreign)}")
 
 
 def _refuse_shared_channels(modalities: dict[str, Modality]) -> None:

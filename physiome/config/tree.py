@@ -13,17 +13,12 @@ from physiome.config import checks
 from physiome.config.base import deep_merge
 from physiome.config.data import Dataset
 from physiome.config.experiment import Experiment
-from physiome.config.resolve import Resolved, encoder_entry, resolve_encoder, resolve_pretrain
+from physiome.config.resolve import Resolved, resolve_encoder, resolve_pretrain
+from physiome.config.sources import SourceSettings
 from physiome.config.strict_yaml import read_yaml
 from physiome.errors import ConfigError
 from physiome.files import canonical_json
 from physiome.subsets import subset_name
-
-# of a source
-TRANSFER = {
-    "urls", "connect_timeout_s", "timeout_s", "attempts", "connections", "heartbeat_s",
-    "accept_terms",
-}  # fmt: skip
 
 
 class Config(Experiment):
@@ -49,18 +44,18 @@ class Config(Experiment):
     def records_settings(self, dataset: str) -> str:
         """For `records` and `fetch`: the source, but not how it is transferred."""
         spec = self.datasets[dataset]
-        channels = {m: modality.channel for m, modality in spec.modalities.items()}
-        source, _ = _without_transfer(spec.source.plain())
-        folder = self.raw_folder(dataset)
-        return canonical_json(
-            {"dataset": dataset, "source": source, "modalities": channels, "folder": folder}
+        settings = SourceSettings(
+            dataset=dataset,
+            source=spec.source,
+            folder=self.raw_folder(dataset),
+            modalities={m: modality.channel for m, modality in spec.modalities.items()},
         )
+        return canonical_json(settings.model_dump(mode="json", exclude={"source": {"transfer"}}))
 
     def transfer_settings(self, dataset: str) -> str:
         """What else `records` and `fetch` need: a mirror or a timeout changes no recording."""
-        return canonical_json(
-            {"source": _without_transfer(self.datasets[dataset].source.plain())[1]}
-        )
+        source = self.datasets[dataset].source.model_dump(mode="json", include={"transfer"})
+        return canonical_json({"source": source})
 
     def shard_settings(self, dataset: str) -> str:
         """For `shard`."""
@@ -78,7 +73,7 @@ class Config(Experiment):
         return canonical_json(
             {
                 **self._shape(dataset),
-                "encoder": self._encoder(dataset, fold, encoder),
+                "encoder": resolve_encoder(self, encoder, dataset, fold).plain(),
                 "pretrain": resolve_pretrain(self, encoder, dataset, fold).plain(),
             }
         )
@@ -138,16 +133,10 @@ class Config(Experiment):
         shape = {"modalities": list(spec.modalities), "window": spec.window.plain()}
         return {"dataset": dataset, **shape}
 
-    def _encoder(self, dataset: str, fold: int, name: str) -> dict[str, Any]:
-        spec = resolve_encoder(self, name, dataset, fold).plain()
-        if not encoder_entry(self, name).sees_images:
-            spec.pop("backbone")  # what an encoder does not read cannot rerun it
-        return spec
-
     def _method(self, found: Resolved, dataset: str, fold: int) -> dict[str, Any]:
         own = {"name": found.name, "base": found.base, "method": found.settings}
         if found.encoder is not None:
-            own["encoder"] = self._encoder(dataset, fold, found.encoder)
+            own["encoder"] = resolve_encoder(self, found.encoder, dataset, fold).plain()
         if found.untrained:
             own["untrained"] = True
         if found.entry.labels:
@@ -186,12 +175,3 @@ def _absent_of_datasets(plain: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(part, Mapping):
             found += [(str(name), key) for key in needed if key not in part]
     return found
-
-
-def _without_transfer(source: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A source without the keys that say how files are transferred, and those keys alone."""
-    kept = {k: v for k, v in source.items() if k not in TRANSFER}
-    moved = {k: v for k, v in source.items() if k in TRANSFER}
-    if "raw" in source:
-        kept["raw"], moved["raw"] = _without_transfer(source["raw"])
-    return kept, moved

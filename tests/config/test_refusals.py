@@ -23,9 +23,9 @@ REFUSED = {
         ["datasets.sleep_edf.window.lenght_s", "did you mean 'length_s'"],
     ),
     "misspelt source key": (
-        "datasets.sleep_edf.source.raw.timeout",
+        "datasets.sleep_edf.source.transfer.timeout",
         1.0,
-        ["raw.timeout: unknown key", "did you mean 'timeout_s'"],
+        ["transfer.timeout: unknown key", "did you mean 'timeout_s'"],
     ),
     "number as text": ("train.learning_rate", "1e-4", ["'1e-4' is text", "write 1.0e-4"]),
     "other number as text": ("probe.paper_head.weight_decay", "25e-3", ["write 2.5e-2"]),
@@ -103,11 +103,43 @@ REFUSED = {
         {"crosl": {}},
         ["overrides.vitaldb.systems", "'crossl'"],
     ),
+    "settings of an unknown encoder": ("encoders.vit_s15", {}, ["encoders", "'vit_s16'"]),
+    "misspelt key of an encoder": (
+        "encoders.vit_s16.layer",
+        3,
+        ["encoders.vit_s16.layer", "did you mean 'layers'"],
+    ),
+    "key of another encoder": ("encoders.vit_s16.stem", 3, ["encoders.vit_s16.stem: unknown key"]),
+    "name of an encoder in its own section": (
+        "encoders.vit_s16.name",
+        "swin_t",
+        ["encoders.vit_s16.name", "encoder.name chooses"],
+    ),
+    "variant of an encoder among encoders": (
+        "encoders.tiled",
+        {"of": "vit_s16", "settings": {}},
+        ["encoders.tiled", "belongs at encoder_variants.tiled"],
+    ),
+    "variant of no encoder": (
+        "encoder_variants.tiled",
+        {"of": "vit_s15"},
+        ["encoder_variants.tiled.of", "'vit_s16'"],
+    ),
+    "override of an unknown encoder": (
+        "overrides.vitaldb.encoders",
+        {"swint": {}},
+        ["overrides.vitaldb.encoders", "'swin_t'"],
+    ),
+    "frame of one encoder longer than the window": (
+        "encoders.neuronet",
+        {"frame_s": 31.0},
+        ["31.0", "sleep_edf", "30.0"],
+    ),
     "unknown encoder": ("encoder.name", "dp_neuronett", ["encoder.name", "'dp_neuronet'"]),
     "unknown data set to use": ("use_datasets", ["sleepedf"], ["'sleepedf'", "'sleep_edf'"]),
     "unknown table to use": ("use_tables", ["tabel3"], ["use_tables", "'table3'"]),
     "unknown kind of source": ("datasets.sleep_edf.source.kind", "edf", ["'edf'", "'sleep_edf'"]),
-    "download from nowhere": ("datasets.sleep_edf.source.raw.urls", [], ["urls"]),
+    "download from nowhere": ("datasets.sleep_edf.source.transfer.urls", [], ["transfer.urls"]),
     "folder that is not named": ("datasets.sleep_edf.source.raw.fill", "folder", ["folder"]),
     "duplicate classes": (
         "datasets.sleep_edf.classes",
@@ -246,4 +278,24 @@ def test_of_many_problems_the_first_are_named_and_the_others_counted():
 
 def test_the_path_is_that_of_the_file_and_only_keys_of_the_chosen_kind_are_offered():
     said = message("datasets.sleep_edf.source.max_case", 2)
-    assert "datasets.sleep_edf.source.max_case: unknown key - known: kind, raw, records" in said
+    known = "known: kind, raw, records, transfer"
+    assert f"datasets.sleep_edf.source.max_case: unknown key - {known}" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        ("sleep_edf.source.raw.urls", "sleep_edf.source.transfer.urls"),
+        ("sleep_edf.source.raw.attempts", "sleep_edf.source.transfer.attempts"),
+        ("vitaldb.source.accept_terms", "vitaldb.source.transfer.accept_terms"),
+        ("vitaldb.rate_hz", "vitaldb.window.rate_hz"),
+    ],
+)
+def test_a_key_in_the_wrong_place_is_shown_the_right_one(path, right):
+    said = message(f"datasets.{path}", True)
+    assert f"datasets.{path}: unknown key - it belongs at datasets.{right}" in said
+
+
+def test_a_key_that_several_sections_have_is_shown_all_of_them():
+    said = message("warmup", 0.1)
+    assert "warmup: unknown key - it belongs at pretrain.warmup or train.warmup" in said

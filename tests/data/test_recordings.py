@@ -1,6 +1,6 @@
 import pytest
 
-from physiome.config.data import RecordingsSource
+from physiome.config.sources import RecordingsSource
 from physiome.data.sources.own_folder import Recordings
 from physiome.errors import DataError
 

@@ -3,16 +3,16 @@ import shutil
 
 import pytest
 
-from physiome.config.data import SleepEdfSource
+from physiome.config.sources import SleepEdfSource
 from physiome.data.sources.record_table import read_rows
 from physiome.data.sources.sleep_edf import TABLE, SleepEdf
 from physiome.errors import ConfigError, DataError
 from physiome.files import file_digest
 
 
-def spec(fill: str, records=None, **raw) -> SleepEdfSource:
+def spec(fill: str, records=None, transfer=None, **raw) -> SleepEdfSource:
     plain = {"kind": "sleep_edf", "raw": {"fill": fill, **raw}, "records": records}
-    return SleepEdfSource.parse(plain)
+    return SleepEdfSource.parse(plain | {"transfer": transfer or {}})
 
 
 def put(folder, *names):
@@ -52,9 +52,9 @@ def test_the_table_has_the_sums_of_the_originals(shared_data):
 
 
 def test_wanted_records_are_kept_and_unknown_ones_refused(tmp_path):
-    source = SleepEdf(spec("download", ["SC4011", "SC4001"], urls=["https://x"]), tmp_path)
+    source = SleepEdf(spec("download", ["SC4011", "SC4001"], {"urls": ["https://x"]}), tmp_path)
     assert [row["record"] for row in source.records()] == ["SC4001", "SC4011"]
-    source = SleepEdf(spec("download", ["SC4392"], urls=["https://x"]), tmp_path)
+    source = SleepEdf(spec("download", ["SC4392"], {"urls": ["https://x"]}), tmp_path)
     with pytest.raises(DataError, match="no record 'SC4392'"):
         source.records()
 
@@ -65,7 +65,8 @@ def test_a_download_is_compared_with_the_published_sum(tmp_path):
     put(mirror / "sleep-cassette")
     for kind in ("signals", "annotations"):
         (mirror / row[kind]).write_bytes(kind.encode())
-    source = SleepEdf(spec("download", urls=[mirror.as_uri()], attempts=1), raw)
+    transfer = {"urls": [mirror.as_uri()], "attempts": 1}
+    source = SleepEdf(spec("download", transfer=transfer), raw)
     (refused,) = source.fill([row])
     assert "wrong sha1" in (refused.problem or "")
     assert not (raw / row["annotations"]).exists()
@@ -80,7 +81,7 @@ def test_a_download_is_compared_with_the_published_sum(tmp_path):
 def test_real_hypnograms_come_from_a_mirror(tmp_path, shared_data):
     mirror = (shared_data / "sleep-edfx").as_uri()
     rows = read_rows(TABLE)[:1]
-    source = SleepEdf(spec("download", urls=[mirror], attempts=1), tmp_path)
+    source = SleepEdf(spec("download", transfer={"urls": [mirror], "attempts": 1}), tmp_path)
     (record,) = source.fill(rows)
     assert "SC4001E0-PSG.edf" in (record.problem or "")  # the mirror has no signals
     assert (tmp_path / rows[0]["annotations"]).exists()

@@ -1,7 +1,8 @@
 import pytest
 
+from physiome.config.sources import SourceSettings
 from physiome.data.download.limits import NotYetError
-from physiome.data.sources.kinds import SOURCES, SourceSettings, open_source
+from physiome.data.sources.kinds import SOURCES, open_source
 from physiome.data.sources.record_table import (
     check_id,
     check_inside,

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from physiome.config.data import VitalDbSource
+from physiome.config.sources import VitalDbSource
 from physiome.data.sources.vitaldb_cases import VitalDb
 from physiome.errors import ConfigError, DataError
 
@@ -12,9 +12,9 @@ PATIENTS = {2: "p1", 3: "p1", 12: "p2", 1200: "p1"}
 CASE = gzip.compress(b"VITA and so on", mtime=0)
 
 
-def spec(fill: str, lists: dict | None = None, **raw) -> VitalDbSource:
-    plain = {"kind": "vitaldb", "accept_terms": True, "raw": {"fill": fill, **raw}}
-    return VitalDbSource.parse(plain | (lists or {}))
+def spec(fill: str, lists: dict | None = None, transfer=None, **raw) -> VitalDbSource:
+    plain = {"kind": "vitaldb", "raw": {"fill": fill, **raw}, **(lists or {})}
+    return VitalDbSource.parse(plain | {"transfer": {"accept_terms": True, **(transfer or {})}})
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ def test_a_missing_list_is_named(data_set, name):
 
 
 def test_terms_must_be_accepted_before_anything_is_downloaded(data_set, tmp_path):
-    lists = {"accept_terms": False}
-    source = VitalDb(spec("download", lists, urls=[data_set.as_uri()]), tmp_path / "raw", WANTED)
+    transfer = {"accept_terms": False, "urls": [data_set.as_uri()]}
+    source = VitalDb(spec("download", transfer=transfer), tmp_path / "raw", WANTED)
     for work in (source.records, lambda: source.fill([])):
         with pytest.raises(ConfigError, match=r"CC BY-NC-SA 4\.0.*accept_terms: true"):
             work()
@@ -106,8 +106,8 @@ def test_files_of_a_folder_are_found_under_either_name(data_set):
 
 
 def test_lists_and_cases_are_downloaded_under_either_name(data_set, tmp_path):
-    raw = {"urls": [data_set.as_uri()], "attempts": 1}
-    source = VitalDb(spec("download", **raw), tmp_path / "raw", WANTED)
+    transfer = {"urls": [data_set.as_uri()], "attempts": 1}
+    source = VitalDb(spec("download", transfer=transfer), tmp_path / "raw", WANTED)
     records = source.fill(source.records())
     assert [r.problem is None for r in records] == [True, True, False]
     assert (tmp_path / "raw" / "0012.vital").read_bytes() == CASE
@@ -119,7 +119,8 @@ def test_lists_may_have_addresses_of_their_own(data_set, tmp_path):
         "track_list": (data_set / "trks.csv.gz").as_uri(),
         "case_list": (data_set / "cases.csv").as_uri(),
     }
-    source = VitalDb(spec("download", lists, urls=["file:///nowhere"]), tmp_path / "raw", WANTED)
+    chosen = spec("download", lists, {"urls": ["file:///nowhere"]})
+    source = VitalDb(chosen, tmp_path / "raw", WANTED)
     assert len(source.records()) == 3
 
 
@@ -130,7 +131,8 @@ def test_lists_may_have_addresses_of_their_own(data_set, tmp_path):
 )
 def test_a_damaged_case_is_not_accepted(data_set, tmp_path, content):
     (data_set / "0002.vital").write_bytes(content)
-    source = VitalDb(spec("download", urls=[data_set.as_uri()]), tmp_path / "raw", WANTED)
+    chosen = spec("download", transfer={"urls": [data_set.as_uri()]})
+    source = VitalDb(chosen, tmp_path / "raw", WANTED)
     first, second, _ = source.fill(source.records())
     assert first.problem is not None
     assert second.problem is None

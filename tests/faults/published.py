@@ -12,19 +12,19 @@ TRACKS = {"abp": "SNUADC/ART", "ecg": "SNUADC/ECG_II", "ppg": "SNUADC/PLETH"}
 QUICK = {"connect_timeout_s": 1.0, "timeout_s": 0.3, "attempts": 2}
 
 
-def settings(folder: Path, kind: str, raw: dict[str, Any]) -> str:
+def settings(folder: Path, kind: str, raw: dict[str, Any], **transfer: Any) -> str:
     """Settings of the steps `records` and `fetch` with `folder` as raw folder."""
-    source: dict[str, Any] = {"kind": kind, "raw": raw}
+    source: dict[str, Any] = {"kind": kind, "raw": raw, "transfer": transfer}
     if kind == "vitaldb":
-        source |= {"accept_terms": True, "track_list": "trks.csv.gz"}
+        source |= {"transfer": {"accept_terms": True, **transfer}, "track_list": "trks.csv.gz"}
     return canonical_json(
         {"dataset": kind, "source": source, "folder": str(folder), "modalities": TRACKS}
     )
 
 
-def download(folder: Path, kind: str, *urls: str, **raw: Any) -> str:
+def download(folder: Path, kind: str, *urls: str, **transfer: Any) -> str:
     """Settings for downloading from `urls` without much patience."""
-    return settings(folder, kind, {"fill": "download", "urls": list(urls), **QUICK, **raw})
+    return settings(folder, kind, {"fill": "download"}, **{"urls": list(urls), **QUICK, **transfer})
 
 
 def publish(folder: Path, kind: str, recordings: int, hours: float) -> None:

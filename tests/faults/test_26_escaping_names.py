@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from nights import left_out, to_shard
 
 import physiome
-from physiome.config.data import Dataset, VitalDbSource
+from physiome.config.data import Dataset
+from physiome.config.sources import VitalDbSource
 from physiome.data.formats.write_vital import Wave, write_vital
 from physiome.data.sources.record_table import LONGEST_ID, check_id, read_rows, write_rows
 from physiome.data.sources.vitaldb_cases import VitalDb

@@ -12,9 +12,9 @@ MODALITIES = {"abp": "SNUADC/ART", "ecg": "SNUADC/ECG_II", "ppg": "SNUADC/PLETH"
 MADE = {"subjects": 3, "recordings_per_subject": 1, "hours": 0.2, "seed": 5}
 
 
-def settings(raw_folder, kind: str = "sleep_edf", **raw) -> str:
-    raw = raw or {"fill": "synthetic", "synthetic": MADE}
-    source = {"kind": kind, "raw": raw}
+def settings(raw_folder, kind: str = "sleep_edf", fill="synthetic", folder=None, **transfer) -> str:
+    raw = {"fill": fill, "folder": folder, "synthetic": MADE}
+    source = {"kind": kind, "raw": raw, "transfer": transfer}
     return canonical_json(
         {"dataset": "d", "source": source, "folder": str(raw_folder), "modalities": MODALITIES}
     )

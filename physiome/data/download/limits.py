@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from physiome.config.data import Raw
+from physiome.config.sources import Transfer
 from physiome.errors import DataError
 
 
@@ -22,12 +22,12 @@ class Limits:
     heartbeat_s: float = 30.0  # between lines about progress; 0: none
 
     @classmethod
-    def of(cls, raw: Raw) -> "Limits":
+    def of(cls, transfer: Transfer) -> "Limits":
         """The limits that the configuration names."""
         return cls(
-            raw.connect_timeout_s,
-            raw.timeout_s,
-            raw.attempts,
-            raw.connections,
-            heartbeat_s=raw.heartbeat_s,
+            transfer.connect_timeout_s,
+            transfer.timeout_s,
+            transfer.attempts,
+            transfer.connections,
+            heartbeat_s=transfer.heartbeat_s,
         )

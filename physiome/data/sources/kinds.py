@@ -6,10 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import Field
-
-from physiome.config.base import Spec, deep_merge
-from physiome.config.data import Source as SourceSpec
+from physiome.config.base import deep_merge
+from physiome.config.sources import SourceSettings
 from physiome.data.recording import RawRecord
 from physiome.data.sources.record_table import Row
 
@@ -38,15 +36,6 @@ class Source(Protocol):
         A record whose files cannot be had gets a `problem`; the others go on.
         """
         ...
-
-
-class SourceSettings(Spec):
-    """What the steps on raw files need to know of a data set."""
-
-    dataset: str
-    source: SourceSpec
-    folder: str  # the raw folder
-    modalities: dict[str, str] = Field(default_factory=dict)  # modality -> channel
 
 
 def parse_settings(settings: str, transfer: str) -> SourceSettings:

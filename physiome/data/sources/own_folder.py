@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from physiome.config.data import RecordingsSource
+from physiome.config.sources import RecordingsSource
 from physiome.data.formats.suffixes import NAMING
 from physiome.data.recording import RawRecord
 from physiome.data.sources.record_table import Row, check_id, check_inside, fill_each, read_rows

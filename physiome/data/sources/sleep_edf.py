@@ -9,7 +9,7 @@ between a night's two files, so they cannot pair them.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from physiome.config.data import SleepEdfSource
+from physiome.config.sources import SleepEdfSource
 from physiome.data.download.fetch import addresses, fetch
 from physiome.data.download.file_checks import has_digest
 from physiome.data.download.limits import Limits
@@ -58,10 +58,11 @@ class SleepEdf:
         return fill_each(rows, self.folder, ways[self.spec.raw.fill])
 
     def _download(self, row: Row) -> None:
-        raw = self.spec.raw
+        transfer = self.spec.transfer
         for kind in ("annotations", "signals"):  # the small file first: a wrong address shows soon
             check = has_digest(row[f"{kind}_sha1"])
-            fetch(addresses(raw.urls, row[kind]), self.folder / row[kind], check, Limits.of(raw))
+            urls = addresses(transfer.urls, row[kind])
+            fetch(urls, self.folder / row[kind], check, Limits.of(transfer))
 
     def _look(self, row: Row) -> None:
         for kind in ("signals", "annotations"):

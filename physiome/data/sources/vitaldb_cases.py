@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from physiome.config.data import VitalDbSource
+from physiome.config.sources import VitalDbSource
 from physiome.data.download.fetch import addresses, fetch
 from physiome.data.download.file_checks import is_whole_vital
 from physiome.data.download.limits import Limits
@@ -55,13 +55,13 @@ class VitalDb:
 
     def _check_may(self) -> None:
         fill = self.spec.raw.fill
-        if fill == "download" and not self.spec.accept_terms:
+        if fill == "download" and not self.spec.transfer.accept_terms:
             raise ConfigError(
                 "terms of use are not accepted",
-                where="accept_terms",
+                where="transfer.accept_terms",
                 why="the VitalDB open data set is under CC BY-NC-SA 4.0 and its data use terms "
                 "(https://vitaldb.net/dataset)",
-                do="read them, then set source.accept_terms: true",
+                do="read them, then set source.transfer.accept_terms: true",
             )
         if fill == "folder" and not self.folder.is_dir():
             raise DataError("folder is not there", where=self.folder, do="correct raw.folder")
@@ -91,13 +91,13 @@ class VitalDb:
         return self.folder / check_inside(name, key)
 
     def _fetch_list(self, key: str, columns: Sequence[str]) -> None:
-        name, raw = getattr(self.spec, key), self.spec.raw
+        name, transfer = getattr(self.spec, key), self.spec.transfer
 
         def check(path: Path) -> None:
             read_rows(path, columns)
 
-        urls = [name] if "://" in name else addresses(raw.urls, name)
-        fetch(urls, self._list(key), check, Limits.of(raw))
+        urls = [name] if "://" in name else addresses(transfer.urls, name)
+        fetch(urls, self._list(key), check, Limits.of(transfer))
 
     def _patients(self) -> dict[str, str] | None:
         if self.spec.case_list is None:
@@ -119,10 +119,9 @@ class VitalDb:
 
     def _download(self, row: Row) -> None:
         names = dict.fromkeys(pattern.format(int(row["record"])) for pattern in CASE_FILES)
-        urls = [
-            url for base in self.spec.raw.urls for name in names for url in addresses([base], name)
-        ]
-        fetch(urls, self.folder / row["signals"], is_whole_vital, Limits.of(self.spec.raw))
+        transfer = self.spec.transfer
+        urls = [u for base in transfer.urls for name in names for u in addresses([base], name)]
+        fetch(urls, self.folder / row["signals"], is_whole_vital, Limits.of(transfer))
 
     def _look(self, row: Row) -> None:
         for pattern in CASE_FILES:

@@ -1,0 +1,110 @@
+"""Where recordings come from, and how their files get here."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from physiome.config.base import Spec
+
+
+class Synthetic(Spec):
+    """How many recordings to make up, and from which seed."""
+
+    subjects: PositiveInt = 8
+    recordings_per_subject: PositiveInt = 1
+    hours: PositiveFloat = 1.0
+    seed: int = 0
+
+
+class Raw(Spec):
+    """What fills a data set's raw folder.
+
+    `download` fetches from the addresses of `transfer`; `folder` uses what lies in `folder`;
+    `synthetic` writes genuine files. `folder` null means `<results>/raw/<dataset>`.
+    """
+
+    fill: Literal["download", "folder", "synthetic"]
+    folder: str | None = None
+    synthetic: Synthetic = Synthetic()
+
+    @model_validator(mode="after")
+    def _folder_is_named(self) -> "Raw":
+        if self.fill == "folder" and not self.folder:
+            raise ValueError("fill: folder needs the folder's path in folder")
+        return self
+
+
+class Transfer(Spec):
+    """How files are transferred: nothing here changes which recordings there are."""
+
+    urls: tuple[str, ...] = ()  # tried in order; https:// or file://
+    connect_timeout_s: PositiveFloat = 15.0
+    timeout_s: PositiveFloat = 60.0  # the longest silence of a server, or time for 16 KiB
+    attempts: PositiveInt = 5  # in a row that bring less than 16 KiB, at each address
+    connections: PositiveInt = 4
+    heartbeat_s: NonNegativeFloat = 30.0  # between lines about progress; 0: none
+
+
+class VitalDbTransfer(Transfer):
+    """The same, of data whose terms of use must be accepted once."""
+
+    accept_terms: bool = False
+
+
+class SleepEdfSource(Spec):
+    """The cassette recordings of Sleep-EDF Expanded: `sleep-cassette/*.edf`."""
+
+    kind: Literal["sleep_edf"]
+    raw: Raw
+    transfer: Transfer = Transfer()
+    records: tuple[str, ...] | None = None  # six-character record ids to keep; null: all
+
+    @model_validator(mode="after")
+    def _addresses_are_named(self) -> "SleepEdfSource":
+        _require_addresses(self.raw, self.transfer)
+        return self
+
+
+class VitalDbSource(Spec):
+    """Cases of the VitalDB open data set: `*.vital`."""
+
+    kind: Literal["vitaldb"]
+    raw: Raw
+    transfer: VitalDbTransfer = VitalDbTransfer()
+    track_list: str = "trks.csv.gz"  # caseid, tname, tid; beside the case files, or an address
+    case_list: str | None = "cases.csv"  # caseid, subjectid; the same; null: a subject per case
+    max_cases: PositiveInt | None = None  # null: all cases that have the wanted tracks
+
+    @model_validator(mode="after")
+    def _addresses_are_named(self) -> "VitalDbSource":
+        _require_addresses(self.raw, self.transfer)
+        return self
+
+
+class RecordingsSource(Spec):
+    """Any folder of EDF, WFDB or .vital files with a `records.csv` (columns record, subject).
+
+    Optional columns: `path` (of the signal file, relative to the folder), `annotations` (of an
+    EDF+ hypnogram), and a label column.
+    """
+
+    kind: Literal["recordings"]
+    folder: str
+    records: str = "records.csv"
+
+
+Source = Annotated[SleepEdfSource | VitalDbSource | RecordingsSource, Field(discriminator="kind")]
+
+
+class SourceSettings(Spec):
+    """What the steps on raw files need to know of a data set."""
+
+    dataset: str
+    source: Source
+    folder: str  # the raw folder
+    modalities: dict[str, str] = Field(default_factory=dict)  # modality -> channel
+
+
+def _require_addresses(raw: Raw, transfer: Transfer) -> None:
+    if raw.fill == "download" and not transfer.urls:
+        raise ValueError("raw.fill: download needs at least one address in transfer.urls")
