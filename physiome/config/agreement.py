@@ -6,11 +6,19 @@ shards or weights of other settings, and nobody would see it in the table.
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from physiome.errors import DataError
 
 SHOWN = 3  # differences that a message names
+
+
+class Owner(NamedTuple):
+    """Whose weights: data set, fold, and method or modality of an encoder."""
+
+    dataset: str
+    fold: int
+    name: str
 
 
 def differences(found: Any, wanted: Any, whole: bool, path: str = "") -> Iterator[str]:
@@ -53,22 +61,18 @@ def require(found: Any, wanted: str | None, where: object, what: str, whole: boo
         )
 
 
-def require_owner(manifest: dict[str, Any], wanted: tuple[str, int, str], where: object) -> None:
+def require_owner(found: Owner, wanted: Owner, where: object) -> None:
     """Refuse weights of another data set, fold or name.
 
     Weights of another fold have seen this fold's test subjects.
 
-    Args:
-        wanted: data set, fold and name.
-
     Raises:
         DataError: naming what is wanted and what was found.
     """
-    found = tuple(manifest.get(key) for key in ("dataset", "fold", "name"))
     if found != wanted:
         raise DataError(
             "these weights belong elsewhere",
             where=where,
-            why=f"wanted {wanted}, found {found}",
+            why=f"wanted {tuple(wanted)}, found {tuple(found)}",
             do="give the weights of this data set, fold and name",
         )

@@ -13,6 +13,7 @@ from physiome.errors import PhysioError
 from physiome.files import read_json
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Model, Row
+from physiome.training.manifest import Manifest
 
 
 def hours(config: Config) -> Iterator[Finding]:
@@ -68,8 +69,8 @@ def measured(config: Config, dataset: str) -> dict[str, float]:
     root = Path(config.results, "models", dataset)
     for path in root.rglob("*.json"):
         try:
-            speed = read_json(path)["training"]["segments_per_s"]
-        except (PhysioError, KeyError, TypeError):
+            speed = Manifest.parse(read_json(path), path).training.segments_per_s
+        except PhysioError:
             continue  # no manifest of a model: it measures nothing
         if speed > 0:
             _, *name = path.relative_to(root).with_suffix("").parts

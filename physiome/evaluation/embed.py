@@ -62,7 +62,7 @@ def embed_windows(
         raise PhysioError("the method refuses every subset", why="; ".join(refused.values()))
     columns = _columns(method, store, subsets)
     width = max(stop for _, stop in columns.values())
-    device = next((b.device for b in method.state_dict().values()), torch.device("cpu"))
+    device = method.device
     started = time.monotonic()
     with atomic_path(output, 4 * len(index) * width) as temporary:
         rows = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(index), width))
@@ -99,7 +99,7 @@ def _columns(
     method: Method, store: WindowStore, subsets: list[Subset]
 ) -> dict[Subset, tuple[int, int]]:
     """Each subset's columns, from the width of its embedding of two made-up windows."""
-    device = next((b.device for b in method.state_dict().values()), torch.device("cpu"))
+    device = method.device
     blank = {m: torch.zeros(2, store.samples, device=device) for m in store.modalities}
     widths = {s: e.shape[1] for s, e in embed_subsets(method, blank, subsets).items()}
     edges = np.cumsum([0, *widths.values()]).tolist()

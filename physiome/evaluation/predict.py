@@ -70,13 +70,13 @@ def restored_modalities(
     method: Method, rows: Mapping[str, np.ndarray], windows: pd.DataFrame, subset: Subset
 ) -> list[str]:
     """The missing modalities that the method rebuilds from a subset; none for most methods."""
-    restore = getattr(method, "restore", None)
-    if restore is None or not subset or len(subset) == len(method.modalities):
+    if not method.restores or not subset or len(subset) == len(method.modalities):
         return []
     carried = np.all([windows[f"has_{m}"] for m in subset], axis=0)
     first = np.flatnonzero(carried)[:1]
     with torch.no_grad():
-        return sorted(restore(method.encode(_tensors(method, {m: rows[m][first] for m in subset}))))
+        encoded = method.encode(_tensors(method, {m: rows[m][first] for m in subset}))
+        return sorted(method.restore(encoded))
 
 
 def _unscorable(subset: Subset, heads: Mapping[str, LinearHead], refused: Mapping[str, str]) -> str:
@@ -105,7 +105,7 @@ def _missing(method: Method, windows: pd.DataFrame, own: Sequence[Subset]) -> li
 
 
 def _tensors(method: Method, rows: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    device = next((b.device for b in method.state_dict().values()), torch.device("cpu"))
+    device = method.device
     return {m: torch.from_numpy(x).to(device) for m, x in rows.items()}
 
 

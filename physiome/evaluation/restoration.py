@@ -27,11 +27,10 @@ def restoration_error(
         subset -> missing modality -> mse (over tokens and width) and relative (mse over the
         variance of the target tokens about their mean token: 1 is no better than that mean).
     """
-    restore = getattr(method, "restore", None)
-    if restore is None or len(index) < 2:
+    if not method.restores or len(index) < 2:
         return {}
     chosen = index[np.unique(np.linspace(0, len(index) - 1, SAMPLE).astype(int))]
-    device = next(iter(method.state_dict().values())).device
+    device = method.device
     proper = all_subsets(store.modalities)[1:]
     spread = {m: _Spread() for m in store.modalities}
     errors: dict[tuple[str, str], float] = {}
@@ -40,7 +39,7 @@ def restoration_error(
         for m, e in encoded.items():
             spread[m].add(e[:, 1:])
         for subset in proper:
-            for m, restored in restore({m: encoded[m] for m in subset}).items():
+            for m, restored in method.restore({m: encoded[m] for m in subset}).items():
                 error = (restored.double() - encoded[m][:, 1:].double()).square().sum()
                 key = (subset_name(subset), m)
                 errors[key] = errors.get(key, 0.0) + float(error)

@@ -88,6 +88,7 @@ class Method(nn.Module):
     departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
     contrasts: ClassVar[tuple[str, ...]] = ()  # loss terms that are NT-Xent contrasts of a batch
     progress: Progress = Progress(0, 1, 0, 1)  # set by the loop before every step
+    restores: bool = False  # rebuilds modalities that are missing, by `restore`
 
     def __init__(self, modalities: tuple[str, ...], weights: Mapping[str, float] | None = None):
         super().__init__()
@@ -153,6 +154,15 @@ class Method(nn.Module):
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Encoded modalities of one subset -> embedding (B, D)."""
         raise PhysioError(f"{type(self).__name__} cannot embed")
+
+    def restore(self, encoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tokens (B, N, D) of every modality that `encoded` lacks; none where it does not."""
+        return {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are; the CPU for a method that has none."""
+        return next((t.device for t in self.state_dict().values()), torch.device("cpu"))
 
     @torch.no_grad()
     def embed(self, observed: Signals) -> Tensor:

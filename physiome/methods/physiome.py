@@ -41,9 +41,9 @@ class PhysioME(TokenFusion):
     def __init__(self, spec: PhysioMESpec, encoders: Mapping[str, Any]):
         (inner,) = {e.width for e in encoders.values()}
         super().__init__(tuple(encoders), spec, max(e.n for e in encoders.values()), inner)
-        if spec.restoration != "decoder":
+        self.spec, self.restores = spec, spec.restoration == "decoder"
+        if not self.restores:
             self.weights.pop("missing", None)
-        self.spec = spec
         self.encoders = nn.ModuleDict(
             {m: adapt(e, e.lora_targets, spec.lora) for m, e in encoders.items()}
         )
@@ -51,7 +51,7 @@ class PhysioME(TokenFusion):
             self.memory = self.token_tables(spec.width)
         else:
             self.mask_token = nn.Parameter(torch.randn(spec.width) * 0.02)
-        if spec.restoration == "decoder":
+        if self.restores:
             restore = (spec.restore_width, spec.restore_depth, spec.restore_heads)
             self.restorers = nn.ModuleDict(
                 {m: Restorer(spec.width, inner, self.n, *restore) for m in encoders}
@@ -110,7 +110,7 @@ class PhysioME(TokenFusion):
                 self.intra(kept, targets, {m: rows_of(sampled[m], parts, m, "kept") for m in kept})
             )
         }
-        if self.spec.restoration == "decoder":
+        if self.restores:
             whole = (
                 fused if self.spec.restore_from == "sampled" else self._fuse_whole(entered, parts)
             )
@@ -179,7 +179,7 @@ class PhysioME(TokenFusion):
 
     def after_step(self) -> None:
         """Mean tokens follow the targets of the step."""
-        if self.spec.restoration == "decoder":
+        if self.restores:
             for m in self.modalities:
                 self._restorer(m).follow()
 
@@ -208,7 +208,7 @@ class PhysioME(TokenFusion):
 
     def restore(self, encoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Restored tokens g (B, N, D) of every modality that `encoded` lacks (eq. 10-12)."""
-        if self.spec.restoration != "decoder":
+        if not self.restores:
             return {}
         missing = [m for m in self.modalities if m not in encoded]
         fused = self.fuse_tokens(self._complete(encoded))

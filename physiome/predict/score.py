@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from physiome import __version__
+from physiome.data.report import Report
 from physiome.errors import DataError, PhysioError
 from physiome.files import atomic_path, file_digest, write_json
 from physiome.predict.trained import Trained, check_weights, load_method, open_trained
@@ -48,7 +49,7 @@ def run(
         from physiome.evaluation.predict import predict_windows, restored_modalities
 
         check_weights(trained, heads, weights)
-        rows, windows, entry = cut_unlabelled(recording, trained.shards, mapped, wanted)
+        rows, windows, report = cut_unlabelled(recording, trained.shards, mapped, wanted)
         method = load_method(trained.settings, weights, chosen)
         table = predict_windows(
             method,
@@ -59,17 +60,17 @@ def run(
             trained.facts["refused"] or {},
             trained.settings.batch,
         )
-        _refuse_nothing(recording, table, entry)
+        _refuse_nothing(recording, table, report)
         used = {
             name: parse_subset(name, names) for name in set(table["subset"][table["class"] != ""])
         }
         restored = {n: restored_modalities(method, rows, windows, s) for n, s in used.items()}
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)
-    facts = _facts(trained, heads, weights, entry, table, restored)
+    facts = _facts(trained, heads, weights, report, table, restored)
     asked = {"recording": str(recording), "map": mapped, "modalities": list(wanted)}
     write_json(output.with_suffix(".json"), facts | asked | {"output": file_digest(output)})
-    print("\n".join(summary(trained, recording, table, entry, restored)))
+    print("\n".join(summary(trained, recording, table, report, restored)))
     print(output)
 
 
@@ -87,7 +88,7 @@ def _wanted(modalities: str | None, mapped: Collection[str], names: Sequence[str
     return wanted
 
 
-def _refuse_nothing(recording: Path, table: pd.DataFrame, entry: dict[str, Any]) -> None:
+def _refuse_nothing(recording: Path, table: pd.DataFrame, report: Report) -> None:
     """A prediction from nothing is none: no file is written."""
     if (table["class"] == "").all():
         reasons = Counter(table["reason"])
@@ -95,27 +96,27 @@ def _refuse_nothing(recording: Path, table: pd.DataFrame, entry: dict[str, Any])
         raise DataError(
             "no window can be scored",
             where=recording,
-            why="; ".join([*why, *lost(entry), *entry["absent"].values()]),
+            why="; ".join([*why, *lost(report), *report.absent.values()]),
             do="look at the channels, or use others with --map and --modalities",
         )
 
 
-def lost(entry: dict[str, Any]) -> list[str]:
+def lost(report: Report) -> list[str]:
     """What each modality is missing in how many windows, and odd units; one text each."""
-    counts = {m: {r: n for r, n in found.items() if n} for m, found in entry["lost"].items()}
+    counts = {m: {r: n for r, n in found.items() if n} for m, found in report.lost.items()}
     texts = [
         f"{m} " + ", ".join(f"{reason} {n}" for reason, n in found.items())
         for m, found in counts.items()
         if found
     ]
-    return texts + list(entry["implausible"].values())
+    return texts + list(report.implausible.values())
 
 
 def summary(
     trained: Trained,
     recording: Path,
     table: pd.DataFrame,
-    entry: dict[str, Any],
+    report: Report,
     restored: dict[str, list[str]],
 ) -> list[str]:
     """What was scored from what, what was missing, what was rebuilt; lines."""
@@ -133,10 +134,10 @@ def summary(
         )
     empty = table.loc[table["class"] == "", "reason"]
     lines += [f"  not scored: {n} windows, {reason}" for reason, n in Counter(empty).items()]
-    lines += [f"missing: {text}" for text in lost(entry)]
-    unused = [m for m in trained.settings.modalities if m not in entry["lost"]]
+    lines += [f"missing: {text}" for text in lost(report)]
+    unused = [m for m in trained.settings.modalities if m not in report.lost]
     lines += [f"not asked for: {', '.join(unused)}"] if unused else []
-    lines += [f"note: {note}" for note in [*entry["absent"].values(), *entry["notes"]]]
+    lines += [f"note: {note}" for note in [*report.absent.values(), *report.notes]]
     counts = Counter(scored["class"])
     classes = ", ".join(f"{name} {counts[name]}" for name in trained.settings.classes)
     return [*lines, f"classes: {classes}"]
@@ -146,13 +147,14 @@ def _facts(
     trained: Trained,
     heads: Path,
     weights: Path | None,
-    entry: dict[str, Any],
+    report: Report,
     table: pd.DataFrame,
     restored: dict[str, list[str]],
 ) -> dict[str, Any]:
     """The manifest of a prediction."""
     model = {key: trained.facts[key] for key in ("dataset", "fold", "method", "classes")}
     scored = table[table["class"] != ""]
+    found = report.plain()
     kept = ("files", "channels", "absent", "lost", "implausible", "notes", "duration_s")
     return {
         "version": __version__,
@@ -163,5 +165,5 @@ def _facts(
         "scored": len(scored),
         "restored": restored,
         "subsets": dict(Counter(scored["subset"])),
-        **{key: entry[key] for key in kept},
+        **{key: found[key] for key in kept},
     }

@@ -61,6 +61,7 @@ def check_weights(trained: Trained, heads: Path, weights: Path | None) -> None:
         DataError: naming what was expected and what was found.
     """
     from physiome.training.checkpoint import read_weights
+    from physiome.training.manifest import Manifest
 
     expected = trained.facts["weights"]
     if (expected is None) != (weights is None):
@@ -71,8 +72,8 @@ def check_weights(trained: Trained, heads: Path, weights: Path | None) -> None:
         )
     if weights is None:
         return
-    _, manifest = read_weights(weights)
-    found = tuple(manifest.get(key) for key in ("name", "dataset", "fold"))
+    manifest = Manifest.parse(read_weights(weights)[1], weights)
+    found = manifest.name, manifest.dataset, manifest.fold
     wanted = tuple(trained.facts[key] for key in ("method", "dataset", "fold"))
     if found != wanted:
         raise DataError(

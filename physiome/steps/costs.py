@@ -9,6 +9,7 @@ from pydantic import Field
 from physiome.config.base import Spec
 from physiome.errors import DataError
 from physiome.files import atomic_path, read_json
+from physiome.training.manifest import Manifest
 
 COLUMNS = [
     "dataset", "method", "title", "parameters", "trained_parameters", "pretraining_s",
@@ -65,21 +66,19 @@ def _jobs(spec: CostSpec, manifests: list[Path], benchmarks: list[Any]) -> pd.Da
     """One row per training job of the wanted methods."""
     rows: dict[tuple[str, int], dict[str, Any]] = {}
     for path, benchmark in zip(manifests, benchmarks, strict=True):
-        manifest = read_json(path)
-        method, fold = manifest["name"], manifest["fold"]
-        if manifest["dataset"] != spec.dataset or method not in spec.methods:
+        manifest = Manifest.parse(read_json(path), path)
+        method, fold, training = manifest.name, manifest.fold, manifest.training
+        if manifest.dataset != spec.dataset or method not in spec.methods:
             continue
         if (method, fold) in rows:
             raise DataError(f"fold {fold} of method {method!r} occurs twice", where=path)
-        training = manifest["training"]
-        memory = max(training["peak_gpu_bytes"], manifest["peak_rss_bytes"])
         rows[method, fold] = {
-            **training,
+            **vars(training),
             "method": method,
             "fold": fold,
-            "peak_memory_bytes": memory,
+            "peak_memory_bytes": max(training.peak_gpu_bytes, manifest.peak_rss_bytes),
             "job_s": _job_s(benchmark),
-            "cpu_s": manifest["cpu_s"],
+            "cpu_s": manifest.cpu_s,
         }
     return pd.DataFrame(list(rows.values()), columns=None if rows else ["method"])
 
@@ -113,11 +112,11 @@ def _seconds_before(spec: CostSpec, method: str, folds: set[int]) -> float:
     """Seconds of all trainings before that of `method`: summed, and the mean over its folds."""
     seconds: dict[int, list[float]] = {fold: [] for fold in folds}
     for path in spec.ancestors.get(method, ()):
-        manifest = read_json(path)
-        if manifest["dataset"] != spec.dataset:
+        manifest = Manifest.parse(read_json(path), path)
+        if manifest.dataset != spec.dataset:
             raise DataError(f"not of data set {spec.dataset!r}", where=path)
-        if manifest["fold"] in folds:
-            seconds[manifest["fold"]].append(manifest["training"]["seconds"])
+        if manifest.fold in folds:
+            seconds[manifest.fold].append(manifest.training.seconds)
     sizes = {fold: len(found) for fold, found in seconds.items()}
     if len(set(sizes.values())) > 1:
         raise DataError(

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from physiome.config.agreement import require, require_owner
+from physiome.config.agreement import Owner, require, require_owner
 from physiome.config.embedding import EmbedSettings
 from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
 from physiome.files import file_digest
 from physiome.subsets import all_subsets, parse_subset
+from physiome.training.manifest import Manifest
 from physiome.training.runtime import compute_device
 
 
@@ -46,9 +47,9 @@ def run(
         labelled = store.table["label"].to_numpy() >= 0
         index = np.flatnonzero(labelled & np.isin(roles, ("train", "test")))
         method, manifest = _load(spec, weights)
-        if weights is not None:
-            require_owner(manifest, (spec.dataset, fold, spec.name), weights)
-            require(manifest.get("settings"), train_settings, weights, "model")
+        if weights is not None and manifest is not None:
+            require_owner(manifest.owner, Owner(spec.dataset, fold, spec.name), weights)
+            require(manifest.settings, train_settings, weights, "model")
             _check_shards(store.settings_digest, weights, manifest)
         method.to(chosen).eval()
         complete = np.all([store.carrying(m) for m in spec.modalities], axis=0)
@@ -62,16 +63,16 @@ def run(
             "fold": fold,
             "method": spec.name,
             "settings": spec.plain(),
-            "train_settings": manifest.get("settings", {}),
+            "train_settings": manifest.settings if manifest else {},
             "classes": list(spec.classes),
-            "weights": manifest.get("identity"),
+            "weights": manifest.identity if manifest else None,
             "weights_sha256": file_digest(weights) if weights else None,
             "shards": store.settings_digest,
             "shard_settings": store.settings,
             "restoration": restored,
             # footnotes of the method's row in tables
             "departure": method.departure,
-            "warnings": manifest.get("monitor", {}).get("warnings", []),
+            "warnings": manifest.monitor["warnings"] if manifest else [],
         }
         embed_windows(method, store, index, roles[index], spec.batch, output, facts, _subsets(spec))
 
@@ -84,21 +85,22 @@ def _subsets(spec: EmbedSettings) -> list[tuple[str, ...]]:
     return [subset for subset in all_subsets(spec.modalities) if subset in wanted]
 
 
-def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, dict]:
+def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, Manifest | None]:
     from physiome.methods.build import build_method, fresh_parents
     from physiome.training.checkpoint import load_weights
 
     method = build_method(spec.base, spec.plain(), fresh_parents(spec.base, spec.plain()))
-    return method, load_weights(method, weights) if weights else {}
+    if weights is None:
+        return method, None
+    return method, Manifest.parse(load_weights(method, weights), weights)
 
 
-def _check_shards(digest: str, path: Path, manifest: dict) -> None:
+def _check_shards(digest: str, path: Path, manifest: Manifest) -> None:
     """Weights that learned from shards of other settings know other signals."""
-    found = manifest.get("shards")
-    if found != digest:
+    if manifest.shards != digest:
         raise DataError(
             "these weights were trained on shards of other settings",
             where=path,
-            why=f"shards {found}, now {digest}",
+            why=f"shards {manifest.shards}, now {digest}",
             do="let Snakemake train them again",
         )

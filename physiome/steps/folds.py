@@ -13,6 +13,7 @@ from physiome.data.folds.carried import require_modalities
 from physiome.data.folds.coverage import held_classes, shortfalls
 from physiome.data.folds.make import label_counts, make_folds
 from physiome.data.folds.persons import require_persons
+from physiome.data.report import USED, Report
 from physiome.data.store.shards import read_manifest, read_windows, require_settings
 from physiome.errors import DataError
 from physiome.files import atomic_path, digest, write_json
@@ -46,8 +47,8 @@ def run(
     """
     spec = FoldsSettings.parse_text(settings)
     require_settings(shards, shard_settings)
-    table = pd.DataFrame([_row(r) for folder in shards for r in read_manifest(folder)["records"]])
-    table = table.sort_values("record")
+    entries = [entry for folder in shards for entry in read_manifest(folder)["records"]]
+    table = pd.DataFrame([_row(Report.parse(entry)) for entry in entries]).sort_values("record")
     with atomic_path(records) as temporary:
         table.to_csv(temporary, index=False)
     _check_left_out(table, spec.max_left_out, records)
@@ -72,25 +73,26 @@ def run(
     log.info("folds=%d subjects=%d %s", len(folds), windows["subject"].nunique(), facts)
 
 
-def _row(entry: dict[str, Any]) -> dict[str, Any]:
+def _row(report: Report) -> dict[str, Any]:
     """One line: single values as they are, counts as text (`abp flat: 3; ecg gap: 1`)."""
-    row = {"record": entry["record"], "subject": entry["subject"]}
-    row |= {k: v for k, v in entry.items() if not isinstance(v, dict | list)}
-    lost = entry.get("lost", {})
+    plain = sorted(report.plain().items())  # the order of columns
+    row: dict[str, Any] = {"record": report.record, "subject": report.subject}
+    row |= {k: v for k, v in plain if not isinstance(v, dict | list)}
     row["lost_windows"] = "; ".join(
-        f"{m} {reason}: {n}" for m, counts in lost.items() for reason, n in counts.items() if n
+        f"{m} {reason}: {n}"
+        for m, counts in report.lost.items()
+        for reason, n in counts.items()
+        if n
     )
-    dropped = entry.get("dropped", {})
-    row["dropped_windows"] = "; ".join(f"{reason}: {n}" for reason, n in dropped.items() if n)
-    row["unlabelled_windows"] = entry.get("labels", {}).get("none", 0)
-    row["notes"] = "; ".join(
-        map(str, [*entry.get("implausible", {}).values(), *entry.get("notes", [])])
-    )
+    dropped = report.dropped.items()
+    row["dropped_windows"] = "; ".join(f"{reason}: {n}" for reason, n in dropped if n)
+    row["unlabelled_windows"] = report.labels.get("none", 0)
+    row["notes"] = "; ".join([*report.implausible.values(), *report.notes])
     return row
 
 
 def _check_left_out(table: pd.DataFrame, allowed: float, where: Path) -> None:
-    left_out = table[table["status"] != "used"]
+    left_out = table[table["status"] != USED]
     share = len(left_out) / len(table)
     for reason, count in Counter(left_out["reason"]).most_common():
         log.warning("left_out=%d reason=%s", count, reason)

@@ -173,7 +173,7 @@ def _use(
     if len(absent) == len(settings.modalities):
         return {"left_out": "none of its channels is here", "map": map_}
     try:
-        _, windows, entry = cut_windows(raw, reader, settings)
+        _, windows, report = cut_windows(raw, reader, settings)
     except DataError as error:
         parts = [error.what, error.why, error.do]
         return {"left_out": " - ".join(part for part in parts if part), "map": map_}
@@ -187,16 +187,16 @@ def _use(
         "labels": labels | {"none": int((windows["label"] < 0).sum())} if labelled else None,
         "modalities": {
             name: {
-                "channel": entry["channels"].get(name, {}).get("name"),
-                "absent": entry["absent"].get(name),
+                "channel": report.channels[name].name if name in report.channels else None,
+                "absent": report.absent.get(name),
                 "carried": int(windows[f"has_{name}"].sum()),
-                "lost": {k: n for k, n in entry["lost"][name].items() if n},
+                "lost": {k: n for k, n in report.lost[name].items() if n},
             }
             for name in settings.modalities
         },
-        "implausible": entry["implausible"],
-        "overhang_s": entry["overhang_s"],
-        "notes": [note for note in entry["notes"] if note not in reader.notes],
+        "implausible": report.implausible,
+        "overhang_s": report.overhang_s,
+        "notes": [note for note in report.notes if note not in reader.notes],
         "map": map_,
     }
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from physiome.config.agreement import Owner
 from physiome.config.base import Spec
 from physiome.config.encoder import EncoderSettings
 from physiome.config.training import TrainSpec
@@ -58,7 +59,8 @@ def run(
             spec.pretrain,
             chosen,
             output,
-            {"dataset": spec.dataset, "fold": fold, "name": modality, "role": "pretrain"},
+            Owner(spec.dataset, fold, modality),
+            "pretrain",
             save_every_s,
             monitor=watch(monitor, store, roles),
             rehearsed=True,

@@ -10,22 +10,19 @@ from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from physiome.config.data import ShardSettings
-from physiome.data.cutting.cut import cut_record
+from physiome.data.cutting.cut import Cut, cut_record
 from physiome.data.recording import RawRecord
+from physiome.data.report import Report
 from physiome.data.sources.integrity import AlteredFileError, check_unaltered
 from physiome.data.store.shards import write_shard
 from physiome.errors import DataError, PhysioError
 from physiome.files import digest, read_json
 
 log = logging.getLogger(__name__)
-
-Cut = tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]
 
 
 def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
@@ -64,10 +61,10 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
     }
     writing = write_shard(folder, parsed.modalities, parsed.window.samples, facts)
     with closing(_cut_all(records, raw, parsed, workers)) as cuts, writing as shard:
-        for rows, windows, entry in cuts:
+        for rows, windows, report in cuts:
             if len(windows):
                 shard.add(rows, windows)
-            shard.note(entry)
+            shard.note(report.plain())
 
 
 def _cut_all(
@@ -107,14 +104,8 @@ def _cut_one(record: RawRecord, raw: Path, settings: ShardSettings) -> tuple[Cut
         check_unaltered(record, raw)
         cut = cut_record(record, settings)
     except DataError as error:
-        entry = {
-            "record": record.record,
-            "subject": record.subject,
-            "status": "left_out",
-            "reason": str(error),
-            "windows": 0,
-        }
-        cut = {}, pd.DataFrame(), entry
+        report = Report.left_out(record.record, record.subject, str(error))
+        cut = {}, pd.DataFrame(), report
     except AlteredFileError:
         raise  # not a bad recording: leaving it out would lose one that can be had again
     except OSError as error:  # likewise
@@ -130,13 +121,13 @@ def _cut_one(record: RawRecord, raw: Path, settings: ShardSettings) -> tuple[Cut
 
 
 def _logged(cut: Cut, seconds: float) -> Cut:
-    entry = cut[2]
+    report = cut[2]
     log.info(
         "record=%s status=%s windows=%d seconds=%.1f reason=%r",
-        entry["record"],
-        entry["status"],
-        entry["windows"],
+        report.record,
+        report.status,
+        report.windows,
         seconds,
-        entry["reason"],
+        report.reason,
     )
     return cut

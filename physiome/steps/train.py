@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from physiome.config.agreement import require, require_owner
+from physiome.config.agreement import Owner, require, require_owner
 from physiome.config.base import Spec
 from physiome.config.encoder import EncoderSettings
 from physiome.config.training import TrainSpec
@@ -13,6 +13,7 @@ from physiome.config.window import Window
 from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
 from physiome.registry import METHODS, lineage
+from physiome.training.manifest import Manifest
 from physiome.training.runtime import compute_device
 
 
@@ -50,8 +51,7 @@ def run(
     Args:
         parents: weights the training begins with: of an encoder per modality, or of the method
             that is trained before; empty for most.
-        shard_settings: what the shards must have been written with, as JSON; None: anything.
-        parent_settings: what these must have been trained with; likewise.
+        shard_settings, parent_settings: what these must have been made with, as JSON; None: any.
         monitor: how it is watched, as JSON; None: not at all. It changes no weight.
     """
     spec = TrainSettings.parse_text(settings)
@@ -67,7 +67,7 @@ def run(
         role = "pretrain" if labels is None else "train"
         index = np.flatnonzero((roles == role) & (True if labels is None else labels >= 0))
         pretrained = _load_parents(spec, parents, fold, parent_settings)
-        inputs = {name: manifest["identity"] for name, (_, manifest) in pretrained.items()}
+        inputs = {name: manifest.identity for name, (_, manifest) in pretrained.items()}
 
         def build() -> Any:
             if not spec.untrained:
@@ -85,7 +85,8 @@ def run(
             spec.train,
             chosen,
             output,
-            {"dataset": spec.dataset, "fold": fold, "name": spec.name, "role": role},
+            Owner(spec.dataset, fold, spec.name),
+            role,
             save_every_s,
             labels,
             watch(monitor, store, roles),
@@ -95,7 +96,7 @@ def run(
 
 def _load_parents(
     spec: TrainSettings, paths: list[Path], fold: int, wanted: str | None
-) -> dict[str, tuple[Any, dict]]:
+) -> dict[str, tuple[Any, Manifest]]:
     """Modality or method -> (the parent with its trained weights, its manifest)."""
     from physiome.methods.build import fresh_parents
     from physiome.training.checkpoint import load_weights
@@ -112,8 +113,8 @@ def _load_parents(
     loaded = {}
     fresh = fresh_parents(spec.base, spec.plain()) if names else []
     for name, path, parent in zip(names, paths, fresh, strict=True):
-        manifest = load_weights(parent, path)
-        require_owner(manifest, (spec.dataset, fold, name), path)
-        require(manifest.get("settings"), wanted, path, "model")
+        manifest = Manifest.parse(load_weights(parent, path), path)
+        require_owner(manifest.owner, Owner(spec.dataset, fold, name), path)
+        require(manifest.settings, wanted, path, "model")
         loaded[name] = (parent, manifest)
     return loaded

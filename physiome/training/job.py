@@ -7,13 +7,13 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from physiome.config.agreement import Owner
 from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
 from physiome.data.store.batches import Batch
@@ -23,6 +23,7 @@ from physiome.methods.base import Method
 from physiome.provenance import code
 from physiome.training.checkpoint import ResumeState, save_weights
 from physiome.training.loop import fit
+from physiome.training.manifest import Manifest
 from physiome.training.monitor import Monitor
 from physiome.training.rehearsal import WINDOWS, rehearse
 from physiome.training.runtime import peak_rss_bytes
@@ -40,7 +41,8 @@ def train_to_file(
     spec: TrainSpec,
     device: str,
     output: Path,
-    facts: dict[str, Any],
+    owner: Owner,
+    role: str,
     save_every_s: float = 300.0,
     labels: np.ndarray | None = None,
     monitor: Monitor | None = None,
@@ -50,7 +52,7 @@ def train_to_file(
 
     Args:
         settings: all that the result depends on besides data and code; bound to the resume state.
-        facts: who this model is (dataset, fold, method, inputs), for the manifest.
+        role: of the subjects that are learned from, for the manifest.
         labels: class of every window of the store, for methods that learn from labels.
         monitor: what watches; see `watch`.
         rehearsed: try the method on two windows first.
@@ -64,34 +66,32 @@ def train_to_file(
         rehearse(method, *_two_windows(store, groups, labels))
     data = data_digest(store, groups)
     source = code(__name__, type(method).__module__)
-    # Another version of torch may round otherwise: half a training by each would be neither's.
     bound = {"settings": settings, "data": data, "code": source, "device": device}
+    # Another version of torch may round otherwise: half a training by each would be neither's.
     identity = digest(bound | {"torch": torch.__version__})
-    resume = ResumeState(output, identity)
-    title = " ".join(str(facts[k]) for k in ("dataset", "fold", "name") if k in facts)
-    with resume.held():
-        summary = fit(
-            method, store, groups, spec, device, resume, title, save_every_s, labels, monitor
-        )
+    state, title = ResumeState(output, identity), " ".join(map(str, owner))
+    with state.held():
+        took = fit(method, store, groups, spec, device, state, title, save_every_s, labels, monitor)
         watched = monitor.report(method)
         for text in watched["warnings"]:
             log.warning("%s %s", title, text)
-        manifest = {
-            **facts,
-            "settings": settings,
-            "shards": store.settings_digest,
-            "data": data,
-            "code": source,
-            "identity": identity,
-            "training": asdict(summary),
-            "monitor": watched,
+        manifest = Manifest(
+            *owner,
+            role=role,
+            settings=settings,
+            shards=store.settings_digest,
+            data=data,
+            code=source,
+            identity=identity,
+            training=took,
+            monitor=watched,
             **_process(),
-        }
-        save_weights(output, method, manifest)
+        )
+        save_weights(output, method, manifest.plain())
         with atomic_path(output.with_suffix(".metrics.jsonl")) as temporary:
-            shutil.copyfile(resume.metrics, temporary)  # a rerun after a crash here needs its own
-    resume.clear()
-    log.info("%s done %s", title, json.dumps(summary.final_loss))
+            shutil.copyfile(state.metrics, temporary)  # a rerun after a crash here needs its own
+    state.clear()
+    log.info("%s done %s", title, json.dumps(took.final_loss))
 
 
 def _process() -> dict[str, Any]:

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -31,6 +30,7 @@ from physiome.training.finite import (
     require_finite_samples,
     require_finite_weights,
 )
+from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter
 from physiome.training.standstill import fingerprint, require_change, require_gradient
@@ -48,23 +48,6 @@ class Interrupted(TrainingError):
         super().__init__(
             f"stopped by {name} after step {step}", do="run the same command to resume"
         )
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a finished training reports in its manifest."""
-
-    epochs: int
-    asked_epochs: int  # fewer than `epochs` where these would not have been `least_steps`
-    steps: int
-    seconds: float
-    segments_per_s: float
-    peak_gpu_bytes: int
-    device: str
-    precision: str
-    parameters: int
-    trained_parameters: int
-    final_loss: dict[str, float]
 
 
 def fit(

@@ -154,7 +154,7 @@ class Monitor:
 
     def _embed(self, method: Method, sample: Sample) -> np.ndarray:
         """(n, D) in float64; the random numbers of the training are not touched."""
-        device = next(method.parameters()).device
+        device = method.device
         parts = []
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             for start in range(0, len(sample.labels), self.at_once):

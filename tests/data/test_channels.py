@@ -59,9 +59,9 @@ def test_without_any_wanted_channel_all_there_are_named_once(tmp_path):
 
 
 def test_pressure_in_kilopascals_is_converted(tmp_path):
-    rows, _, entry = cut(reader(tmp_path, "ABP", unit="kPa"), "ABP", "mmHg")
+    rows, _, report = cut(reader(tmp_path, "ABP", unit="kPa"), "ABP", "mmHg")
     assert rows["signal"].mean() == pytest.approx(13 * 7.50062, rel=0.01)
-    assert not entry["notes"]
+    assert not report.notes
 
 
 def test_a_pressure_is_never_taken_for_a_voltage(tmp_path):

@@ -76,12 +76,12 @@ def rewrite(record, label, change):
 
 
 def test_windows_hold_the_filtered_signal_with_time_and_label(tmp_path):
-    rows, windows, entry = cut_record(night(tmp_path), settings())
+    rows, windows, report = cut_record(night(tmp_path), settings())
     assert windows["onset_s"].tolist() == [30.0 * i for i in range(10)]
     assert windows["label"].tolist() == [0, 1, 1, 2] + [-1] * 6
     assert rows["eeg"].shape == (10, 3000)
     assert rows["eeg"].dtype == np.float32
-    assert entry["labels"] == {"W": 1, "N2": 2, "REM": 1, "none": 6}
+    assert report.labels == {"W": 1, "N2": 2, "REM": 1, "none": 6}
     np.testing.assert_allclose(windows["mean_eeg"], rows["eeg"].mean(axis=1), atol=1e-3)
     # White noise of sd 30 keeps 45 of its 50 Hz.
     assert rows["eeg"].std() == pytest.approx(30 * np.sqrt(0.9), rel=0.02)
@@ -98,10 +98,10 @@ def test_real_composed_night_has_its_labels(shared_data):
     texts = {
         f"Sleep stage {k}": v for k, v in zip("W123R", ("W", "N1", "N2", "N3", "REM"), strict=True)
     }
-    rows, _, entry = cut_record(
+    rows, _, report = cut_record(
         record, settings(classes=["W", "N1", "N2", "N3", "REM"], labels__texts=texts)
     )
-    assert entry["labels"] == {"W": 12, "N1": 0, "N2": 13, "N3": 1, "REM": 7, "none": 0}
+    assert report.labels == {"W": 12, "N1": 0, "N2": 13, "N3": 1, "REM": 7, "none": 0}
     original = np.load(shared_data / "sleep-edfx/excerpts/SC4001E0-epochs.npz")["x"][:, 0]
     # Filtering takes away little of an EEG: each window still is that epoch.
     for mine, epoch in zip(rows["eeg"][10:], original, strict=True):
@@ -117,9 +117,9 @@ def test_real_hypnogram_may_be_much_longer_than_its_signals(shared_data):
         str(folder / "sleep-cassette/SC4001EC-Hypnogram.edf"),
     )
     texts = {f"Sleep stage {k}": "N2" for k in "1234"} | SLEEP["labels"]["texts"]
-    _, windows, entry = cut_record(record, settings(labels__texts=texts, labels__margin_class="W"))
+    _, windows, report = cut_record(record, settings(labels__texts=texts, labels__margin_class="W"))
     assert windows["label"].tolist() == [0] * 10
-    assert entry["overhang_s"] == 79200
+    assert report.overhang_s == 79200
     strict = settings(labels__texts=texts, labels__max_overhang_s=3600.0)
     with pytest.raises(DataError, match="outlast the signals"):
         cut_record(record, strict)
@@ -148,19 +148,19 @@ def test_windows_follow_the_grid_of_the_annotations(tmp_path):
 @pytest.mark.parametrize("rate", [128, 256, 50])
 def test_another_sampling_rate_is_resampled_and_noted(tmp_path, rate):
     record = night(tmp_path, channels={"EEG Fpz-Cz": rate, "EOG": 100})
-    rows, _, entry = cut_record(record, settings())
+    rows, _, report = cut_record(record, settings())
     assert rows["eeg"].shape == rows["eog"].shape == (10, 3000)
-    assert entry["channels"]["eeg"]["rate_hz"] == rate
+    assert report.channels["eeg"].rate_hz == rate
 
 
 def test_an_absent_channel_is_a_missing_modality_or_an_error(tmp_path):
     record = night(tmp_path, channels={"EEG Fpz-Cz": 100, "EOG horizontl": 100})
-    rows, windows, entry = cut_record(record, settings())
+    rows, windows, report = cut_record(record, settings())
     assert not windows["has_eog"].any()
     assert np.isnan(rows["eog"]).all()
     assert windows["has_eeg"].all()
-    assert "did you mean 'EOG horizontl'" in entry["absent"]["eog"]
-    assert entry["lost"]["eog"] == {"absent": 10}
+    assert "did you mean 'EOG horizontl'" in report.absent["eog"]
+    assert report.lost["eog"] == {"absent": 10}
     with pytest.raises(DataError, match=r"no channel 'EOG horizontal' for eog .* 'EOG horizontl'"):
         cut_record(record, settings(strict_channels=True))
     with pytest.raises(DataError, match="no usable window"):
@@ -169,9 +169,9 @@ def test_an_absent_channel_is_a_missing_modality_or_an_error(tmp_path):
 
 def test_names_match_by_alias_and_without_regard_to_case(tmp_path):
     record = night(tmp_path, channels={"eeg fpz-cz": 100, "EOG": 100})
-    _, windows, entry = cut_record(record, settings())
+    _, windows, report = cut_record(record, settings())
     assert windows[["has_eeg", "has_eog"]].to_numpy().all()
-    assert entry["channels"]["eeg"]["name"] == "eeg fpz-cz"
+    assert report.channels["eeg"].name == "eeg fpz-cz"
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e-6])
@@ -202,14 +202,16 @@ def test_flat_and_clipped_windows_lose_the_modality_and_are_counted(tmp_path):
     record = night(tmp_path)
     rewrite(record, "EEG Fpz-Cz", damage)
     narrow = settings(modalities__eeg__high=195.0, modalities__eeg__low=-195.0)
-    rows, windows, entry = cut_record(record, narrow)
+    rows, windows, report = cut_record(record, narrow)
     assert np.flatnonzero(~windows["has_eeg"]).tolist() == [1, 3]
-    assert {k: n for k, n in entry["lost"]["eeg"].items() if n} == {"flat": 1, "clipped": 1}
+    assert {k: n for k, n in report.lost["eeg"].items() if n} == {"flat": 1, "clipped": 1}
     assert np.isnan(rows["eeg"][[1, 3]]).all()
     assert np.isfinite(rows["eeg"][2]).all()
     assert len(windows) == 10
-    _, windows, entry = cut_record(record, narrow.model_copy(update={"incomplete_windows": "drop"}))
-    assert entry["dropped"] == {"no_modality": 0, "incomplete": 2}
+    _, windows, report = cut_record(
+        record, narrow.model_copy(update={"incomplete_windows": "drop"})
+    )
+    assert report.dropped == {"no_modality": 0, "incomplete": 2}
     assert windows["number"].tolist() == [0, 2, 4, 5, 6, 7, 8, 9]
 
 
@@ -226,10 +228,10 @@ def test_swapped_hypnograms_are_told_by_their_start(tmp_path):
 
 def test_it_is_noted_if_starts_cannot_be_compared(tmp_path):
     evening = datetime.time(22, 0, 0)
-    _, _, entry = cut_record(night(tmp_path, starttime=evening), settings())
-    assert "signals and annotations do not both state when they begin" in entry["notes"]
+    _, _, report = cut_record(night(tmp_path, starttime=evening), settings())
+    assert "signals and annotations do not both state when they begin" in report.notes
     stated = night(tmp_path, name="b", starttime=evening, annotation_start=evening)
-    assert cut_record(stated, settings())[2]["notes"] == []
+    assert cut_record(stated, settings())[2].notes == []
 
 
 def test_a_missing_hypnogram_is_named(tmp_path):
@@ -274,7 +276,7 @@ HEART = SLEEP | {
 
 def test_real_icu_labels_agree_with_the_pressure_of_the_raw_file(shared_data):
     path = shared_data / "challenge-2015/training/f120s"  # its pressure rises through 65 mmHg
-    _, windows, entry = cut_record(RawRecord("f", "f", f"{path}.hea"), settings(HEART))
+    _, windows, report = cut_record(RawRecord("f", "f", f"{path}.hea"), settings(HEART))
     record = wfdb.rdrecord(str(path))
     pressure = record.p_signal[:, record.sig_name.index("ABP")]
     for row in windows.itertuples():
@@ -284,18 +286,18 @@ def test_real_icu_labels_agree_with_the_pressure_of_the_raw_file(shared_data):
             continue
         means = np.convolve(pressure[begin : begin + 7500], np.ones(500) / 500, mode="valid")
         assert row.label == int(means.max() < 65)
-    assert entry["labels"]["yes"] > 0
-    assert entry["labels"]["none"] == 3
+    assert report.labels["yes"] > 0
+    assert report.labels["none"] == 3
 
 
 def test_without_pressure_there_is_no_label(shared_data):
     # 12 records of this set have no arterial line.
     for path in sorted((shared_data / "challenge-2015/training").glob("*.hea")):
         if " ABP\n" not in path.read_text():
-            _, windows, entry = cut_record(RawRecord("x", "x", str(path)), settings(HEART))
+            _, windows, report = cut_record(RawRecord("x", "x", str(path)), settings(HEART))
             assert set(windows["label"]) == {-1}
             assert not windows["event"].any()
-            assert "abp" in entry["absent"]
+            assert "abp" in report.absent
             return
     pytest.fail("no such record")
 
@@ -305,12 +307,12 @@ def test_a_line_that_does_not_move_is_no_pressure(tmp_path):
     pressure = 50 + 10 * np.sin(2 * np.pi * 1.2 * t)
     pressure[150 * 125 : 179 * 125] = 50.0  # a closed line, in the window at 150 s
     wfdb.wrsamp("p", 125, ["mmHg"], ["ABP"], pressure[:, None], fmt=["16"], write_dir=str(tmp_path))
-    _, windows, entry = cut_record(
+    _, windows, report = cut_record(
         RawRecord("p", "p", str(tmp_path / "p.hea")), settings(HEART, labels__gap_s=30.0)
     )
     assert windows["number"].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9]
-    assert entry["dropped"]["no_modality"] == 1
-    assert entry["lost"]["abp"]["flat"] == 1
+    assert report.dropped["no_modality"] == 1
+    assert report.lost["abp"]["flat"] == 1
     # The window at 90 s would be labelled by the closed line.
     assert windows["label"].tolist() == [1, 1, 1, -1, 1, 1, 1, -1, -1]
 
@@ -321,8 +323,8 @@ def test_an_implausible_pressure_is_no_event(tmp_path):
     wfdb.wrsamp(
         "p", 125, ["mmHg", "mV"], ["ABP", "II"], signals, fmt=["16", "16"], write_dir=str(tmp_path)
     )
-    _, windows, entry = cut_record(RawRecord("p", "p", str(tmp_path / "p.hea")), settings(HEART))
-    assert entry["lost"]["abp"]["outside"] == 10
+    _, windows, report = cut_record(RawRecord("p", "p", str(tmp_path / "p.hea")), settings(HEART))
+    assert report.lost["abp"]["outside"] == 10
     assert len(windows) == 10
     assert not windows["event"].any()
     assert set(windows["label"]) == {-1}
@@ -338,7 +340,7 @@ def test_a_channel_that_ends_early_misses_its_last_windows(tmp_path, monkeypatch
         return x[:-4000] if channel == "EOG horizontal" else x
 
     monkeypatch.setattr(EdfReader, "read", shorter)
-    _, windows, entry = cut_record(night(tmp_path), settings())
+    _, windows, report = cut_record(night(tmp_path), settings())
     assert windows["has_eog"].tolist() == [True] * 8 + [False] * 2
     assert windows["has_eeg"].all()
-    assert entry["lost"]["eog"]["gap"] == 2
+    assert report.lost["eog"]["gap"] == 2

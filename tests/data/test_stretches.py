@@ -58,9 +58,8 @@ def prepared(x, rate_hz, target_hz, onset_s, samples, monkeypatch):
     spec, reader = shard_settings(target_hz), Whole(x, rate_hz)
     onsets_s = onset_s + 10.0 * np.arange(int((len(x) / rate_hz - onset_s) // 10))
     plan = Plan(onsets_s, np.arange(len(onsets_s)), len(x) / rate_hz)
-    entry: dict = {"notes": []}
     channel = Channel("c", rate_hz, "", len(x) / rate_hz)
-    found = channels.prepare_channel(reader, channel, spec.modalities["m"], plan, spec, entry)
+    found = channels.prepare_channel(reader, channel, spec.modalities["m"], plan, spec)
     return found, reader
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from model_manifests import model_manifest
 from tinyshards import tiny_store
 from typer.testing import CliRunner
 
@@ -219,7 +220,8 @@ def test_hours_come_from_finished_trainings_only(mine, tmp_path):
     assert (line.level, line.text) == ("warn", "sleep_edf: 4 trainings left; 4 of unknown speed")
     models = tmp_path / "results/models/sleep_edf"
     for name in ("physiome", *(f"encoders/dp_neuronet/{m}" for m in ("eog", "eeg_pz_oz"))):
-        write_json(models / f"fold1/{name}.json", {"training": {"segments_per_s": 0.5}})
+        found = model_manifest("sleep_edf", 1, name, {"segments_per_s": 0.5})
+        write_json(models / f"fold1/{name}.json", found.plain())
     (models / "fold1/encoders/dp_neuronet/eog.safetensors").touch()
     (line,) = work.hours(config)
     # Two trainings of the 110 steps of 32 windows that the demo takes at least

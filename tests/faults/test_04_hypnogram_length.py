@@ -12,6 +12,7 @@ from nights import hypnogram, left_out, sleep, to_shard, with_labels, write_nigh
 from physiome.data.formats.edf import read_annotations
 from physiome.data.formats.write_edf import write_hypnogram
 from physiome.data.recording import Annotation
+from physiome.data.report import Report
 from physiome.steps.folds import _row
 
 HALF_HOUR_S = 1800.0
@@ -49,7 +50,7 @@ def test_fault_04_the_part_without_counterpart_is_counted_and_never_labelled(fol
     assert sum(entries[LONG]["labels"].values()) == entries[LONG]["windows"] == 120
     assert entries[SHORT]["labels"]["none"] == 60
     assert entries[SHORT]["overhang_s"] == 0.0
-    summary = {record: _row(entry) for record, entry in entries.items()}
+    summary = {record: _row(Report.parse(entry)) for record, entry in entries.items()}
     assert summary[SHORT]["unlabelled_windows"] == 60
     assert summary[LONG]["overhang_s"] == HALF_HOUR_S
 

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 import yaml
+from model_manifests import model_manifest
 
 from physiome.config.tree import load_files
 from physiome.doctor import work
@@ -55,18 +56,8 @@ def test_plan_doctor_and_costs_agree_on_ancestors_and_seconds(mine, tmp_path):
     assert [m.name for m in planned] == STAGES
     assert [*work.trainings(graph, rows)] == planned
     for model, seconds in zip(planned, (100.0, 10.0, 1.0), strict=True):
-        told = {
-            "epochs": 1,
-            "seconds": seconds,
-            "segments_per_s": 40.0,
-            "peak_gpu_bytes": 0,
-            "device": "cpu",
-            "precision": "fp32",
-            "parameters": 9,
-            "trained_parameters": 9,
-        }
-        facts = {"dataset": model.dataset, "fold": model.fold, "name": model.name, "cpu_s": 1.0}
-        write_json(tmp_path / at.manifest(model), facts | {"peak_rss_bytes": 1, "training": told})
+        found = model_manifest(model.dataset, model.fold, model.name, {"seconds": seconds})
+        write_json(tmp_path / at.manifest(model), found.plain())
     before = {row.method: [at.manifest(m) for m in graph.ancestors(row)] for row in rows}
     settings = config.cost_settings("table1", before)
     assert json.loads(settings)["ancestors"] == before

@@ -2,6 +2,7 @@ import json
 
 import pandas as pd
 import pytest
+from model_manifests import model_manifest
 from typer.testing import CliRunner
 
 from physiome.cli import app
@@ -17,20 +18,10 @@ def manifest(tmp_path):
     """`manifest(name, fold, ...)` writes a training's manifest and returns its path."""
 
     def write(name="m", fold=0, *, dataset="toy", rss=10, cpu_s=90.0, **training):
-        told = {
-            "epochs": 5,
-            "seconds": 100.0,
-            "segments_per_s": 40.0,
-            "peak_gpu_bytes": 0,
-            "device": "cpu",
-            "precision": "fp32",
-            "parameters": 1000,
-            "trained_parameters": 300,
-        }
+        told = {"epochs": 5, "parameters": 1000, "trained_parameters": 300, **training}
         path = tmp_path / f"{dataset}-{name}-{fold}.json"
-        facts = {"dataset": dataset, "fold": fold, "name": name, "peak_rss_bytes": rss}
-        facts["cpu_s"] = cpu_s
-        write_json(path, facts | {"training": told | training})
+        found = model_manifest(dataset, fold, name, told, peak_rss_bytes=rss, cpu_s=cpu_s)
+        write_json(path, found.plain())
         return path
 
     return write

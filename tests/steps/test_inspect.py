@@ -92,16 +92,14 @@ def test_the_numbers_are_those_of_the_shard(tmp_path, capsys, config):
     settings = inspect.ShardSettings.parse_text(
         load_files(config).shard_settings("sleep_edf"), "shard settings"
     )
-    _, windows, entry = cut_record(
-        RawRecord("a", "a", str(night), str(tmp_path / HYPNOGRAM)), settings
-    )
+    raw = RawRecord("a", "a", str(night), str(tmp_path / HYPNOGRAM))
+    _, windows, report = cut_record(raw, settings)
     use = blocks(capsys, [night], config)[0]["use"]["sleep_edf"]
     assert use["windows"] - use["dropped"] == len(windows)
     assert use["modalities"]["eeg_fpz_cz"]["carried"] == windows["has_eeg_fpz_cz"].sum()
-    assert (
-        entry["lost"]["eeg_fpz_cz"] | use["modalities"]["eeg_fpz_cz"]["lost"]
-        == (entry["lost"]["eeg_fpz_cz"])
-    )
+    lost = report.lost["eeg_fpz_cz"]
+    assert lost | use["modalities"]["eeg_fpz_cz"]["lost"] == lost
+    assert use["notes"] == report.notes
 
 
 def test_the_proposed_map_can_be_pasted(tmp_path, capsys, config):

@@ -10,6 +10,7 @@ from tiny import NAMES
 from tinyshards import tiny_store
 from toys import Toy, Uncoupled, train
 
+from physiome.config.agreement import Owner
 from physiome.config.training import TrainSpec
 from physiome.data.store.batches import patterns
 from physiome.errors import ConfigError
@@ -206,7 +207,8 @@ def test_labels_reach_the_rows_they_belong_to(store, tmp_path):
         TrainSpec(epochs=1, batch=8, micro_batch=4, learning_rate=1e-3),
         "cpu",
         tmp_path / "w.safetensors",
-        {"dataset": "toy", "fold": 0, "name": "toy"},
+        Owner("toy", 0, "toy"),
+        "train",
         labels=labels,
     )
     first = store.read(index, ("a",))["a"][:, 0]

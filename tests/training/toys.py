@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from physiome.config.agreement import Owner
 from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
 from physiome.data.store.batches import patterns
@@ -87,7 +88,8 @@ def train(
         TrainSpec(**chosen),
         "cpu",
         output,
-        {"dataset": "toy", "fold": 0, "name": "toy"},
+        Owner("toy", 0, "toy"),
+        "pretrain",
         save_every_s,
         monitor=Monitor(monitor, store, index),
     )

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,12 +24,14 @@ class Prepared:
         samples: (n,) float64. missing: (n,) bool, no sample was recorded.
         marks: what the samples showed before they were filtered.
         starts: (W,) first sample of each window.
+        notes: what is odd but harmless about rate and unit.
     """
 
     samples: np.ndarray
     missing: np.ndarray
     marks: Marks
     starts: np.ndarray
+    notes: tuple[str, ...] = ()
 
 
 def find_channel(modality: Modality, known: Mapping[str, Channel]) -> Channel | None:
@@ -107,7 +108,6 @@ def prepare_channel(
     modality: Modality,
     plan: Plan,
     settings: ShardSettings,
-    entry: dict[str, Any],
 ) -> Prepared:
     """Read one channel around the planned windows; fill gaps, convert, filter, resample.
 
@@ -115,7 +115,7 @@ def prepare_channel(
         DataError: the channel has another rate than the windows and `strict_rates` is set, or
             its unit is of another kind than the modality's.
     """
-    _note_rate(reader, channel, settings, entry)
+    notes = _odd_rate(reader, channel, settings)
     if signals.units_conflict(channel.unit, modality.unit):
         raise DataError(
             f"channel {channel.name!r} is in {channel.unit}",
@@ -133,9 +133,9 @@ def prepare_channel(
         )
     factor = signals.unit_factor(channel.unit, modality.unit)
     if factor is None:
-        note = f"{channel.name}: unit {channel.unit!r} is taken for {modality.unit!r}"
-        entry["notes"].append(note)
-    return _read(reader, channel, plan, settings, 1.0 if factor is None else factor)
+        notes += (f"{channel.name}: unit {channel.unit!r} is taken for {modality.unit!r}",)
+    prepared = _read(reader, channel, plan, settings, 1.0 if factor is None else factor)
+    return replace(prepared, notes=notes)
 
 
 def _read(
@@ -191,9 +191,7 @@ def _joined(
     return Prepared(x, empty, marks, starts)
 
 
-def _note_rate(
-    reader: Reader, channel: Channel, settings: ShardSettings, entry: dict[str, Any]
-) -> None:
+def _odd_rate(reader: Reader, channel: Channel, settings: ShardSettings) -> tuple[str, ...]:
     """Refuse another rate if it must not change; note one too low to fill the windows' band."""
     wanted_hz = settings.window.rate_hz
     if settings.strict_rates and abs(channel.rate_hz - wanted_hz) > 1e-6 * wanted_hz:
@@ -203,8 +201,9 @@ def _note_rate(
             why=f"{channel.rate_hz:g} Hz, wanted are {wanted_hz:g} Hz",
             do="set strict_rates: false to have it resampled",
         )
-    if channel.rate_hz < wanted_hz:
-        entry["notes"].append(
-            f"{channel.name}: recorded at {channel.rate_hz:g} Hz, brought up to {wanted_hz:g} Hz; "
-            f"holds nothing above {channel.rate_hz / 2:g} Hz"
-        )
+    if channel.rate_hz >= wanted_hz:
+        return ()
+    return (
+        f"{channel.name}: recorded at {channel.rate_hz:g} Hz, brought up to {wanted_hz:g} Hz; "
+        f"holds nothing above {channel.rate_hz / 2:g} Hz",
+    )

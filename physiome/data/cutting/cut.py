@@ -1,5 +1,7 @@
 """From one recording to its windows: open, pick channels, clean, filter, resample, label, judge."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,50 +21,51 @@ from physiome.data.cutting.labels import (
 from physiome.data.cutting.quality import Judgement, judge
 from physiome.data.formats import open_reader
 from physiome.data.recording import Channel, RawRecord, Reader
+from physiome.data.report import Carrier, Report
 from physiome.errors import DataError
 from physiome.files import file_digest
 
+Cut = tuple[dict[str, np.ndarray], pd.DataFrame, Report]
 
-def cut_record(
-    raw: RawRecord, settings: ShardSettings
-) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
+
+def cut_record(raw: RawRecord, settings: ShardSettings) -> Cut:
     """Cut one recording into windows.
 
     Returns:
         signals: modality -> (W, T) float32 in the modality's unit, NaN where not carried;
         windows: the W rows of `windows.parquet`;
-        entry: the record's manifest entry (files and hashes, channels, counts of what was left
-        out and why, odd things).
+        report: what was found and what was left out and why.
 
     Raises:
         DataError: the recording cannot be used.
     """
     if raw.problem:
         raise DataError(raw.problem, where=raw.record)
-    rows, windows, entry = cut_windows(raw, open_reader(raw.signals), settings)
+    rows, windows, report = cut_windows(raw, open_reader(raw.signals), settings)
     windows = windows.drop(columns=[f"lost_{name}" for name in settings.modalities])
-    keep = _kept(windows, settings, entry)
+    keep, dropped = _kept(windows, settings)
     if not keep.any():
-        raise DataError("no usable window", where=raw.record, why=_explain(entry))
+        raise DataError("no usable window", where=raw.record, why=_explain(report))
     windows = windows.loc[keep].reset_index(drop=True)
-    entry["labels"] = _label_counts(windows["label"], settings.classes)
-    entry["windows"] = len(windows)
+    labels = _label_counts(windows["label"], settings.classes)
+    report = replace(report, dropped=dropped, labels=labels, windows=len(windows))
     if not keep.all():  # a copy only where rows go
         rows = {name: part[keep] for name, part in rows.items()}
-    return rows, windows, entry
+    return rows, windows, report
 
 
-def cut_windows(
-    raw: RawRecord, reader: Reader, settings: ShardSettings
-) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
+def cut_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Cut:
     """As `cut_record`, for an opened recording and with the windows that carry nothing.
 
     Column lost_<m> says why a window does not carry the modality ("" if it does). With
     `settings.labels` None all labels are -1 and the grid of windows begins with the recording.
+    The report counts no windows that are kept or dropped: that is for the caller to decide.
     """
     found, absent = pick_channels(reader, settings)
     plan = plan_windows(raw, reader, settings)
-    entry = _begin_entry(raw, reader, plan, found, absent)
+    notes = [*reader.notes, *plan.notes]
+    lost: dict[str, dict[str, int]] = {}
+    implausible: dict[str, str] = {}
     rows: dict[str, np.ndarray] = {}
     dense = isinstance(settings.labels, HypotensionLabels) and settings.labels.dense
     table: dict[str, Any] = {
@@ -78,47 +81,32 @@ def cut_windows(
     for name, modality in settings.modalities.items():
         if name not in found:
             rows[name], verdict = _absent(plan, settings)
-            entry["lost"][name] = {"absent": len(verdict.good)}
+            lost[name] = {"absent": len(verdict.good)}
         else:
-            prepared = prepare_channel(reader, found[name], modality, plan, settings, entry)
+            prepared = prepare_channel(reader, found[name], modality, plan, settings)
+            notes += prepared.notes
             rows[name], verdict = _windows_of(prepared, plan, modality, settings)
-            _note_quality(entry, name, verdict, modality.unit)
+            lost[name] = verdict.counts
+            if verdict.unit_factor is not None:
+                implausible[name] = _odd_unit(found[name], verdict.unit_factor, modality.unit)
             if isinstance(settings.labels, HypotensionLabels) and name == settings.labels.pressure:
-                labels = _pressure_labels(prepared, verdict, modality, settings, settings.labels)
-                table["label"], table["event"] = labels
-                if settings.labels.dense:
-                    table["target"] = mean_pressure(
-                        prepared.samples,
-                        prepared.starts,
-                        settings.window.samples,
-                        settings.window.rate_hz,
-                        settings.labels,
-                        labels[0],
-                    )
+                table |= _pressure_labels(prepared, verdict, modality, settings, settings.labels)
         table |= {f"has_{name}": verdict.good, f"mean_{name}": verdict.mean}
         table |= {f"var_{name}": verdict.variance, f"lost_{name}": verdict.reason}
-    _refuse_wrong_unit(entry, table, settings)
-    entry["files"] = _digests(reader, raw)
-    return rows, pd.DataFrame(table), entry
-
-
-def _begin_entry(
-    raw: RawRecord, reader: Reader, plan: Plan, found: dict[str, Channel], absent: dict[str, str]
-) -> dict[str, Any]:
-    channels = {m: {"name": c.name, "rate_hz": c.rate_hz, "unit": c.unit} for m, c in found.items()}
-    return {
-        "record": raw.record,
-        "subject": raw.subject,
-        "status": "used",
-        "reason": "",
-        "duration_s": reader.duration_s,
-        "channels": channels,
-        "absent": absent,
-        "lost": {},
-        "implausible": {},
-        "notes": list(reader.notes),
-        "overhang_s": plan.scoring.overhang_s if plan.scoring else 0.0,
-    }
+    _refuse_wrong_unit(raw.record, implausible, table, settings)
+    report = Report(
+        raw.record,
+        raw.subject,
+        duration_s=reader.duration_s,
+        channels={m: Carrier(c.name, c.rate_hz, c.unit) for m, c in found.items()},
+        absent=absent,
+        lost=lost,
+        implausible=implausible,
+        notes=notes,
+        overhang_s=plan.scoring.overhang_s if plan.scoring else 0.0,
+        files=_digests(reader, raw),
+    )
+    return rows, pd.DataFrame(table), report
 
 
 def _windows_of(
@@ -148,8 +136,11 @@ def _pressure_labels(
     modality: Modality,
     settings: ShardSettings,
     rule: HypotensionLabels,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and events; a pressure line that does not move counts as not recorded."""
+) -> dict[str, np.ndarray]:
+    """Columns label, event and, of dense labels, target: (W,) each.
+
+    A pressure line that does not move counts as not recorded.
+    """
     x, rate_hz = prepared.samples, settings.window.rate_hz
     stuck = np.rint(prepared.marks.flat * rate_hz).astype(int).clip(0, len(x))
     invalid = prepared.missing | signals.stretches(stuck[:, 0], stuck[:, 1], len(x))
@@ -158,17 +149,14 @@ def _pressure_labels(
         outside |= x < modality.low
     if modality.high is not None:
         outside |= x > modality.high
+    starts, length = prepared.starts, settings.window.samples
     label, event = hypotension_labels(
-        x,
-        invalid,
-        outside,
-        prepared.starts,
-        settings.window.samples,
-        rate_hz,
-        rule,
-        settings.quality.max_outside,
+        x, invalid, outside, starts, length, rate_hz, rule, settings.quality.max_outside
     )
-    return label, event & verdict.good
+    columns = {"label": label, "event": event & verdict.good}
+    if rule.dense:
+        columns["target"] = mean_pressure(x, starts, length, rate_hz, rule, label)
+    return columns
 
 
 def _given_labels(raw: RawRecord, plan: Plan, settings: ShardSettings) -> np.ndarray:
@@ -197,53 +185,49 @@ def _absent(plan: Plan, settings: ShardSettings) -> tuple[np.ndarray, Judgement]
     return rows, Judgement(np.zeros(count, dtype=bool), {}, nothing, nothing, None, reason)
 
 
-def _note_quality(entry: dict[str, Any], name: str, verdict: Judgement, unit: str) -> None:
-    entry["lost"][name] = verdict.counts
-    if verdict.unit_factor is not None:
-        channel, behind = entry["channels"][name], signals.unit_behind(unit, verdict.unit_factor)
-        entry["implausible"][name] = (
-            f"values of {channel['name']!r} are plausible after multiplying by "
-            f"{verdict.unit_factor:g}: the unit {channel['unit']!r} may be wrong"
-            + (f", they look like {behind}" if behind else "")
-        )
+def _odd_unit(channel: Channel, factor: float, unit: str) -> str:
+    """How values that are plausible only after multiplying by `factor` are told of."""
+    behind = signals.unit_behind(unit, factor)
+    return (
+        f"values of {channel.name!r} are plausible after multiplying by {factor:g}: "
+        f"the unit {channel.unit!r} may be wrong" + (f", they look like {behind}" if behind else "")
+    )
 
 
-def _refuse_wrong_unit(entry: dict[str, Any], table: dict[str, Any], settings: ShardSettings):
+def _refuse_wrong_unit(
+    record: str, implausible: Mapping[str, str], table: Mapping[str, Any], settings: ShardSettings
+) -> None:
     """Where no voltage is plausible as it is and one would be in another unit, the file is wrong.
 
     Beside a plausible voltage, such a channel is rather broken: only its modality is lost.
     """
     volts = [n for n, m in settings.modalities.items() if m.unit.lower() in signals.VOLTS]
-    wrong = [entry["implausible"][name] for name in volts if name in entry["implausible"]]
+    wrong = [implausible[name] for name in volts if name in implausible]
     if wrong and not any(table[f"has_{name}"].any() for name in volts):
         raise DataError(
             "voltages have the wrong scale",
-            where=entry["record"],
+            where=record,
             why="; ".join(wrong),
             do="correct the file's unit, or the bounds of the modality",
         )
 
 
-def _kept(windows: pd.DataFrame, settings: ShardSettings, entry: dict[str, Any]) -> np.ndarray:
-    """Windows (W,) worth keeping; the others are counted by reason."""
+def _kept(windows: pd.DataFrame, settings: ShardSettings) -> tuple[np.ndarray, dict[str, int]]:
+    """Windows (W,) worth keeping; and how many are not, by reason."""
     has = windows[[f"has_{name}" for name in settings.modalities]].to_numpy(dtype=bool)
     carried = has.sum(axis=1)
     empty, incomplete = carried == 0, carried < has.shape[1]
     drop = incomplete if settings.incomplete_windows == "drop" else empty
-    entry["dropped"] = {
-        "no_modality": int(empty.sum()),
-        "incomplete": int((drop & ~empty).sum()),
-    }
-    return ~drop
+    return ~drop, {"no_modality": int(empty.sum()), "incomplete": int((drop & ~empty).sum())}
 
 
-def _explain(entry: dict[str, Any]) -> str:
+def _explain(report: Report) -> str:
     """Why a record has no windows, in one line."""
     lost = [
         f"{name} {', '.join(f'{n} {reason}' for reason, n in counts.items() if n)}"
-        for name, counts in entry["lost"].items()
+        for name, counts in report.lost.items()
     ]
-    return "; ".join([*entry["implausible"].values(), *lost, *entry["absent"].values()])
+    return "; ".join([*report.implausible.values(), *lost, *report.absent.values()])
 
 
 def _label_counts(labels: pd.Series, classes: tuple[str, ...]) -> dict[str, int]:

@@ -24,12 +24,14 @@ class Plan:
         stop_s: up to where signals are needed: the end of the last window, or of the recording
             if labels come from what follows a window.
         scoring: the annotations, for the annotation rule.
+        notes: what is odd but harmless about when signals and annotations begin.
     """
 
     onsets_s: np.ndarray
     numbers: np.ndarray
     stop_s: float
     scoring: Scoring | None = None
+    notes: tuple[str, ...] = ()
 
 
 def plan_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Plan:
@@ -38,10 +40,10 @@ def plan_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Pla
     Raises:
         DataError: no or foreign annotations, or a recording shorter than one window.
     """
-    length_s, scoring = settings.window.length_s, None
+    length_s, scoring, notes = settings.window.length_s, None, ()
     anchor_s, span = 0.0, (0.0, reader.duration_s)
     if isinstance(settings.labels, AnnotationLabels):
-        scoring = _scoring(raw, reader, settings.labels, settings.classes)
+        scoring, notes = _scoring(raw, reader, settings.labels, settings.classes)
         anchor_s, span = scoring.anchor_s % length_s, scoring.span_s
     last = math.floor((reader.duration_s - anchor_s) / length_s + 1e-6)
     numbers = np.arange(max(last, 0))
@@ -55,12 +57,13 @@ def plan_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Pla
         )
     onsets_s = onsets_s[inside]
     stop_s = reader.duration_s if scoring is None else float(onsets_s[-1]) + length_s
-    return Plan(onsets_s, numbers[inside], stop_s, scoring)
+    return Plan(onsets_s, numbers[inside], stop_s, scoring, notes)
 
 
 def _scoring(
     raw: RawRecord, reader: Reader, rule: AnnotationLabels, classes: tuple[str, ...]
-) -> Scoring:
+) -> tuple[Scoring, tuple[str, ...]]:
+    """The annotations; and what is odd but harmless about them."""
     from physiome.data.formats.edf import read_annotations  # brings in MNE
 
     if raw.annotations is None:
@@ -68,8 +71,9 @@ def _scoring(
     if not Path(raw.annotations).is_file():
         raise DataError("annotation file is missing", where=raw.annotations)
     annotations, start = read_annotations(raw.annotations)
+    notes = ()
     if start is None or reader.start is None:
-        reader.notes.append("signals and annotations do not both state when they begin")
+        notes = ("signals and annotations do not both state when they begin",)
     else:
         apart_s = abs(start - reader.start)
         if apart_s > START_TOLERANCE_S:
@@ -79,4 +83,5 @@ def _scoring(
                 why=f"{raw.signals} and {raw.annotations} are {apart_s:g} s apart",
                 do="pair the files that belong together",
             )
-    return read_scoring(annotations, rule, classes, reader.duration_s, raw.annotations)
+    scoring = read_scoring(annotations, rule, classes, reader.duration_s, raw.annotations)
+    return scoring, notes

@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from physiome.config.data import Modality, ShardSettings
 from physiome.data.cutting.channels import pick_channels
-from physiome.data.cutting.cut import cut_windows
+from physiome.data.cutting.cut import Cut, cut_windows
 from physiome.data.formats import open_reader
 from physiome.data.recording import Channel, RawRecord
 from physiome.errors import DataError, PhysioError, nearest
@@ -17,7 +13,7 @@ from physiome.errors import DataError, PhysioError, nearest
 
 def cut_unlabelled(
     path: Path, settings: ShardSettings, channels: Mapping[str, str], wanted: Sequence[str]
-) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
+) -> Cut:
     """All whole windows of a recording, from its beginning to its end; see `cut_windows`.
 
     Args:
