@@ -24,10 +24,10 @@ class Entry:
     encoder: str | None = None  # on this one, whatever the configuration names
     trained_after: str | None = None  # begins with this method's trained weights
     labels: bool = False  # learns from the labels of train subjects
-    # What checks `systems.<name>`, below physiome.config.systems; None: the method itself
+    # What checks `systems.<name>`, of an encoder `encoders.<name>`: a class below physiome.config;
+    # None: the method itself
     spec: str | None = None
     settings_of: str | None = None  # the method whose settings it has; None: its own
-    sees_images: bool = False  # an encoder with the section encoder.backbone
     fresh_encoders: bool = False  # makes modality encoders of its own
 
     def load(self) -> Any:
@@ -39,85 +39,94 @@ class Entry:
         if self.spec is None:
             return None
         module, _, name = self.spec.partition(":")
-        return getattr(importlib.import_module(f"physiome.config.systems.{module}"), name)
+        return getattr(importlib.import_module(f"physiome.config.{module}"), name)
 
 
 METHODS: dict[str, Entry] = {
     "contrawr": Entry(
         "physiome.methods.contrawr", "DedicatedContraWR", "ContraWR", "dedicated",
-        spec="contrawr:ContraWRSpec",
+        spec="systems.contrawr:ContraWRSpec",
     ),
     "synthsleepnet": Entry(
         "physiome.methods.synthsleepnet", "DedicatedSynthSleepNet", "SynthSleepNet", "dedicated",
-        on_encoders=True, encoder="neuronet", spec="synthsleepnet:SynthSleepNetSpec",
+        on_encoders=True, encoder="neuronet", spec="systems.synthsleepnet:SynthSleepNetSpec",
     ),
     "multimae": Entry(
-        "physiome.methods.multimae", "MultiMAE", "MultiMAE", "single", spec="multimae:MultiMAESpec"
+        "physiome.methods.multimae", "MultiMAE", "MultiMAE", "single",
+        spec="systems.multimae:MultiMAESpec",
     ),
     "robustssf": Entry(
         "physiome.methods.robustssf", "RobustSsF", "RobustSsF", "single",
-        spec="robustssf:RobustSsFSpec",
+        spec="systems.robustssf:RobustSsFSpec",
     ),
     "crossl": Entry(
-        "physiome.methods.crossl", "CroSSL", "CroSSL", "single", spec="crossl:CroSSLSpec"
+        "physiome.methods.crossl", "CroSSL", "CroSSL", "single", spec="systems.crossl:CroSSLSpec"
     ),
     "maskmentor": Entry(
         "physiome.methods.maskmentor", "MaskMentor", "MaskMentor", "single",
-        spec="maskmentor:MaskMentorSpec",
+        spec="systems.maskmentor:MaskMentorSpec",
     ),
     "cbramod": Entry(
         "physiome.methods.cbramod", "CBraModFusion", "CBraMod fusion", "single",
-        spec="cbramod:CBraModSpec",
+        spec="systems.cbramod:CBraModSpec",
     ),
     "physioomni_tokenizer": Entry(
         "physiome.methods.physioomni", "Tokenizer", "PhysioOmni tokenizer", "single",
-        settings_of="physioomni", spec="base:SystemSpec",
+        settings_of="physioomni", spec="systems.base:SystemSpec",
     ),
     "physioomni": Entry(
         "physiome.methods.physioomni", "PhysioOmni", "PhysioOmni", "single",
-        trained_after="physioomni_tokenizer", spec="physioomni:PhysioOmniSpec",
+        trained_after="physioomni_tokenizer", spec="systems.physioomni:PhysioOmniSpec",
     ),
     "physioomni_tuned": Entry(
         "physiome.methods.physioomni_tuned", "TunedPhysioOmni", "PhysioOmni (labels)",
         "supervised", trained_after="physioomni", labels=True, settings_of="physioomni",
-        spec="base:SystemSpec",
+        spec="systems.base:SystemSpec",
     ),
     "physiome": Entry(
         "physiome.methods.physiome", "PhysioME", "PhysioME", "single", on_encoders=True,
-        spec="physiome:PhysioMESpec",
+        spec="systems.physiome:PhysioMESpec",
     ),
     "random": Entry(
         "physiome.methods.random", "RandomPhysioME", "Random PhysioME", "control",
-        settings_of="physiome", fresh_encoders=True, spec="random:RandomSpec",
+        settings_of="physiome", fresh_encoders=True, spec="systems.random:RandomSpec",
     ),
     "handmade": Entry(
         "physiome.methods.controls", "HandMade", "Hand-made", "control", trains=False
     ),
     "image_row_means": Entry(
         "physiome.methods.row_means", "ImageRowMeans", "Image row means", "control",
-        trains=False, spec="controls:ImageRowMeansSpec",
+        trains=False, spec="systems.controls:ImageRowMeansSpec",
     ),
     "present_pressure": Entry(
         "physiome.methods.controls", "PresentPressure", "Present pressure", "control",
-        trains=False, spec="controls:PresentPressureSpec",
+        trains=False, spec="systems.controls:PresentPressureSpec",
     ),
     "majority": Entry("physiome.methods.controls", "Majority", "Majority", "control", trains=False),
 }  # fmt: skip
 
 ENCODERS: dict[str, Entry] = {
-    "dp_neuronet": Entry("physiome.methods.neuronet", "DPNeuroNet", "DP-NeuroNet", "single"),
-    "neuronet": Entry("physiome.methods.neuronet", "NeuroNet", "NeuroNet", "single"),
+    "dp_neuronet": Entry(
+        "physiome.methods.neuronet", "DPNeuroNet", "DP-NeuroNet", "single", spec="model:EncoderSpec"
+    ),
+    "neuronet": Entry(
+        "physiome.methods.neuronet", "NeuroNet", "NeuroNet", "single", spec="model:EncoderSpec"
+    ),
     "resnet18": Entry(
-        "physiome.methods.backbones", "ResNet18", "ResNet", "single", sees_images=True
+        "physiome.methods.backbones", "ResNet18", "ResNet", "single", spec="backbones:ResNetSpec"
     ),
     "efficientnet_b0": Entry(
-        "physiome.methods.backbones", "EfficientNetB0", "EfficientNet", "single", sees_images=True
+        "physiome.methods.backbones", "EfficientNetB0", "EfficientNet", "single",
+        spec="backbones:EfficientNetSpec",
     ),
-    "vit_s16": Entry("physiome.methods.backbones", "ViTS16", "ViT", "single", sees_images=True),
+    "vit_s16": Entry(
+        "physiome.methods.backbones", "ViTS16", "ViT", "single", spec="backbones:ViTSpec"
+    ),
     "swin_t": Entry(
-        "physiome.methods.backbones", "SwinT", "Swin Transformer", "single", sees_images=True
+        "physiome.methods.backbones", "SwinT", "Swin Transformer", "single",
+        spec="backbones:SwinSpec",
     ),
-}
+}  # fmt: skip
 
 
 def lineage(name: str) -> list[str]:

@@ -6,13 +6,16 @@ from tiny import ENCODER, FUSION, NAMES, WINDOW
 
 from physiome.registry import METHODS
 
-BACKBONE: dict[str, Any] = {
-    "image": {"n_fft": 64, "bins": 32, "frames": 32},
-    "resnet_stem": 8, "resnet_widths": (8, 16, 32), "resnet_depths": (1, 1, 2),
-    "efficientnet_width": 0.25, "efficientnet_depth": 0.1,
-    "vit_patch": 8, "vit_width": 32, "vit_depth": 2, "vit_heads": 4,
-    "swin_width": 16, "swin_depths": (2, 2), "swin_heads": (2, 4),
-}  # fmt: skip
+IMAGE = {"n_fft": 64, "bins": 32, "frames": 32}
+# What each modality encoder has of its own, small. A new encoder needs a line here.
+OWN: dict[str, dict[str, Any]] = {
+    "dp_neuronet": ENCODER,
+    "neuronet": ENCODER,
+    "resnet18": {"image": IMAGE, "stem": 8, "widths": (8, 16, 32), "depths": (1, 1, 2)},
+    "efficientnet_b0": {"image": IMAGE, "width_factor": 0.25, "depth_factor": 0.1},
+    "vit_s16": {"image": IMAGE, "patch": 8, "hidden": 32, "layers": 2, "attention_heads": 4},
+    "swin_t": {"image": IMAGE, "hidden": 16, "depths": (2, 2), "attention_heads": (2, 4)},
+}
 SYNTHSLEEPNET = {k: v for k, v in FUSION.items() if not k.startswith("restore")}
 CONTRAWR = {
     "n_fft": 64, "hop": 16, "channels": (4, 8, 16, 16), "dropout": 0.1, "projection": 16,
@@ -51,9 +54,15 @@ SECTIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+def encoder_of(name: str) -> dict[str, Any]:
+    """Plain settings of a modality encoder."""
+    common = {key: ENCODER[key] for key in ("width", "projection")}
+    return {**common, **OWN[name], "name": name}
+
+
 def settings_of(name: str) -> dict[str, Any]:
     """Plain settings of a method or encoder."""
     own = METHODS[name].encoder if name in METHODS else name
-    encoder = {**ENCODER, "name": own or "neuronet", "backbone": BACKBONE}
+    encoder = encoder_of(own or "neuronet")
     settings = {"modalities": list(NAMES), "window": WINDOW, "encoder": encoder}
     return settings | {"method": SECTIONS.get(name, {}), "classes": ["slow", "fast"]}

@@ -7,6 +7,7 @@ from typing import Any
 
 from physiome.config.experiment import Experiment
 from physiome.config.frame_length import joined_length
+from physiome.config.model import CommonEncoderSpec, EncoderSpec
 from physiome.config.resolve import resolve_encoder, resolve_pretrain
 from physiome.config.schema import SECTIONS
 from physiome.errors import ConfigError, PhysioError, nearest
@@ -39,9 +40,8 @@ def check(config: Experiment) -> None:
     _check_methods(config)
     for name in config.datasets:
         for fold in (None, *config.numbers(name)):
-            _check_frames(config, name, fold)
-            for encoder in config.encoders:
-                resolve_encoder(config, encoder, name, fold)
+            for encoder in [*ENCODERS, *config.encoder_variants]:
+                _check_frames(config, name, resolve_encoder(config, encoder, name, fold))
                 resolve_pretrain(config, encoder, name, fold)
             for method in config.all_methods:
                 config.resolve(method, name, fold)
@@ -118,13 +118,24 @@ def _check_modalities(config: Experiment, method: str) -> None:
                     )
 
 
+def _check_encoders(config: Experiment) -> None:
+    for name, own in config.encoders.items():
+        if name not in ENCODERS and "of" in own:
+            right = f"encoder_variants.{name}"
+            raise ConfigError(f"encoders.{name}: a variant of an encoder belongs at {right}")
+        lookup(ENCODERS, name, "encoders")
+        if "name" in own:
+            raise ConfigError(f"encoders.{name}.name: {own['name']!r} - encoder.name chooses")
+    for name, variant in config.encoder_variants.items():
+        if name in ENCODERS:
+            raise ConfigError(f"encoder_variants.{name}: a modality encoder has this name already")
+        lookup(ENCODERS, variant.of, f"encoder_variants.{name}.of")
+
+
 def _check_methods(config: Experiment) -> None:
     known = [*METHODS, *config.variants]
-    for name, encoder in config.encoders.items():
-        if name in ENCODERS:
-            raise ConfigError(f"encoders.{name}: a modality encoder has this name already")
-        lookup(ENCODERS, encoder.of, f"encoders.{name}.of")
-    encoders = {**ENCODERS, **{e: ENCODERS[v.of] for e, v in config.encoders.items()}}
+    _check_encoders(config)
+    encoders = {**ENCODERS, **{e: ENCODERS[v.of] for e, v in config.encoder_variants.items()}}
     for name, variant in config.variants.items():
         if name in METHODS:
             raise ConfigError(f"variants.{name}: a method has this name already")
@@ -183,12 +194,16 @@ def _check_scope(config: Experiment, scope: str, changes: Mapping[str, Any]) -> 
         raise ConfigError(f"overrides.{scope}: no fold {fold!r} - folds: {', '.join(folds)}")
     for name in changes.get("systems", {}):
         lookup(METHODS, name, f"overrides.{scope}.systems")
-    for section in set(changes) - {"systems"}:
+    for name in changes.get("encoders", {}):
+        lookup(ENCODERS, name, f"overrides.{scope}.encoders")
+    for section in set(changes) - {"systems", "encoders"}:
         config.section(section, dataset, int(fold) if fold else None)
 
 
-def _check_frames(config: Experiment, name: str, fold: int | None) -> None:
-    encoder, window = config.section("encoder", name, fold), config.datasets[name].window
+def _check_frames(config: Experiment, name: str, encoder: CommonEncoderSpec) -> None:
+    if not isinstance(encoder, EncoderSpec):  # it sees images
+        return
+    window = config.datasets[name].window
     length_s = window.length_s
     if encoder.frame_s > length_s:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from physiome.config.base import Spec
-from physiome.config.model import EncoderSpec
+from physiome.config.encoder import EncoderSettings
 from physiome.config.window import Window
 
 
@@ -16,7 +16,7 @@ class EmbedSettings(Spec):
     modalities: tuple[str, ...]
     classes: tuple[str, ...]
     window: Window
-    encoder: EncoderSpec | None = None
+    encoder: EncoderSettings | None = None
     method: dict[str, Any]
     untrained: bool = False  # freshly initialised, its parents included
     subsets: tuple[str, ...] | None = None  # null: all

@@ -1,11 +1,10 @@
-"""Architectures: the modality encoder (DP-NeuroNet), and what encoders and fusions have alike."""
+"""Architectures: modality encoders, and what encoders and fusions have alike."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
-from physiome.config.image import BackboneSpec
 
 Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -45,21 +44,27 @@ class Transformers(Spec):
         return self
 
 
-class EncoderSpec(Transformers):
-    """A modality encoder: frame network, masked autoencoder and projection head."""
+class CommonEncoderSpec(Spec):
+    """What every modality encoder has: its tokens' width, and a contrast between two views."""
 
-    name: str = "dp_neuronet"
-    frame_s: PositiveFloat
-    step_s: PositiveFloat
-    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (48, 48, 64, 64)
-    mask_ratio: Ratio = 0.8
+    name: str = "dp_neuronet"  # of the registry
+    width: PositiveInt = 512
+    projection: tuple[PositiveInt, PositiveInt] = (1024, 512)
     temperature: PositiveFloat = 0.1
-    detach_target: bool = False
     augment: Augment = Augment()
     weights: dict[Literal["masked", "within", "across"], NonNegativeFloat] = Field(
         default={"masked": 1.0, "within": 1.0, "across": 1.0}
     )
-    backbone: BackboneSpec = BackboneSpec()  # of the encoders that see spectrogram images
+
+
+class EncoderSpec(Transformers, CommonEncoderSpec):
+    """NeuroNet and DP-NeuroNet: frame network, masked autoencoder and projection head."""
+
+    frame_s: PositiveFloat
+    step_s: PositiveFloat
+    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (48, 48, 64, 64)
+    mask_ratio: Ratio = 0.8
+    detach_target: bool = False
 
     @model_validator(mode="after")
     def _frames_overlap(self) -> Self:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from physiome.config.base import deep_merge
-from physiome.config.model import EncoderSpec
+from physiome.config.model import CommonEncoderSpec
 from physiome.config.schema import Sections
 from physiome.config.training import TrainSpec
 from physiome.errors import ConfigError
@@ -81,37 +81,63 @@ def resolve(config: Sections, name: str, dataset: str, fold: int | None) -> Reso
 
 def encoder_entry(config: Sections, name: str) -> Entry:
     """The registered modality encoder that a name, perhaps of a variant, stands for."""
-    variant = config.encoders.get(name)
+    variant = config.encoder_variants.get(name)
     return ENCODERS[variant.of if variant else name]
 
 
-def resolve_encoder(config: Sections, name: str, dataset: str, fold: int | None) -> EncoderSpec:
-    """The section `encoder` as it is for a modality encoder or a variant of one."""
-    base, variant = section(config, "encoder", dataset, fold).plain(), config.encoders.get(name)
-    changes = variant.settings if variant else {}
-    merged = deep_merge(base, changes) | {"name": variant.of if variant else name}
-    return _parsed(canonical_json(merged), f"encoders.{name}.settings", EncoderSpec)
+def resolve_encoder(
+    config: Sections, name: str, dataset: str, fold: int | None
+) -> CommonEncoderSpec:
+    """A modality encoder or a variant of one with every change of its data set and fold applied.
+
+    The section `encoder` counts for what the encoder has, `encoders.<name>` changes it.
+    """
+    variant = config.encoder_variants.get(name)
+    base = variant.of if variant else name
+    kind = ENCODERS[base].specification()
+    common = section(config, "encoder", dataset, fold).plain() | {"name": base}
+    shared = {key: value for key, value in common.items() if key in kind.model_fields}
+    own, where = _overridden(config, "encoders", config.encoders, base, dataset, fold)
+    merged = deep_merge(shared, own)
+    found = _parsed(canonical_json(merged), where, kind)
+    if variant is None:
+        return found
+    merged = deep_merge(merged, variant.settings)
+    return _parsed(canonical_json(merged), f"encoder_variants.{name}.settings", kind)
 
 
 def resolve_pretrain(config: Sections, name: str, dataset: str, fold: int | None) -> TrainSpec:
     """The section `pretrain` as it is for a modality encoder or a variant of one."""
-    base, variant = _section(config, "pretrain", dataset, fold), config.encoders.get(name)
+    base, variant = _section(config, "pretrain", dataset, fold), config.encoder_variants.get(name)
     merged = deep_merge(base.plain(), variant.pretrain if variant else {})
-    spec = _parsed(canonical_json(merged), f"encoders.{name}.pretrain", TrainSpec)
+    spec = _parsed(canonical_json(merged), f"encoder_variants.{name}.pretrain", TrainSpec)
     return _shifted(config, spec)
 
 
 def _system(config: Sections, name: str, dataset: str, fold: int | None) -> dict[str, Any]:
     """A section of `systems` with its overrides."""
-    merged, where = config.systems.get(name, {}), f"systems.{name}"
+    merged, where = _overridden(config, "systems", config.systems, name, dataset, fold)
+    return _checked(name, merged, where)
+
+
+def _overridden(
+    config: Sections,
+    of: str,
+    sections: Mapping[str, dict[str, Any]],
+    name: str,
+    dataset: str,
+    fold: int | None,
+) -> tuple[dict[str, Any], str]:
+    """A section of `systems` or `encoders` with its overrides, and where it was changed last."""
+    merged, where = sections.get(name, {}), f"{of}.{name}"
     for scope in (dataset, f"{dataset}/{fold}"):
-        part = config.overrides.get(scope, {}).get("systems", {}).get(name)
+        part = config.overrides.get(scope, {}).get(of, {}).get(name)
         if part is not None:
-            where = f"overrides.{scope}.systems.{name}"
+            where = f"overrides.{scope}.{of}.{name}"
             if not isinstance(part, Mapping):
                 raise ConfigError("not a section", where=where, why=repr(part)[:100])
             merged = deep_merge(merged, part)
-    return _checked(name, merged, where)
+    return merged, where
 
 
 def _checked(name: str, plain: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from physiome.config.variants import Ablation, EncoderVariant, Variant, flattene
 from physiome.registry import lineage
 
 # What may be overridden for a data set or a fold
-SECTIONS = ("folds", "encoder", "pretrain", "systems", "train", "probe")
+SECTIONS = ("folds", "encoder", "encoders", "pretrain", "systems", "train", "probe")
 
 
 class Sections(Spec):
@@ -33,14 +33,16 @@ class Sections(Spec):
     use_datasets: tuple[Name, ...] | None = None
     use_tables: tuple[Name, ...] | None = None
     folds: FoldSpec = FoldSpec()
-    encoder: EncoderSpec
+    encoder: EncoderSpec  # of every encoder that has such a key
+    encoders: dict[str, dict[str, Any]] = Field(default_factory=dict)  # of one, by its name
     pretrain: TrainSpec
     train: TrainSpec
     monitor: MonitorSpec | None = MonitorSpec()
     systems: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method
     methods: tuple[str, ...]  # columns of the data sets' tables: methods or variants
     variants: dict[Name, Variant] = Field(default_factory=dict)
-    encoders: dict[Name, EncoderVariant] = Field(default_factory=dict)  # for variants to name
+    # For variants to name
+    encoder_variants: dict[Name, EncoderVariant] = Field(default_factory=dict)
     ablations: dict[Name, Ablation] = Field(default_factory=dict)  # by table
     embed_batch: PositiveInt = 256
     probe: ProbeSpec = ProbeSpec()

@@ -13,7 +13,7 @@ from physiome.config import checks
 from physiome.config.base import deep_merge
 from physiome.config.data import Dataset
 from physiome.config.experiment import Experiment
-from physiome.config.resolve import Resolved, encoder_entry, resolve_encoder, resolve_pretrain
+from physiome.config.resolve import Resolved, resolve_encoder, resolve_pretrain
 from physiome.config.sources import SourceSettings
 from physiome.config.strict_yaml import read_yaml
 from physiome.errors import ConfigError
@@ -73,7 +73,7 @@ class Config(Experiment):
         return canonical_json(
             {
                 **self._shape(dataset),
-                "encoder": self._encoder(dataset, fold, encoder),
+                "encoder": resolve_encoder(self, encoder, dataset, fold).plain(),
                 "pretrain": resolve_pretrain(self, encoder, dataset, fold).plain(),
             }
         )
@@ -133,16 +133,10 @@ class Config(Experiment):
         shape = {"modalities": list(spec.modalities), "window": spec.window.plain()}
         return {"dataset": dataset, **shape}
 
-    def _encoder(self, dataset: str, fold: int, name: str) -> dict[str, Any]:
-        spec = resolve_encoder(self, name, dataset, fold).plain()
-        if not encoder_entry(self, name).sees_images:
-            spec.pop("backbone")  # what an encoder does not read cannot rerun it
-        return spec
-
     def _method(self, found: Resolved, dataset: str, fold: int) -> dict[str, Any]:
         own = {"name": found.name, "base": found.base, "method": found.settings}
         if found.encoder is not None:
-            own["encoder"] = self._encoder(dataset, fold, found.encoder)
+            own["encoder"] = resolve_encoder(self, found.encoder, dataset, fold).plain()
         if found.untrained:
             own["untrained"] = True
         if found.entry.labels:

@@ -55,7 +55,7 @@ class EncoderVariant(Spec):
     """A registered modality encoder with some settings changed, under a name of its own."""
 
     of: str
-    settings: dict[str, Any] = Field(default_factory=dict)  # changes to the section encoder
+    settings: dict[str, Any] = Field(default_factory=dict)  # changes to encoders.<of>
     pretrain: dict[str, Any] = Field(default_factory=dict)  # changes to the section pretrain
 
 

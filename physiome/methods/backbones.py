@@ -7,12 +7,12 @@ differs in the network and the masked part only.
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from physiome.config.model import EncoderSpec
+from physiome.config.backbones import BackboneSpec
 from physiome.methods.base import Method, Signals
 from physiome.nn.augment import two_views
 from physiome.nn.backbones import (
@@ -35,9 +35,9 @@ class BackboneEncoder(Method):
 
     calibrated = True
     contrasts = ("across",)
-    network: ClassVar[Callable[[EncoderSpec, int], Backbone]]
+    network: ClassVar[Callable[[Any, int], Backbone]]
 
-    def __init__(self, spec: EncoderSpec, modality: str, samples: int, rate_hz: float):
+    def __init__(self, spec: BackboneSpec, modality: str, samples: int, rate_hz: float):
         super().__init__((modality,), {"across": spec.weights.get("across", 1.0)})
         self.spec = spec
         self.encoder = type(self).network(spec, samples)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from physiome.config.model import EncoderSpec
+from physiome.config.encoder import encoder_spec
 from physiome.methods.base import Inputs, Method
 from physiome.registry import ENCODERS, METHODS, lookup
 
@@ -14,9 +14,8 @@ def build_encoder(settings: Mapping[str, Any], modality: str) -> Method:
     Args:
         settings: a slice with keys encoder, modalities and window.
     """
-    spec, inputs = EncoderSpec.parse(settings["encoder"], "encoder"), Inputs.of(settings)
-    entry = lookup(ENCODERS, spec.name, "encoder.name")
-    return entry.load()(spec, modality, inputs.window.samples, inputs.window.rate_hz)
+    spec, window = encoder_spec(settings["encoder"]), Inputs.of(settings).window
+    return ENCODERS[spec.name].load()(spec, modality, window.samples, window.rate_hz)
 
 
 def build_method(name: str, settings: Mapping[str, Any], parents: Sequence[Method] = ()) -> Method:

@@ -20,8 +20,13 @@ from transformers.models.swin.modeling_swin import SwinModel
 from transformers.models.vit.configuration_vit import ViTConfig
 from transformers.models.vit.modeling_vit import ViTModel
 
-from physiome.config.image import BackboneSpec
-from physiome.config.model import EncoderSpec
+from physiome.config.backbones import (
+    BackboneSpec,
+    EfficientNetSpec,
+    ResNetSpec,
+    SwinSpec,
+    ViTSpec,
+)
 from physiome.errors import ConfigError
 from physiome.nn.convolutions import initialise_convolutions
 from physiome.nn.spectrogram import SpectrogramImage
@@ -45,12 +50,12 @@ class Backbone(nn.Module):
 
     lora_targets: str  # names of the layers that LoRA adapts, as a regular expression
 
-    def __init__(self, spec: EncoderSpec, samples: int, stride: int, features: int):
+    def __init__(self, spec: BackboneSpec, samples: int, stride: int, features: int):
         super().__init__()
-        image = spec.backbone.image
+        image = spec.image
         if image.bins % stride or image.frames % stride:
             raise ConfigError(
-                f"encoder.backbone.image: {image.bins} x {image.frames} does not divide into "
+                f"encoders.{spec.name}.image: {image.bins} x {image.frames} does not divide into "
                 f"tokens of {stride} x {stride}",
                 do="choose bins and frames that are multiples",
             )
@@ -71,18 +76,17 @@ class Backbone(nn.Module):
 class ResNetBackbone(Backbone):
     """ResNet with basic blocks. LoRA adapts the convolutions of the last stage."""
 
-    def __init__(self, spec: EncoderSpec, samples: int):
-        sizes = spec.backbone
-        last = len(sizes.resnet_depths) - 1
-        super().__init__(spec, samples, 4 * 2**last, sizes.resnet_widths[-1])
+    def __init__(self, spec: ResNetSpec, samples: int):
+        last = len(spec.depths) - 1
+        super().__init__(spec, samples, 4 * 2**last, spec.widths[-1])
         self.lora_targets = rf".*\.stages\.{last}\..*\.convolution"
         self.body = ResNetModel(
             ResNetConfig(
                 num_channels=1,
-                embedding_size=sizes.resnet_stem,
+                embedding_size=spec.stem,
                 layer_type="basic",
-                hidden_sizes=list(sizes.resnet_widths),
-                depths=list(sizes.resnet_depths),
+                hidden_sizes=list(spec.widths),
+                depths=list(spec.depths),
             )
         )
 
@@ -99,13 +103,12 @@ class EfficientNetBackbone(Backbone):
     of 0.02, behind which signals die out and training from scratch does not start.
     """
 
-    def __init__(self, spec: EncoderSpec, samples: int):
-        sizes = spec.backbone
+    def __init__(self, spec: EfficientNetSpec, samples: int):
         config = EfficientNetConfig(
             num_channels=1,
-            image_size=(sizes.image.bins, sizes.image.frames),
-            width_coefficient=sizes.efficientnet_width,
-            depth_coefficient=sizes.efficientnet_depth,
+            image_size=(spec.image.bins, spec.image.frames),
+            width_coefficient=spec.width_factor,
+            depth_coefficient=spec.depth_factor,
             # The library's 0.99 is meant for a framework that counts from the other side: here it
             # would make the running statistics those of the last batch.
             batch_norm_momentum=0.1,
@@ -127,17 +130,16 @@ class ViTBackbone(Backbone):
 
     lora_targets = ATTENTION_OUTPUTS
 
-    def __init__(self, spec: EncoderSpec, samples: int):
-        sizes = spec.backbone
-        super().__init__(spec, samples, sizes.vit_patch, sizes.vit_width)
+    def __init__(self, spec: ViTSpec, samples: int):
+        super().__init__(spec, samples, spec.patch, spec.hidden)
         config = ViTConfig(
             num_channels=1,
-            image_size=(sizes.image.bins, sizes.image.frames),
-            patch_size=sizes.vit_patch,
-            hidden_size=sizes.vit_width,
-            num_hidden_layers=sizes.vit_depth,
-            num_attention_heads=sizes.vit_heads,
-            intermediate_size=4 * sizes.vit_width,
+            image_size=(spec.image.bins, spec.image.frames),
+            patch_size=spec.patch,
+            hidden_size=spec.hidden,
+            num_hidden_layers=spec.layers,
+            num_attention_heads=spec.attention_heads,
+            intermediate_size=4 * spec.hidden,
             layer_norm_eps=NORM_EPS,
         )
         self.body = ViTModel(config, add_pooling_layer=False)
@@ -152,20 +154,19 @@ class SwinBackbone(Backbone):
 
     lora_targets = ATTENTION_OUTPUTS
 
-    def __init__(self, spec: EncoderSpec, samples: int):
-        sizes = spec.backbone
-        halvings = len(sizes.swin_depths) - 1
-        features = sizes.swin_width * 2**halvings
-        super().__init__(spec, samples, sizes.swin_patch * 2**halvings, features)
-        _check_window(sizes, self.grid)
+    def __init__(self, spec: SwinSpec, samples: int):
+        halvings = len(spec.depths) - 1
+        features = spec.hidden * 2**halvings
+        super().__init__(spec, samples, spec.patch * 2**halvings, features)
+        _check_window(spec, self.grid)
         config = SwinConfig(
             num_channels=1,
-            image_size=(sizes.image.bins, sizes.image.frames),
-            patch_size=sizes.swin_patch,
-            embed_dim=sizes.swin_width,
-            depths=list(sizes.swin_depths),
-            num_heads=list(sizes.swin_heads),
-            window_size=sizes.swin_window,
+            image_size=(spec.image.bins, spec.image.frames),
+            patch_size=spec.patch,
+            embed_dim=spec.hidden,
+            depths=list(spec.depths),
+            num_heads=list(spec.attention_heads),
+            window_size=spec.window,
         )
         self.body = SwinModel(config, add_pooling_layer=False)
         # With gradients and without, torch's fused attention takes two ways through the bias of
@@ -177,11 +178,11 @@ class SwinBackbone(Backbone):
         return _mean_first(self.body(image).last_hidden_state)
 
 
-def _check_window(sizes: BackboneSpec, grid: tuple[int, int]) -> None:
+def _check_window(spec: SwinSpec, grid: tuple[int, int]) -> None:
     # In a smaller grid the library shrinks the window but not its table of relative positions.
-    if min(grid) < sizes.swin_window:
+    if min(grid) < spec.window:
         raise ConfigError(
-            f"encoder.backbone.swin_window: {sizes.swin_window} exceeds the last stage's grid of "
+            f"encoders.{spec.name}.window: {spec.window} exceeds the last stage's grid of "
             f"{grid[0]} x {grid[1]}",
             do=f"lower it to {min(grid)}",
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from physiome.config.base import Spec
-from physiome.config.model import EncoderSpec
+from physiome.config.encoder import EncoderSettings
 from physiome.config.training import TrainSpec
 from physiome.config.window import Window
 from physiome.data.store.shards import require_settings
@@ -18,7 +18,7 @@ class PretrainSettings(Spec):
     dataset: str
     modalities: tuple[str, ...]
     window: Window
-    encoder: EncoderSpec
+    encoder: EncoderSettings
     pretrain: TrainSpec
 
 

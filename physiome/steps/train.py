@@ -7,7 +7,7 @@ import numpy as np
 
 from physiome.config.agreement import require, require_owner
 from physiome.config.base import Spec
-from physiome.config.model import EncoderSpec
+from physiome.config.encoder import EncoderSettings
 from physiome.config.training import TrainSpec
 from physiome.config.window import Window
 from physiome.data.store.shards import require_settings
@@ -24,7 +24,7 @@ class TrainSettings(Spec):
     base: str  # the registered method; differs from the name for variants
     modalities: tuple[str, ...]
     window: Window
-    encoder: EncoderSpec | None = None
+    encoder: EncoderSettings | None = None
     method: dict[str, Any]
     untrained: bool = False  # freshly initialised, its parents included
     classes: tuple[str, ...] = ()

@@ -47,7 +47,7 @@ def test_a_seed_is_added_to_the_seeds_of_training_and_to_nothing_else():
     for method, before in {"physiome": 5, "crossl": 7}.items():
         seeds = [c.resolve(method, "sleep_edf", 1).train.seed for c in (first, second)]
         assert seeds == [before, before + 2]
-    plain["encoders"]["dp_neuronet_tile"]["pretrain"] = {"seed": 3}
+    plain["encoder_variants"]["dp_neuronet_tile"]["pretrain"] = {"seed": 3}
     tiled = [Config.load({**plain, "seed": s}) for s in (0, 2)]
     seeds = [
         json.loads(c.pretrain_settings("sleep_edf", 1, "dp_neuronet_tile"))["pretrain"]["seed"]

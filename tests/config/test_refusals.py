@@ -103,6 +103,38 @@ REFUSED = {
         {"crosl": {}},
         ["overrides.vitaldb.systems", "'crossl'"],
     ),
+    "settings of an unknown encoder": ("encoders.vit_s15", {}, ["encoders", "'vit_s16'"]),
+    "misspelt key of an encoder": (
+        "encoders.vit_s16.layer",
+        3,
+        ["encoders.vit_s16.layer", "did you mean 'layers'"],
+    ),
+    "key of another encoder": ("encoders.vit_s16.stem", 3, ["encoders.vit_s16.stem: unknown key"]),
+    "name of an encoder in its own section": (
+        "encoders.vit_s16.name",
+        "swin_t",
+        ["encoders.vit_s16.name", "encoder.name chooses"],
+    ),
+    "variant of an encoder among encoders": (
+        "encoders.tiled",
+        {"of": "vit_s16", "settings": {}},
+        ["encoders.tiled", "belongs at encoder_variants.tiled"],
+    ),
+    "variant of no encoder": (
+        "encoder_variants.tiled",
+        {"of": "vit_s15"},
+        ["encoder_variants.tiled.of", "'vit_s16'"],
+    ),
+    "override of an unknown encoder": (
+        "overrides.vitaldb.encoders",
+        {"swint": {}},
+        ["overrides.vitaldb.encoders", "'swin_t'"],
+    ),
+    "frame of one encoder longer than the window": (
+        "encoders.neuronet",
+        {"frame_s": 31.0},
+        ["31.0", "sleep_edf", "30.0"],
+    ),
     "unknown encoder": ("encoder.name", "dp_neuronett", ["encoder.name", "'dp_neuronet'"]),
     "unknown data set to use": ("use_datasets", ["sleepedf"], ["'sleepedf'", "'sleep_edf'"]),
     "unknown table to use": ("use_tables", ["tabel3"], ["use_tables", "'table3'"]),

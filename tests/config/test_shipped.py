@@ -34,7 +34,7 @@ def numeric_lines(section):
             yield from walk(value, section)
 
 
-@pytest.mark.parametrize("section", ["encoder", "pretrain", "train", "systems"])
+@pytest.mark.parametrize("section", ["encoder", "encoders", "pretrain", "train", "systems"])
 def test_every_number_of_the_method_says_where_it_comes_from(section):
     lines = (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
     found = list(numeric_lines(section))

@@ -70,7 +70,6 @@ TABLE = {
     "folds.allow_missing_classes": (True, "folds"),
     "folds.*": (0.5, "folds"),
     "encoder.name": ("neuronet", SYSTEM),  # pretraining has a slice per encoder
-    "encoder.backbone.*": (ANOTHER, MODEL),
     "encoder.frame_s": (5.0, MODEL),
     "encoder.channels": ([8, 8, 8, 8], MODEL),
     "encoder.projection": ([64, 64], MODEL),
@@ -111,8 +110,11 @@ TABLE = {
     "systems.present_pressure.modality": (None, None),  # a row appears or goes
     "systems.image_row_means.*": (None, None),  # in no table of config.yaml
     "systems.*": (ANOTHER, SYSTEM),
-    "encoders.*.of": (None, None),
-    "encoders.*.settings.augment.crop": ("stretch", MODEL),
+    "encoders.*.image.bins": (128, MODEL),  # a multiple of all strides
+    "encoders.*.image.frames": (256, MODEL),
+    "encoders.*": (ANOTHER, MODEL),
+    "encoder_variants.*.of": (None, None),
+    "encoder_variants.*.settings.augment.crop": ("stretch", MODEL),
     "variants.*.of": (None, None),
     "variants.as_published.title": ("Another", "table figures"),
     "variants.physiome_plus.title": ("Another", "table figures"),
@@ -212,7 +214,7 @@ def slices(config):
         found["figures", d] = config.figure_settings(d)
         for fold in (1, 2, 5):
             found["probe", d, fold] = config.probe_settings(d, fold)
-            for encoder in [*ENCODERS, *config.encoders]:
+            for encoder in [*ENCODERS, *config.encoder_variants]:
                 found["pretrain", d, fold, encoder] = config.pretrain_settings(d, fold, encoder)
             for m in ALL:
                 found["embed", d, fold, m] = config.embed_settings(d, fold, m)
@@ -270,21 +272,35 @@ def test_a_leaf_changes_the_slices_of_the_steps_that_depend_on_it(leaf):
         assert methods == {name}
 
 
-def test_encoders_that_see_images_and_those_that_see_signals_share_no_setting():
-    names = ("resnet18", "efficientnet_b0", "vit_s16", "swin_t")
-    images = {*names, *(f"{name}_tile" for name in names)}
+def test_a_setting_of_one_encoder_retrains_it_and_what_stands_on_it_alone():
+    def pretrained(leaf, value):
+        return {key[3] for key in affected(changed(leaf, value)) if key[0] == "pretrain"}
+
     signals = {"neuronet", "dp_neuronet", "dp_neuronet_tile"}
-    hit = affected(changed("encoder.backbone.vit_depth", 3))
-    assert {key[3] for key in hit if key[0] == "pretrain"} == images
-    assert signals <= {key[3] for key in affected(changed("encoder.depth", 3))}
-    assert {key[3] for key in hit if key[0] == "train"} == {"resnet", "efficientnet", "vit", "swin"}
+    hit = affected(changed("encoders.vit_s16.layers", 3))
+    assert {key[3] for key in hit if key[0] == "pretrain"} == {"vit_s16", "vit_s16_tile"}
+    assert {key[3] for key in hit if key[0] == "train"} == {"vit"}
+    assert pretrained("encoder.depth", 3) == signals
+    assert pretrained("encoders.neuronet", {"depth": 3}) == {"neuronet"}
+    assert pretrained("encoder.temperature", 0.5) == {
+        *ENCODERS,
+        *Config.load(shipped()).encoder_variants,
+    }
+    plain = changed("overrides.sleep_edf/2", {"encoders": {"swin_t": {"temperature": 0.5}}})
+    rows = {
+        ("pretrain", "swin_t"),
+        ("pretrain", "swin_t_tile"),
+        ("train", "swin"),
+        ("embed", "swin"),
+    }
+    assert affected(plain) == {(step, "sleep_edf", 2, row) for step, row in rows}
 
 
 def test_a_change_of_one_encoder_variant_retrains_what_stands_on_it_alone():
-    hit = affected(changed("encoders.dp_neuronet_tile.settings.augment.crop", "stretch"))
+    hit = affected(changed("encoder_variants.dp_neuronet_tile.settings.augment.crop", "stretch"))
     assert {key[3] for key in hit if key[0] == "pretrain"} == {"dp_neuronet_tile"}
     assert {key[3] for key in hit if key[0] == "train"} == {"physiome_plus"}
-    plain = changed("encoders.dp_neuronet_tile.pretrain", {"epochs": 3})
+    plain = changed("encoder_variants.dp_neuronet_tile.pretrain", {"epochs": 3})
     assert {key[0] for key in affected(plain)} == {"pretrain"}
 
 
@@ -324,7 +340,7 @@ def test_the_order_of_keys_changes_no_slice():
         return value
 
     plain = shipped()
-    for section in ("encoder", "train", "systems", "folds", "probe", "overrides"):
+    for section in ("encoder", "encoders", "train", "systems", "folds", "probe", "overrides"):
         plain[section] = reversed_order(plain[section])
     assert affected(plain) == set()
 

@@ -4,23 +4,24 @@ import pytest
 import torch
 from checks import reached
 from peft import LoraConfig, inject_adapter_in_model
-from small import BACKBONE
-from tiny import ENCODER, RATE_HZ, SAMPLES, draws, waves
+from small import encoder_of
+from tiny import RATE_HZ, SAMPLES, draws, waves
 
-from physiome.config.model import EncoderSpec
+from physiome.config.encoder import encoder_spec
 from physiome.errors import ConfigError
 from physiome.methods.backbones import BackboneEncoder, EfficientNetB0, ResNet18, SwinT, ViTS16
 from physiome.nn.augment import two_views
 from physiome.nn.losses import nt_xent
+from physiome.registry import ENCODERS
 
-SMALL = BACKBONE
 ALL = [ResNet18, EfficientNetB0, ViTS16, SwinT]
+NAMED = {ENCODERS[name].load(): name for name in ENCODERS}
 every = pytest.mark.parametrize("cls", ALL)
 
 
 def build(cls: type[BackboneEncoder], **changes) -> BackboneEncoder:
     torch.manual_seed(0)
-    spec = EncoderSpec(**{**ENCODER, "backbone": {**SMALL, **changes}})
+    spec = encoder_spec({**encoder_of(NAMED[cls]), **changes})
     method = cls(spec, "a", SAMPLES, RATE_HZ)
     method.calibrate(waves(16, "a"))
     return method.train()
@@ -32,7 +33,7 @@ def build(cls: type[BackboneEncoder], **changes) -> BackboneEncoder:
 )
 def test_at_real_size_they_are_the_models_they_are_named_after(cls, millions, n):
     with torch.device("meta"):
-        encoder = cls(EncoderSpec(frame_s=3.0, step_s=1.5), "a", 3000, 100.0).encoder
+        encoder = cls(encoder_spec({"name": NAMED[cls]}), "a", 3000, 100.0).encoder
         tokens = encoder.leave(encoder.tokens(torch.empty(2, 1, 96, 128)))
     assert sum(p.numel() for p in encoder.body.parameters()) / 1e6 == pytest.approx(millions, 1e-3)
     assert (encoder.n, encoder.width) == (n, 512)
@@ -96,7 +97,7 @@ def test_lora_adapts_the_last_layers_and_all_its_factors_learn(cls):
 )
 def test_lora_finds_its_layers_at_real_size(cls, layers):
     with torch.device("meta"):
-        encoder = cls(EncoderSpec(frame_s=3.0, step_s=1.5), "a", 3000, 100.0).encoder
+        encoder = cls(encoder_spec({"name": NAMED[cls]}), "a", 3000, 100.0).encoder
         config = LoraConfig(r=4, target_modules=encoder.lora_targets)
         adapted = inject_adapter_in_model(config, encoder)
     found = {n.rsplit(".lora_A", 1)[0] for n, _ in adapted.named_parameters() if ".lora_A" in n}
@@ -129,7 +130,7 @@ def test_efficientnet_starts_from_weights_that_tell_windows_apart():
     ("cls", "changes", "says"),
     [
         (EfficientNetB0, {"image": {"n_fft": 64, "bins": 24, "frames": 32}}, "32 x 32"),
-        (SwinT, {"swin_window": 5}, "exceeds the last stage's grid of 4 x 4"),
+        (SwinT, {"window": 5}, "exceeds the last stage's grid of 4 x 4"),
     ],
 )
 def test_images_that_do_not_suit_a_backbone_are_refused(cls, changes, says):

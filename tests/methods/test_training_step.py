@@ -9,16 +9,17 @@ from copy import deepcopy
 
 import pytest
 import torch
-from small import BACKBONE
-from tiny import ENCODER, RATE_HZ, SAMPLES, N, draws, waves
+from small import encoder_of
+from tiny import RATE_HZ, SAMPLES, N, draws, waves
 from torch import Tensor
 
-from physiome.config.model import EncoderSpec
+from physiome.config.encoder import encoder_spec
 from physiome.methods.backbones import EfficientNetB0, ResNet18
 from physiome.methods.neuronet import DPNeuroNet, NeuroNet
 from physiome.nn.augment import two_views
 from physiome.nn.losses import nt_xent
 from physiome.nn.masking import n_kept, random_kept
+from physiome.registry import ENCODERS
 
 B = 5
 Step = Callable[..., dict[str, Tensor]]
@@ -26,8 +27,8 @@ Step = Callable[..., dict[str, Tensor]]
 
 def build(cls):
     torch.manual_seed(0)
-    spec = EncoderSpec(**{**ENCODER, "backbone": BACKBONE})
-    method = cls(spec, "a", SAMPLES, RATE_HZ)
+    name = next(name for name, entry in ENCODERS.items() if entry.cls == cls.__name__)
+    method = cls(encoder_spec(encoder_of(name)), "a", SAMPLES, RATE_HZ)
     if cls.calibrated:
         method.calibrate(waves(16, "a"))
     for part in method.modules():  # its draws depend on the size of the batch

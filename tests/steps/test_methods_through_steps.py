@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from small import SECTIONS, settings_of
+from small import SECTIONS, encoder_of, settings_of
 from tiny import NAMES
 from tinyshards import tiny_store
 
@@ -49,7 +49,7 @@ def weights(place, name, fold=1):
     shards, folds = [place / "shard0", place / "shard1"], place / "folds.json"
     if name.startswith("encoder_"):
         kind, modality = name.removeprefix("encoder_").rsplit("_", 1)
-        encoder = settings_of("physiome")["encoder"] | {"name": kind}
+        encoder = encoder_of(kind)
         shape = {
             k: v
             for k, v in settings("physiome").items()
@@ -132,8 +132,7 @@ def run_with(place, name, given, output="x.safetensors", **changes):
 @pytest.mark.parametrize("name", ["physiome", "synthsleepnet", "physioomni", "crossl"])
 def test_an_untrained_twin_stands_on_nothing_and_embeds(place, name):
     """Encoders that nobody trained have the constants of their inputs all the same."""
-    encoder = settings_of("physiome")["encoder"] | {"name": "resnet18"}
-    changes = {"encoder": encoder} if METHODS[name].on_encoders else {}
+    changes = {"encoder": encoder_of("resnet18")} if METHODS[name].on_encoders else {}
     if name == "synthsleepnet":  # on NeuroNet, whatever is configured; it sees no image
         changes = {}
     own = settings(name, base=name, untrained=True, **changes) | {"name": f"{name}_untrained"}

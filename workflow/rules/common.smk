@@ -33,7 +33,7 @@ wildcard_constraints:
     dataset="|".join(CONFIG.datasets),
     batch=r"\d+",
     fold=r"\d+",
-    encoder="|".join([*ENCODERS, *CONFIG.encoders]),
+    encoder="|".join([*ENCODERS, *CONFIG.encoder_variants]),
     method="|".join([*METHODS, *CONFIG.variants]),
     modality=r"[a-z][a-z0-9_]*",
     table="|".join(CONFIG.tables_of),
