@@ -147,15 +147,14 @@ class Dataset(Spec):
         return self
 
     def shard_settings(self) -> dict[str, Any]:
-        """What sharding depends on: not titles, download details, limits, or what is made of it."""
-        apart = {"title", "paper_table", "source", "batches", "methods", "max_left_out"}
-        settings = self.model_dump(mode="json", exclude=apart)
-        for modality in settings["modalities"].values():
-            del modality["title"]
+        """What sharding depends on, `ShardSettings`: no title, and nothing that is made of it."""
+        titles = {"modalities": {"__all__": {"title"}}}
+        settings = self.model_dump(
+            mode="json", include=set(ShardSettings.model_fields), exclude=titles
+        )
         if not settings["labels"].get("dense"):
             settings["labels"].pop("dense", None)  # what is not asked for changes no shard
-        settings["kind"] = self.source.kind
-        return settings
+        return settings | {"kind": self.source.kind}
 
 
 def _require_classes(texts: Mapping[str, str], classes: Collection[str]) -> None:
@@ -176,7 +175,7 @@ def _refuse_shared_channels(modalities: dict[str, Modality]) -> None:
 
 
 class ShardSettings(Spec):
-    """What a shard job reads: the parts of `Dataset.shard_settings()`."""
+    """What a shard job reads of a data set."""
 
     kind: str
     modalities: dict[Name, Modality] = Field(min_length=1)

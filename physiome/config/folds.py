@@ -23,3 +23,11 @@ class FoldSpec(Spec):
     def numbers(self) -> list[int]:
         """The folds that are run, counted from 1."""
         return list(range(1, min(self.count, self.use or self.count) + 1))
+
+
+class FoldsSettings(Spec):
+    """What dividing subjects depends on."""
+
+    folds: FoldSpec
+    classes: tuple[str, ...]
+    max_left_out: float

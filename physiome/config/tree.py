@@ -13,6 +13,8 @@ from physiome.config import checks
 from physiome.config.base import deep_merge
 from physiome.config.data import Dataset
 from physiome.config.experiment import Experiment
+from physiome.config.folds import FoldsSettings
+from physiome.config.jobs import EmbedSettings, PretrainSettings, TrainSettings
 from physiome.config.resolve import Resolved, resolve_encoder, resolve_pretrain
 from physiome.config.sources import SourceSettings
 from physiome.config.strict_yaml import read_yaml
@@ -63,25 +65,26 @@ class Config(Experiment):
 
     def folds_settings(self, dataset: str) -> str:
         """For `folds`."""
-        spec, folds = self.datasets[dataset], self.section("folds", dataset).plain()
-        folds.pop("use")  # how many folds are run does not change what they are
-        facts = {"classes": spec.classes, "max_left_out": spec.max_left_out}
-        return canonical_json({"folds": folds, **facts})
+        spec, folds = self.datasets[dataset], self.section("folds", dataset)
+        settings = FoldsSettings(folds=folds, classes=spec.classes, max_left_out=spec.max_left_out)
+        # how many folds are run does not change what they are
+        return canonical_json(settings.model_dump(mode="json", exclude={"folds": {"use"}}))
 
     def pretrain_settings(self, dataset: str, fold: int, encoder: str) -> str:
         """For `pretrain`: architecture and training of the modality encoders."""
-        return canonical_json(
-            {
-                **self._shape(dataset),
-                "encoder": resolve_encoder(self, encoder, dataset, fold).plain(),
-                "pretrain": resolve_pretrain(self, encoder, dataset, fold).plain(),
-            }
-        )
+        return PretrainSettings(
+            **self._shape(dataset),
+            encoder=resolve_encoder(self, encoder, dataset, fold).plain(),
+            pretrain=resolve_pretrain(self, encoder, dataset, fold),
+        ).text()
 
     def train_settings(self, dataset: str, fold: int, method: str) -> str:
         """For `train`."""
         found = self.resolve(method, dataset, fold)
-        return canonical_json({**self._method(found, dataset, fold), "train": found.train.plain()})
+        own = self._method(found, dataset, fold)
+        if found.entry.labels:
+            own["classes"] = self.datasets[dataset].classes
+        return TrainSettings(**own, train=found.train).text()
 
     def monitor_settings(self) -> str:
         """What else `pretrain` and `train` get: being watched changes no weight."""
@@ -90,8 +93,13 @@ class Config(Experiment):
     def embed_settings(self, dataset: str, fold: int, method: str) -> str:
         """For `embed`."""
         own = self._method(self.resolve(method, dataset, fold), dataset, fold)
-        shown = {"subsets": self.subsets_of(method, dataset), "batch": self.embed_batch}
-        return canonical_json({**own, **shown, "classes": self.datasets[dataset].classes})
+        subsets = self.subsets_of(method, dataset)
+        return EmbedSettings(
+            **own,
+            classes=self.datasets[dataset].classes,
+            subsets=None if subsets is None else tuple(subsets),
+            batch=self.embed_batch,
+        ).text()
 
     def probe_settings(self, dataset: str, fold: int) -> str:
         """For `probe`."""
@@ -130,17 +138,15 @@ class Config(Experiment):
 
     def _shape(self, dataset: str) -> dict[str, Any]:
         spec = self.datasets[dataset]
-        shape = {"modalities": list(spec.modalities), "window": spec.window.plain()}
-        return {"dataset": dataset, **shape}
+        return {"dataset": dataset, "modalities": tuple(spec.modalities), "window": spec.window}
 
     def _method(self, found: Resolved, dataset: str, fold: int) -> dict[str, Any]:
+        """Of `MethodSettings`."""
         own = {"name": found.name, "base": found.base, "method": found.settings}
         if found.encoder is not None:
             own["encoder"] = resolve_encoder(self, found.encoder, dataset, fold).plain()
         if found.untrained:
             own["untrained"] = True
-        if found.entry.labels:
-            own["classes"] = list(self.datasets[dataset].classes)
         return {**self._shape(dataset), **own}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from physiome.config.data import ShardSettings
-from physiome.config.embedding import EmbedSettings
+from physiome.config.jobs import EmbedSettings
 from physiome.errors import ConfigError, DataError
 from physiome.evaluation.heads import LinearHead
 from physiome.evaluation.heads_file import load_facts, load_heads

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from physiome.config.agreement import Owner, require, require_owner
-from physiome.config.embedding import EmbedSettings
+from physiome.config.jobs import EmbedSettings
 from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
 from physiome.files import file_digest

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from physiome.config.base import Spec
-from physiome.config.folds import FoldSpec
+from physiome.config.folds import FoldsSettings
 from physiome.data.folds.carried import require_modalities
 from physiome.data.folds.coverage import held_classes, shortfalls
 from physiome.data.folds.make import label_counts, make_folds
@@ -19,14 +18,6 @@ from physiome.errors import DataError
 from physiome.files import atomic_path, digest, write_json
 
 log = logging.getLogger(__name__)
-
-
-class FoldsSettings(Spec):
-    """What dividing subjects depends on."""
-
-    folds: FoldSpec
-    classes: tuple[str, ...]
-    max_left_out: float
 
 
 def run(

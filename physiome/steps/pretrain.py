@@ -5,22 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from physiome.config.agreement import Owner
-from physiome.config.base import Spec
-from physiome.config.encoder import EncoderSettings
-from physiome.config.training import TrainSpec
-from physiome.config.window import Window
+from physiome.config.jobs import PretrainSettings
 from physiome.data.store.shards import require_settings
 from physiome.training.runtime import compute_device
-
-
-class PretrainSettings(Spec):
-    """What an encoder depends on."""
-
-    dataset: str
-    modalities: tuple[str, ...]
-    window: Window
-    encoder: EncoderSettings
-    pretrain: TrainSpec
 
 
 def run(

@@ -6,30 +6,12 @@ from typing import Any
 import numpy as np
 
 from physiome.config.agreement import Owner, require, require_owner
-from physiome.config.base import Spec
-from physiome.config.encoder import EncoderSettings
-from physiome.config.training import TrainSpec
-from physiome.config.window import Window
+from physiome.config.jobs import TrainSettings
 from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
 from physiome.registry import METHODS, lineage
 from physiome.training.manifest import Manifest
 from physiome.training.runtime import compute_device
-
-
-class TrainSettings(Spec):
-    """What a method depends on; `method` is its own section of the configuration."""
-
-    dataset: str
-    name: str
-    base: str  # the registered method; differs from the name for variants
-    modalities: tuple[str, ...]
-    window: Window
-    encoder: EncoderSettings | None = None
-    method: dict[str, Any]
-    untrained: bool = False  # freshly initialised, its parents included
-    classes: tuple[str, ...] = ()
-    train: TrainSpec
 
 
 def run(

@@ -18,7 +18,7 @@ MODEL = {
     "dataset": "d",
     "modalities": ["a"],
     "window": {"length_s": 1.0, "rate_hz": 20.0},
-    "encoder": {"frame_s": 0.5, "step_s": 0.5},
+    "encoder": {"name": "neuronet", "frame_s": 0.5, "step_s": 0.5},
 }
 
 

@@ -1,0 +1,54 @@
+"""What the steps that make and use models depend on: each job's settings, written and read here."""
+
+from typing import Any
+
+from physiome.config.base import Spec
+from physiome.config.encoder import EncoderSettings
+from physiome.config.training import TrainSpec
+from physiome.config.window import Window
+from physiome.files import canonical_json
+
+
+class JobSettings(Spec):
+    """What a model sees."""
+
+    dataset: str
+    modalities: tuple[str, ...]
+    window: Window
+
+    def text(self) -> str:
+        """As JSON, a rule's `--settings`, without defaults that nobody set: they rerun nothing."""
+        given = {k: v for k, v in self.plain().items() if k in self.model_fields_set}
+        return canonical_json(given)
+
+
+class PretrainSettings(JobSettings):
+    """Settings of the step `pretrain`."""
+
+    encoder: EncoderSettings
+    pretrain: TrainSpec
+
+
+class MethodSettings(JobSettings):
+    """Enough to build a method."""
+
+    name: str
+    base: str  # the registered method; differs from the name for variants
+    encoder: EncoderSettings | None = None
+    method: dict[str, Any]  # its own section of the configuration
+    untrained: bool = False  # freshly initialised, its parents included
+
+
+class TrainSettings(MethodSettings):
+    """Settings of the step `train`."""
+
+    classes: tuple[str, ...] = ()  # for methods that learn from labels
+    train: TrainSpec
+
+
+class EmbedSettings(MethodSettings):
+    """Settings of the step `embed`."""
+
+    classes: tuple[str, ...]
+    subsets: tuple[str, ...] | None = None  # null: all
+    batch: int
