@@ -3,8 +3,8 @@
 import logging
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch
 from physiome.data.store.batches import ordered_batches, patterns, prefetch
 from physiome.data.store.windows import WindowStore
 from physiome.errors import PhysioError
+from physiome.evaluation.facts import EmbeddingFacts
 from physiome.files import atomic_path, sums, write_json
 from physiome.methods.base import Method
 from physiome.subsets import Subset, all_subsets, subset_name
@@ -42,12 +43,13 @@ def embed_windows(
     roles: np.ndarray,
     batch: int,
     output: Path,
-    facts: dict[str, Any],
+    facts: EmbeddingFacts,
     subsets: list[Subset] | None = None,
 ) -> None:
     """Write the embeddings of the windows at `index` (see `physiome.steps.embed`).
 
     Args:
+        facts: what is known before; columns, sums and the like are added.
         subsets: those to embed; None: all.
 
     Raises:
@@ -55,11 +57,7 @@ def embed_windows(
     """
     method.eval()
     subsets = all_subsets(store.modalities) if subsets is None else subsets
-    refused = {subset_name(s): method.refuses(s) for s in subsets if method.refuses(s)}
-    for name, reason in refused.items():
-        log.warning("subset=%s is left out: %s", name, reason)
-    if len(refused) == len(subsets):
-        raise PhysioError("the method refuses every subset", why="; ".join(refused.values()))
+    refused = _refused(method, subsets)
     columns = _columns(method, store, subsets)
     width = max(stop for _, stop in columns.values())
     device = method.device
@@ -86,13 +84,28 @@ def embed_windows(
     table = store.table.iloc[index].drop(columns=["shard", "row"]).assign(role=roles)
     with atomic_path(output.with_suffix(".parquet")) as temporary:
         table.to_parquet(temporary, index=False)
-    names = {subset_name(subset): list(span) for subset, span in columns.items()}
-    shape = {"columns": names, "modalities": list(store.modalities), "windows": len(index)}
-    shape |= {"comparable": method.comparable, "refused": refused}
-    shape["sha256"] = sums(output, output.with_suffix(".parquet"))
-    write_json(output.with_suffix(".json"), {**facts, **shape})
+    facts = replace(
+        facts,
+        columns={subset_name(subset): list(span) for subset, span in columns.items()},
+        modalities=list(store.modalities),
+        windows=len(index),
+        comparable=method.comparable,
+        refused=refused,
+        sha256=sums(output, output.with_suffix(".parquet")),
+    )
+    write_json(output.with_suffix(".json"), facts.plain())
     rate = len(index) * len(subsets) / (time.monotonic() - started)
     log.info("windows=%d subsets=%d embeddings_per_s=%.0f", len(index), len(subsets), rate)
+
+
+def _refused(method: Method, subsets: list[Subset]) -> dict[str, str]:
+    """Subsets that the method does not embed, and why not; an error if it is all of them."""
+    refused = {subset_name(s): method.refuses(s) for s in subsets if method.refuses(s)}
+    for name, reason in refused.items():
+        log.warning("subset=%s is left out: %s", name, reason)
+    if len(refused) == len(subsets):
+        raise PhysioError("the method refuses every subset", why="; ".join(refused.values()))
+    return refused
 
 
 def _columns(

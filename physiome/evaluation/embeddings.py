@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError
+from physiome.evaluation.facts import EmbeddingFacts
 from physiome.files import read_noted
 from physiome.subsets import Subset, all_subsets, subset_name
 
@@ -21,28 +21,28 @@ class Embeddings:
     """Embeddings on disk. `windows` is in order of record and number and holds no labels."""
 
     path: Path  # the .npy; .json and .parquet lie beside it
-    facts: dict[str, Any]
+    facts: EmbeddingFacts
     windows: pd.DataFrame  # record, subject, number, onset_s, role, has_<m>, row (in the .npy)
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """All modalities of the data set, in order."""
-        return tuple(self.facts["modalities"])
+        return tuple(self.facts.modalities)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names by index."""
-        return tuple(self.facts["classes"])
+        return tuple(self.facts.classes)
 
     @property
     def subsets(self) -> list[Subset]:
         """The subsets that were embedded, in the paper's order."""
-        return [s for s in all_subsets(self.modalities) if subset_name(s) in self.facts["columns"]]
+        return [s for s in all_subsets(self.modalities) if subset_name(s) in self.facts.columns]
 
     @property
     def title(self) -> str:
         """Names data set, fold and method, for messages."""
-        return f"{self.facts['dataset']} fold {self.facts['fold']} {self.facts['method']}"
+        return f"{self.facts.dataset} fold {self.facts.fold} {self.facts.method}"
 
     def carrying(self, subset: Iterable[str], role: str) -> pd.DataFrame:
         """Windows of `role` that carry every modality of `subset`."""
@@ -55,7 +55,7 @@ class Embeddings:
         Raises:
             DataError: if a value is not finite although the window carries the subset.
         """
-        start, stop = self.facts["columns"][subset_name(subset)]
+        start, stop = self.facts.columns[subset_name(subset)]
         x = _rows(self.path)[windows["row"].to_numpy(), start:stop]
         bad = ~np.isfinite(x).all(axis=1)
         if bad.any():
@@ -110,12 +110,12 @@ def open_embeddings(path: str | Path) -> Embeddings:
             subject in more than one role.
     """
     path = Path(path)
-    facts = read_noted(path.with_suffix(".json"))
+    facts = EmbeddingFacts.parse(read_noted(path.with_suffix(".json")), path.with_suffix(".json"))
     columns = ["record", "subject", "number", "onset_s", "role"]
-    columns += [f"has_{m}" for m in facts["modalities"]]
+    columns += [f"has_{m}" for m in facts.modalities]
     table = read_parquet(path.with_suffix(".parquet"), columns=columns)
     shape = _rows(path).shape
-    width = max(stop for _, stop in facts["columns"].values())
+    width = max((stop for _, stop in facts.columns.values()), default=0)
     if shape != (len(table), width):
         raise DataError(
             "embeddings do not fit their table",

@@ -88,7 +88,7 @@ def _labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series) -> Labe
 def with_one_head(fitted: list[SubsetHeads], embeddings: Embeddings) -> list[SubsetHeads]:
     """Add the logistic head of the full set to every subset, where embeddings are comparable."""
     full = next((f for f in fitted if len(f.subset) == len(embeddings.modalities)), None)
-    if full is None or full.reason or not embeddings.facts["comparable"]:
+    if full is None or full.reason or not embeddings.facts.comparable:
         return fitted
     shared = {ONE_HEAD: full.heads[LOGISTIC]}
     return [replace(f, heads={**f.heads, **shared}) for f in fitted]
@@ -167,7 +167,7 @@ def empty_cells(
     own_heads = [LOGISTIC] if spec.paper_head is None else [LOGISTIC, PAPER]
     cells = [(name, head, lacking[name]) for name in lacking for head in own_heads]
     full = lacking.get(subset_name(embeddings.modalities))
-    if full and spec.one_head and embeddings.facts["comparable"]:
+    if full and spec.one_head and embeddings.facts.comparable:
         why = f"no head of the full set: {full}"
         cells += [(subset_name(f.subset), ONE_HEAD, f.reason or why) for f in fitted]
     test = embeddings.windows[embeddings.windows["role"] == "test"]

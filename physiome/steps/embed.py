@@ -1,5 +1,6 @@
 """Step: embeddings of all subsets, each modality encoded once."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from physiome.config.agreement import Owner, require, require_owner
 from physiome.config.jobs import EmbedSettings
 from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
+from physiome.evaluation.facts import EmbeddingFacts
 from physiome.files import file_digest
 from physiome.subsets import all_subsets, parse_subset
 from physiome.training.manifest import Manifest
@@ -58,23 +60,30 @@ def run(
         restored = {}
         if spec.subsets is None:
             restored = restoration_error(method, store, tested, spec.batch)
-        facts = {
-            "dataset": spec.dataset,
-            "fold": fold,
-            "method": spec.name,
-            "settings": spec.plain(),
-            "train_settings": manifest.settings if manifest else {},
-            "classes": list(spec.classes),
-            "weights": manifest.identity if manifest else None,
-            "weights_sha256": file_digest(weights) if weights else None,
-            "shards": store.settings_digest,
-            "shard_settings": store.settings,
-            "restoration": restored,
-            # footnotes of the method's row in tables
-            "departure": method.departure,
-            "warnings": manifest.monitor["warnings"] if manifest else [],
-        }
+        facts = EmbeddingFacts(
+            spec.dataset,
+            fold,
+            spec.name,
+            list(spec.classes),
+            settings=spec.plain(),
+            shards=store.settings_digest,
+            shard_settings=store.settings,
+            restoration=restored,
+            departure=method.departure,
+        )
+        if weights is not None and manifest is not None:
+            facts = _with_model(facts, manifest, weights)
         embed_windows(method, store, index, roles[index], spec.batch, output, facts, _subsets(spec))
+
+
+def _with_model(facts: EmbeddingFacts, manifest: Manifest, weights: Path) -> EmbeddingFacts:
+    return replace(
+        facts,
+        train_settings=manifest.settings,
+        weights=manifest.identity,
+        weights_sha256=file_digest(weights),
+        warnings=manifest.monitor["warnings"],
+    )
 
 
 def _subsets(spec: EmbedSettings) -> list[tuple[str, ...]]:

@@ -56,7 +56,7 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
         predicted.to_parquet(temporary, index=False)
     heads = {subset_name(f.subset): f.heads.get(LOGISTIC) for f in fitted}
     linear = {name: head for name, head in heads.items() if isinstance(head, LinearHead)}
-    model = {key: opened.facts.get(key) for key in MODEL}
+    model = {key: vars(opened.facts)[key] for key in MODEL}
     save_heads(output.with_suffix(".heads.npz"), linear, model)
     written = {"sha256": sums(output, output.with_suffix(".heads.npz"))}
     write_json(output.with_suffix(".json"), _facts(opened, spec, fitted, found) | written)
@@ -66,21 +66,22 @@ def _facts(
     opened: Embeddings, spec: ProbeSpec, fitted: list[SubsetHeads], found: list[str]
 ) -> dict[str, Any]:
     kept = ("dataset", "fold", "method", "modalities", "classes", "comparable")
+    facts = opened.facts
     inputs = [opened.path, opened.path.with_suffix(".json"), opened.path.with_suffix(".parquet")]
     counts = {}
     for role in ROLES:
         seen = Counter(opened.labels([role])["label"])
         counts[role] = {name: int(seen[index]) for index, name in enumerate(opened.classes)}
     return {
-        **{key: opened.facts[key] for key in kept},
-        "refused": opened.facts.get("refused", {}),
-        "departure": opened.facts.get("departure", ""),
-        "warnings": opened.facts.get("warnings", []),
+        **{key: vars(facts)[key] for key in kept},
+        "refused": facts.refused,
+        "departure": facts.departure,
+        "warnings": facts.warnings,
         "empty": empty_cells(opened, fitted, spec),
         "settings": spec.plain(),
         "settings_digest": digest(spec.plain()),
-        "embed_settings": opened.facts.get("settings", {}),
-        "train_settings": opened.facts.get("train_settings", {}),
+        "embed_settings": facts.settings,
+        "train_settings": facts.train_settings,
         "inputs": {path.name: file_digest(path) for path in inputs},
         "class_counts": counts,
         "subsets": {

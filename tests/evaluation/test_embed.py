@@ -12,6 +12,7 @@ from tiny import NAMES, RATE_HZ, SAMPLES, physiome, waves
 from tinyshards import tiny_store
 
 from physiome.evaluation.embed import embed_subsets, embed_windows
+from physiome.evaluation.facts import EmbeddingFacts
 from physiome.methods.base import Method
 from physiome.methods.controls import HandMade
 from physiome.subsets import all_subsets, parse_subset, subset_name
@@ -87,7 +88,7 @@ def written(output):
 
 def write(method, store, index, output, batch=3):
     roles = np.array(["train", "test"] * 50)[: len(index)]
-    embed_windows(method, store, index, roles, batch, output, {"dataset": "toy"})
+    embed_windows(method, store, index, roles, batch, output, EmbeddingFacts("toy", 0, "m", []))
     return written(output)
 
 
