@@ -300,7 +300,7 @@ def test_a_setting_of_one_encoder_retrains_it_and_what_stands_on_it_alone():
         ("train", "swin"),
         ("embed", "swin"),
     }
-    assert affected(plain) == {(step, "sleep_edf", 2, row) for step, row in rows}
+    assert affected(plain, FOLDS) == {(step, "sleep_edf", 2, row) for step, row in rows}
 
 
 def test_a_change_of_one_encoder_variant_retrains_what_stands_on_it_alone():
