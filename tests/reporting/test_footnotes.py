@@ -5,6 +5,7 @@ import re
 
 import pandas as pd
 import pytest
+from model_manifests import model_manifest
 from small import settings_of
 from tiny import NAMES
 from tinyshards import tiny_store
@@ -164,29 +165,28 @@ def test_a_class_absent_from_one_folds_test_windows_is_the_reason_of_its_empty_s
 # --- from the model
 
 
-def embedded(folder, monkeypatch, **manifest):
-    """Facts of an embed step whose method departs and whose weights have this manifest."""
+def embedded(folder, monkeypatch, warnings):
+    """Facts of an embed step whose method departs and whose weights were warned of."""
     tiny_store(folder, windows=20)
     fold = {"pretrain": ["s0"], "train": ["s1", "s2"], "valid": ["s3"], "test": ["s4"]}
     write_json(folder / "folds.json", {"folds": [{"fold": 1, **fold}]})
     plain = settings_of("handmade") | {"dataset": "d", "name": "handmade", "base": "handmade"}
     del plain["encoder"]
+    shards, weights = [folder / "shard0", folder / "shard1"], folder / "w.safetensors"
+    weights.write_bytes(b"w")
+    digest = read_json(shards[0] / "manifest.json")["settings_digest"]
+    monitor = {"warnings": warnings, "gain": -1.0}
+    manifest = model_manifest("d", 1, "handmade", shards=digest, monitor=monitor)
     load = embed._load
     monkeypatch.setattr(HandMade, "departure", MINE)
-    monkeypatch.setattr(embed, "_load", lambda *given: (load(*given)[0], manifest))
-    shards = [folder / "shard0", folder / "shard1"]
-    embed.run(
-        canonical_json({**plain, "batch": 4, "subsets": ["+".join(NAMES)]}),
-        shards,
-        folder / "folds.json",
-        1,
-        folder / "x.npy",
-    )
+    monkeypatch.setattr(embed, "_load", lambda spec, _: (load(spec, None)[0], manifest))
+    settings = canonical_json({**plain, "batch": 4, "subsets": ["+".join(NAMES)]})
+    embed.run(settings, shards, folder / "folds.json", 1, folder / "x.npy", weights)
     return read_json(folder / "x.json")
 
 
 def test_departure_and_warnings_go_from_class_and_manifest_to_the_notes(tmp_path, monkeypatch):
-    told = embedded(tmp_path, monkeypatch, monitor={"warnings": ["collapsed"], "gain": -1.0})
+    told = embedded(tmp_path, monkeypatch, ["collapsed"])
     assert (told["departure"], told["warnings"]) == (MINE, ["collapsed"])
     quick = {"strengths": [0.1], "paper_head": None, "one_head": False}
     probe.run(canonical_json(quick), tmp_path / "x.npy", tmp_path / "p.parquet")
@@ -195,4 +195,4 @@ def test_departure_and_warnings_go_from_class_and_manifest_to_the_notes(tmp_path
 
 
 def test_weights_that_were_not_monitored_have_no_warnings(tmp_path, monkeypatch):
-    assert embedded(tmp_path, monkeypatch)["warnings"] == []
+    assert embedded(tmp_path, monkeypatch, [])["warnings"] == []
