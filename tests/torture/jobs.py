@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("config.yaml", "workflow/overlays/demo.yaml", "tests/workflow/small.yaml")
 DATASET, MODALITY = "sleep_edf", "eog"
 # A record of these is no part of the result: no two runs share them.
-MEASURED = ("host", "peak_rss_bytes")
+MEASURED = ("host", "peak_rss_bytes", "cpu_s")
 TIMED = ("seconds", "segments_per_s")
 
 
