@@ -28,7 +28,7 @@ class Entry:
     # None: the method itself
     spec: str | None = None
     settings_of: str | None = None  # the method whose settings it has; None: its own
-    fresh_encoders: bool = False  # makes modality encoders of its own
+    fresh_encoders: bool = False  # begins with encoders that nobody trained
 
     def load(self) -> Any:
         """Import the method's class."""
@@ -88,7 +88,7 @@ METHODS: dict[str, Entry] = {
         spec="systems.physiome:PhysioMESpec",
     ),
     "random": Entry(
-        "physiome.methods.random", "RandomPhysioME", "Random PhysioME", "control",
+        "physiome.methods.physiome", "PhysioME", "Random PhysioME", "control",
         settings_of="physiome", fresh_encoders=True, spec="systems.random:RandomSpec",
     ),
     "handmade": Entry(

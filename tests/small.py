@@ -4,6 +4,7 @@ from typing import Any
 
 from tiny import ENCODER, FUSION, NAMES, WINDOW
 
+from physiome.config.jobs import MethodSettings
 from physiome.registry import METHODS
 
 IMAGE = {"n_fft": 64, "bins": 32, "frames": 32}
@@ -58,6 +59,11 @@ def encoder_of(name: str) -> dict[str, Any]:
     """Plain settings of a modality encoder."""
     common = {key: ENCODER[key] for key in ("width", "projection")}
     return {**common, **OWN[name], "name": name}
+
+
+def job_of(name: str) -> MethodSettings:
+    """Settings of a method or encoder, as a step parses them."""
+    return MethodSettings.parse({**settings_of(name), "dataset": "d", "name": name, "base": name})
 
 
 def settings_of(name: str) -> dict[str, Any]:

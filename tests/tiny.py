@@ -1,12 +1,15 @@
 """Systems small enough for tests, and signals with something in them to learn."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from physiome.config.model import EncoderSpec
 from physiome.config.systems.physiome import PhysioMESpec
+from physiome.config.window import Window
+from physiome.methods.base import Inputs
 from physiome.methods.neuronet import DPNeuroNet, NeuroNet
 from physiome.methods.physiome import PhysioME
 
@@ -26,6 +29,11 @@ FUSION = {
     "decoder_heads": 4, "restore_width": 24, "restore_depth": 1, "restore_heads": 4,
     "projection": (24, 16),
 }  # fmt: skip
+
+
+def inputs(names: Sequence[str] = NAMES, classes: Sequence[str] = (), **window: Any) -> Inputs:
+    """What a method is fed; `window` changes the tiny one."""
+    return Inputs(tuple(names), Window.parse({**WINDOW, **window}, "window"), tuple(classes))
 
 
 def draws(seed: int = 0) -> torch.Generator:

@@ -37,18 +37,17 @@ class MethodSettings(JobSettings):
     encoder: EncoderSettings | None = None
     method: dict[str, Any]  # its own section of the configuration
     untrained: bool = False  # freshly initialised, its parents included
+    classes: tuple[str, ...] = ()  # by index; a training names them if it learns from labels
 
 
 class TrainSettings(MethodSettings):
     """Settings of the step `train`."""
 
-    classes: tuple[str, ...] = ()  # for methods that learn from labels
     train: TrainSpec
 
 
 class EmbedSettings(MethodSettings):
     """Settings of the step `embed`."""
 
-    classes: tuple[str, ...]
     subsets: tuple[str, ...] | None = None  # null: all
     batch: int

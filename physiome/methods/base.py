@@ -23,23 +23,13 @@ class Inputs:
         classes: by index; only for methods that learn from labels.
 
     Example:
-        >>> window = {"length_s": 30.0, "rate_hz": 100.0}
-        >>> Inputs.of({"modalities": ["eeg", "eog"], "window": window}).window.samples
+        >>> Inputs(("eeg", "eog"), Window(length_s=30.0, rate_hz=100.0)).window.samples
         3000
     """
 
     modalities: tuple[str, ...]
     window: Window
     classes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Self:
-        """From a settings slice with keys modalities, window and perhaps classes."""
-        return cls(
-            tuple(settings["modalities"]),
-            Window.parse(settings["window"], "window"),
-            tuple(settings.get("classes", ())),
-        )
 
 
 @dataclass(frozen=True)
@@ -96,14 +86,15 @@ class Method(nn.Module):
         self.weights = dict(weights or {})  # loss term -> weight; other terms are only logged
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
-        """The method from its settings slice.
+    def build(cls, spec: Any, inputs: Inputs, parents: Sequence[Any]) -> Self:
+        """The method, freshly initialised.
 
         Args:
-            settings: the config slice of this method; key `method` holds its own section.
-            inputs: modalities and window shape.
-            encoders: the trained `Method`s it begins with: one encoder per modality, or the one
-                method it is trained after; none for most.
+            spec: its section of the configuration, read by the specification that its line in the
+                registry names; a dictionary where it names none.
+            inputs: what it is fed.
+            parents: the `Method`s it begins with: one encoder per modality, or the one method it is
+                trained after; none for most.
         """
         return cls(inputs.modalities)
 

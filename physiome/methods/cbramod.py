@@ -58,9 +58,9 @@ class CBraModFusion(Method):
         _initialise(self)
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: CBraModSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """Freshly initialised, from the section `method`."""
-        return cls(CBraModSpec.parse(settings["method"], "cbramod"), inputs)
+        return cls(spec, inputs)
 
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
         """Scale the raw signals by these constants before upsampling."""

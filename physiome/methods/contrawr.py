@@ -159,9 +159,8 @@ class ContraWR(Method):
         self.register_buffer("responses", responses, persistent=False)  # (C, 4, F)
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: ContraWRSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """The model of all of the inputs' modalities."""
-        spec = ContraWRSpec.parse(settings["method"], "contrawr")
         return cls(spec, inputs.modalities, inputs.window)
 
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
@@ -253,8 +252,7 @@ class DedicatedContraWR(OnePerSubset):
     departure = ContraWR.departure
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: ContraWRSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """One model per subset, all with the same settings."""
-        spec = ContraWRSpec.parse(settings["method"], "contrawr")
         subsets = all_subsets(inputs.modalities)
         return cls(inputs.modalities, {s: ContraWR(spec, s, inputs.window) for s in subsets})

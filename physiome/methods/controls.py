@@ -27,7 +27,7 @@ class HandMade(Method):
         self.rate_hz = rate_hz
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: Any, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """It needs only the sampling rate."""
         return cls(inputs.modalities, inputs.window.rate_hz)
 
@@ -58,9 +58,8 @@ class PresentPressure(Method):
         self.pressure = pressure
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: PresentPressureSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """It needs the name of the modality."""
-        spec = PresentPressureSpec.parse(settings["method"], "present_pressure")
         return cls(inputs.modalities, spec.modality)
 
     def refuses(self, subset: Sequence[str]) -> str:

@@ -84,9 +84,9 @@ class CroSSL(Method):
         )
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: CroSSLSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """From the settings' `method` section."""
-        return cls(CroSSLSpec.parse(settings["method"], "crossl"), inputs.modalities)
+        return cls(spec, inputs.modalities)
 
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
         """Scale each raw signal by its constants."""

@@ -8,7 +8,7 @@ visible share and the token head are ours. The third modality of the original, a
 dropped: labels are not available to self-supervision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, Literal, Self
 
@@ -56,9 +56,9 @@ class MaskMentor(MultiMAE):
         initialise(self.token_heads)
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Any) -> Self:
+    def build(cls, spec: MaskMentorSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """From the section `method`; begins with nothing."""
-        return cls(MaskMentorSpec.parse(settings["method"], "maskmentor"), inputs)
+        return cls(spec, inputs)
 
     @property
     def phase(self) -> Literal["warmup", "teacher", "student"]:

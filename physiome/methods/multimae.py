@@ -12,7 +12,7 @@ Not reproduced: the losses of depth and label maps and the second head for norma
 have no analogue here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -68,9 +68,9 @@ class MultiMAE(ImageMethod):
             initialise(part, apart=True)
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Any) -> Self:
+    def build(cls, spec: MultiMAESpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """From the section `method`; begins with nothing."""
-        return cls(MultiMAESpec.parse(settings["method"], "multimae"), inputs)
+        return cls(spec, inputs)
 
     # Training
 

@@ -62,10 +62,9 @@ class PhysioME(TokenFusion):
         self.train()  # a module starts in training mode: not the frozen encoders
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: PhysioMESpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """On one pretrained encoder per modality."""
-        by_name = {e.modalities[0]: e.encoder for e in encoders}
-        spec = PhysioMESpec.parse(settings["method"], "physiome")
+        by_name = {e.modalities[0]: e.encoder for e in parents}
         return cls(spec, {m: by_name[m] for m in inputs.modalities})
 
     def train(self, mode: bool = True) -> Self:

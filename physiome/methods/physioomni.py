@@ -78,9 +78,9 @@ class Tokenizer(PatchMethod):
         self.shared = self._codebook()
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: PhysioOmniSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """Freshly initialised, from the section `method`."""
-        return cls(PhysioOmniSpec.parse(settings["method"], "physioomni"), inputs)
+        return cls(spec, inputs)
 
     def _codebook(self) -> Codebook:
         spec = self.spec
@@ -159,15 +159,15 @@ class PhysioOmni(PatchMethod):
         )
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: PhysioOmniSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """On the tokenizer of stage 1.
 
         Raises:
             PhysioError: without one.
         """
-        if len(encoders) != 1 or not isinstance(encoders[0], Tokenizer):
+        if len(parents) != 1 or not isinstance(parents[0], Tokenizer):
             raise PhysioError("physioomni begins with physioomni_tokenizer", do="train it first")
-        return cls(PhysioOmniSpec.parse(settings["method"], "physioomni"), inputs, encoders[0])
+        return cls(spec, inputs, parents[0])
 
     def train(self, mode: bool = True) -> Self:
         """As usual, but the tokenizer stays in evaluation mode."""

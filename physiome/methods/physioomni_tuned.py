@@ -58,17 +58,17 @@ class TunedPhysioOmni(Method):
         nn.init.zeros_(self.classify.bias)
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: PhysioOmniSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """On the encoders of stage 2, which keep the scaling they were pretrained with.
 
         Raises:
             PhysioError: without them, or without at least two classes.
         """
-        if len(encoders) != 1 or not isinstance(encoders[0], PhysioOmni):
+        if len(parents) != 1 or not isinstance(parents[0], PhysioOmni):
             raise PhysioError("physioomni_tuned begins with physioomni", do="train it first")
         if len(inputs.classes) < 2:
             raise PhysioError("physioomni_tuned learns classes", do="name at least two")
-        return cls(PhysioOmniSpec.parse(settings["method"], "physioomni"), inputs, encoders[0])
+        return cls(spec, inputs, parents[0])
 
     def labelled_loss(
         self, batch: Signals, labels: Tensor, rng: torch.Generator

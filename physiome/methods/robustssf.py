@@ -64,9 +64,9 @@ class RobustSsF(ImageMethod):
         initialise_convolutions(self)  # as in the published code
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: RobustSsFSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """With fresh weights; begins with nothing."""
-        return cls(RobustSsFSpec.parse(settings["method"], "robustssf"), inputs)
+        return cls(spec, inputs)
 
     # Training
 

@@ -23,9 +23,9 @@ class ImageRowMeans(Method):
         )
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: ImageRowMeansSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """It needs the image's settings and nothing that is learned or measured."""
-        return cls(ImageRowMeansSpec.parse(settings["method"], "image_row_means"), inputs)
+        return cls(spec, inputs)
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> mean log-power of each row (B, bins), not standardised: the head does so."""

@@ -70,10 +70,9 @@ class DedicatedSynthSleepNet(OnePerSubset):
         self.train()
 
     @classmethod
-    def build(cls, settings: Mapping[str, Any], inputs: Inputs, encoders: Sequence[Any]) -> Self:
+    def build(cls, spec: SynthSleepNetSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """On one pretrained NeuroNet per modality."""
-        by_name = {e.modalities[0]: e.encoder for e in encoders}
-        spec = SynthSleepNetSpec.parse(settings["method"], "synthsleepnet")
+        by_name = {e.modalities[0]: e.encoder for e in parents}
         return cls(spec, {m: by_name[m] for m in inputs.modalities})
 
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:

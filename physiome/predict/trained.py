@@ -96,8 +96,7 @@ def load_method(settings: EmbedSettings, weights: Path | None, device: str) -> A
     from physiome.methods.build import build_method, fresh_parents
     from physiome.training.checkpoint import load_weights
 
-    plain = settings.plain()
-    method = build_method(settings.base, plain, fresh_parents(settings.base, plain))
+    method = build_method(settings, fresh_parents(settings))
     if weights is not None:
         load_weights(method, weights)
     return method.to(device).eval()

@@ -98,7 +98,7 @@ def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, Manifest | No
     from physiome.methods.build import build_method, fresh_parents
     from physiome.training.checkpoint import load_weights
 
-    method = build_method(spec.base, spec.plain(), fresh_parents(spec.base, spec.plain()))
+    method = build_method(spec, fresh_parents(spec))
     if weights is None:
         return method, None
     return method, Manifest.parse(load_weights(method, weights), weights)

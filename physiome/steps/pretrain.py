@@ -39,7 +39,7 @@ def run(
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         index = np.flatnonzero((roles == "pretrain") & store.carrying(modality))
         train_to_file(
-            lambda: build_encoder(spec.plain(), modality),
+            lambda: build_encoder(spec, modality),
             store,
             [((modality,), index)],
             spec.plain() | {"modality": modality},

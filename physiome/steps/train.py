@@ -52,12 +52,12 @@ def run(
         inputs = {name: manifest.identity for name, (_, manifest) in pretrained.items()}
 
         def build() -> Any:
-            if not spec.untrained:
-                return build_method(spec.base, spec.plain(), [e for e, _ in pretrained.values()])
-            fresh = fresh_parents(spec.base, spec.plain())
+            if pretrained:
+                return build_method(spec, [parent for parent, _ in pretrained.values()])
+            fresh = fresh_parents(spec)
             for parent in fresh:  # nobody has trained it, so it lacks the constants of this fold
                 set_constants(parent, store, index)
-            return build_method(spec.base, spec.plain(), fresh)
+            return build_method(spec, fresh)
 
         train_to_file(
             build,
@@ -93,7 +93,7 @@ def _load_parents(
             do=f"give the weights of {', '.join(names) or 'none'}, in this order",
         )
     loaded = {}
-    fresh = fresh_parents(spec.base, spec.plain()) if names else []
+    fresh = fresh_parents(spec) if names else []
     for name, path, parent in zip(names, paths, fresh, strict=True):
         manifest = Manifest.parse(load_weights(parent, path), path)
         require_owner(manifest.owner, Owner(spec.dataset, fold, name), path)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import yaml
 
+from physiome.config.jobs import TrainSettings
 from physiome.config.tree import Config
 from physiome.methods.base import Method
 
@@ -64,9 +65,9 @@ def paper_config() -> Config:
     return Config.load(yaml.safe_load((ROOT / "config.yaml").read_text()))
 
 
-def sleep_settings(method: str = "physiome") -> dict[str, Any]:
+def sleep_settings(method: str = "physiome") -> TrainSettings:
     """What a method at Sleep-EDF size is built from, as the train step gets it."""
-    return json.loads(paper_config().train_settings("sleep_edf", 1, method))
+    return TrainSettings.parse_text(paper_config().train_settings("sleep_edf", 1, method))
 
 
 def training_step(

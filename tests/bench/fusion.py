@@ -50,12 +50,12 @@ def measure(repeats: int) -> dict[str, float]:
     keep_freed_memory()  # as the steps do
     torch.manual_seed(0)
     settings = common.sleep_settings()
-    encoders = [build_encoder(settings, m) for m in settings["modalities"]]
-    alone = build_encoder(settings, settings["modalities"][0]).train()
-    method = build_method("physiome", settings, encoders).train()
+    encoders = [build_encoder(settings, m) for m in settings.modalities]
+    alone = build_encoder(settings, settings.modalities[0]).train()
+    method = build_method(settings, encoders).train()
     assert isinstance(method, PhysioME)
     method.__class__ = Rotating
-    batch = {m: torch.randn(BATCH, 3000) for m in settings["modalities"]}
+    batch = {m: torch.randn(BATCH, 3000) for m in settings.modalities}
     step = common.training_step(method, method.loss, batch, "cpu", bf16=False)
     trained = [p for p in method.parameters() if p.requires_grad]
     reached = set()

@@ -27,7 +27,7 @@ def rows(quick: bool) -> list[Row]:
 def _model(device: str) -> tuple[DPNeuroNet, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
     settings = common.sleep_settings()
-    model = build_encoder(settings, settings["modalities"][0])
+    model = build_encoder(settings, settings.modalities[0])
     assert isinstance(model, DPNeuroNet)
     samples = torch.randn(BATCH, 3000, device=device)
     return model.to(device).train(), {model.modalities[0]: samples}

@@ -19,10 +19,10 @@ def rows(quick: bool) -> list[Row]:
     keep_freed_memory()  # as the steps do
     torch.manual_seed(0)
     settings = common.sleep_settings()
-    encoders = [build_encoder(settings, m) for m in settings["modalities"]]
-    method = build_method("physiome", settings, encoders).eval()
-    signals = {m: torch.randn(BATCH, 3000) for m in settings["modalities"]}
-    subsets = all_subsets(settings["modalities"])
+    encoders = [build_encoder(settings, m) for m in settings.modalities]
+    method = build_method(settings, encoders).eval()
+    signals = {m: torch.randn(BATCH, 3000) for m in settings.modalities}
+    subsets = all_subsets(settings.modalities)
     runs = {
         "once": lambda: embed_subsets(method, signals, subsets),
         "each": lambda: [method.embed({m: signals[m] for m in s}) for s in subsets],

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from physiome.config.jobs import PretrainSettings, TrainSettings
 from physiome.config.tree import Config
 from physiome.files import write_json
 from physiome.methods.base import Method, Progress
@@ -53,11 +54,10 @@ def build(name: str, config: Config, dataset: str) -> Method:
     """A system with fresh weights at the size of a data set, ready to train."""
     torch.manual_seed(0)
     if name in ENCODERS:
-        settings = json.loads(config.pretrain_settings(dataset, 1, name))
+        settings = PretrainSettings.parse_text(config.pretrain_settings(dataset, 1, name))
         return build_encoder(settings, next(iter(config.datasets[dataset].modalities))).train()
-    settings = json.loads(config.train_settings(dataset, 1, name))
-    base = settings["base"]
-    return build_method(base, settings, fresh_parents(base, settings)).train()
+    settings = TrainSettings.parse_text(config.train_settings(dataset, 1, name))
+    return build_method(settings, fresh_parents(settings)).train()
 
 
 class Step:

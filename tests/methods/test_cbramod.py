@@ -4,11 +4,11 @@ import pytest
 import torch
 from checks import calls_of, reached
 from small import SECTIONS
-from tiny import NAMES, SAMPLES, WINDOW, draws, waves
+from tiny import NAMES, SAMPLES, draws, inputs, waves
 
+from physiome.config.systems.cbramod import CBraModSpec
 from physiome.errors import ConfigError
 from physiome.methods import cbramod
-from physiome.methods.base import Inputs
 from physiome.methods.cbramod import CBraModFusion, patch_mask, span_mask
 from physiome.subsets import all_subsets
 
@@ -18,8 +18,7 @@ N = 18  # patches: twice 900 samples, 100 each
 
 def fusion(seed=0, names=NAMES, **changes) -> CBraModFusion:
     torch.manual_seed(seed)
-    inputs = Inputs.of({"modalities": names, "window": WINDOW})
-    return CBraModFusion.build({"method": {**SMALL, **changes}}, inputs, []).train()
+    return CBraModFusion(CBraModSpec.parse({**SMALL, **changes}), inputs(names)).train()
 
 
 @pytest.fixture
@@ -196,8 +195,7 @@ def test_attention_starts_as_torchs_own_and_the_rest_he_normal():
 
 def test_windows_of_both_tasks_give_the_published_patches():
     for length_s, n in ((30.0, 30), (60.0, 60)):
-        window = {"length_s": length_s, "rate_hz": 100.0}
-        inputs = Inputs.of({"modalities": ["a"], "window": window})
-        method = CBraModFusion.build({"method": {"depth": 1}}, inputs, [])
-        assert method.patches("a", torch.zeros(1, inputs.window.samples)).shape == (1, n, 200)
+        fed = inputs(["a"], length_s=length_s)
+        method = CBraModFusion(CBraModSpec(depth=1), fed)
+        assert method.patches("a", torch.zeros(1, fed.window.samples)).shape == (1, n, 200)
     assert N * SMALL["patch"] == SAMPLES * 2

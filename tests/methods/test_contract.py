@@ -3,11 +3,12 @@
 import contract
 import pytest
 import torch
-from small import SECTIONS, settings_of
-from tiny import NAMES, draws
+from small import SECTIONS, job_of
+from tiny import NAMES, draws, inputs
 
+from physiome.config.systems.multimae import MultiMAESpec
 from physiome.errors import PhysioError
-from physiome.methods.base import Inputs, Method
+from physiome.methods.base import Method
 from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.methods.multimae import MultiMAE
 from physiome.registry import ENCODERS, METHODS
@@ -23,10 +24,10 @@ def builder(name: str) -> contract.Build:
 
     def build(seed: int) -> Method:
         torch.manual_seed(seed)
-        settings = settings_of(name)
+        settings = job_of(name)
         if name in ENCODERS:
             return build_encoder(settings, "a")
-        return build_method(name, settings, fresh_parents(name, settings))
+        return build_method(settings, fresh_parents(settings))
 
     return build
 
@@ -194,8 +195,7 @@ class Drifts(MultiMAE):
 def faulty(cls: type[Method]) -> contract.Build:
     def build(seed: int) -> Method:
         torch.manual_seed(seed)
-        settings = settings_of("multimae")
-        return cls.build(settings, Inputs.of(settings), [])
+        return cls.build(MultiMAESpec.parse(SECTIONS["multimae"]), inputs(), [])
 
     return build
 

@@ -6,13 +6,12 @@ import torch
 from checks import calls_of, reached
 from descent import check_a_step_downhill_lowers, fixed
 from small import SECTIONS
-from tiny import NAMES, RATE_HZ, SAMPLES, WINDOW, draws, waves
+from tiny import NAMES, RATE_HZ, SAMPLES, WINDOW, draws, inputs, waves
 
 from physiome.config.systems.contrawr import ContraWRSpec
 from physiome.config.window import Window
 from physiome.errors import ConfigError, PhysioError
 from physiome.methods import contrawr
-from physiome.methods.base import Inputs
 from physiome.methods.contrawr import ContraWR, DedicatedContraWR
 from physiome.nn.contrawr import band_responses
 from physiome.subsets import all_subsets, subset_name
@@ -22,14 +21,13 @@ SMALL = SECTIONS["contrawr"]
 
 def small(names=NAMES, seed: int = 0, **changes) -> ContraWR:
     torch.manual_seed(seed)
-    inputs = Inputs(tuple(names), Window.parse(WINDOW, "window"))
-    return ContraWR.build({"method": {**SMALL, **changes}}, inputs, []).train()
+    spec = ContraWRSpec.parse({**SMALL, **changes})
+    return ContraWR.build(spec, inputs(names), []).train()
 
 
 def dedicated(seed: int = 0) -> DedicatedContraWR:
     torch.manual_seed(seed)
-    inputs = Inputs(NAMES, Window.parse(WINDOW, "window"))
-    return DedicatedContraWR.build({"method": SMALL}, inputs, []).train()
+    return DedicatedContraWR.build(ContraWRSpec.parse(SMALL), inputs(), []).train()
 
 
 def real(names, length_s: float) -> ContraWR:
@@ -226,8 +224,7 @@ def test_images_of_slow_modalities_are_standardised_per_part_and_bin_and_others_
 
 def test_every_model_of_a_slow_modality_is_standardised():
     torch.manual_seed(0)
-    inputs = Inputs(NAMES, Window.parse(WINDOW, "window"))
-    method = DedicatedContraWR.build({"method": {**SMALL, "slow": ["b"]}}, inputs, [])
+    method = DedicatedContraWR.build(ContraWRSpec(**{**SMALL, "slow": ("b",)}), inputs(), [])
     assert method.calibrated
     method.set_scaling({m: (90.0, 20.0) for m in NAMES})
     method.calibrate(pressures())

@@ -4,12 +4,10 @@ import pytest
 import torch
 from checks import calls_of, reached
 from small import SECTIONS
-from tiny import NAMES, SAMPLES, WINDOW, draws, waves
+from tiny import NAMES, SAMPLES, draws, waves
 from torch.nn import functional as F
 
 from physiome.config.systems.crossl import CroSSLSpec
-from physiome.config.window import Window
-from physiome.methods.base import Inputs
 from physiome.methods.crossl import CroSSL, Encoder, Layer
 from physiome.nn.crossl import vicreg
 from physiome.subsets import all_subsets
@@ -19,8 +17,7 @@ SMALL = SECTIONS["crossl"]
 
 def small(seed: int = 0, **changes) -> CroSSL:
     torch.manual_seed(seed)
-    inputs = Inputs(NAMES, Window.parse(WINDOW, "window"))
-    return CroSSL.build({"method": {**SMALL, **changes}}, inputs, []).train()
+    return CroSSL(CroSSLSpec.parse({**SMALL, **changes}), NAMES).train()
 
 
 def keep(method: CroSSL, first: str, second: str) -> CroSSL:

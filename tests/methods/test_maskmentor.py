@@ -7,9 +7,10 @@ import torch
 from checks import calls_of, reached
 from descent import check_a_step_downhill_lowers, fixed
 from test_multimae import SMALL, N
-from tiny import NAMES, WINDOW, draws, waves
+from tiny import NAMES, draws, inputs, waves
 
-from physiome.methods.base import Inputs, Progress
+from physiome.config.systems.maskmentor import MaskMentorSpec
+from physiome.methods.base import Progress
 from physiome.methods.maskmentor import MaskMentor, unmasked_modalities
 from physiome.subsets import all_subsets
 
@@ -18,8 +19,7 @@ STUDENT, TEACHER, WARMUP = Progress(1, 2, 3, 4), Progress(1, 2, 0, 4), Progress(
 
 def maskmentor(moment=STUDENT, seed=0, **changes) -> MaskMentor:
     torch.manual_seed(seed)
-    settings = {"modalities": NAMES, "window": WINDOW, "method": {**SMALL, **changes}}
-    method = MaskMentor.build(settings, Inputs.of(settings), []).train()
+    method = MaskMentor(MaskMentorSpec.parse({**SMALL, **changes}), inputs()).train()
     method.progress = moment
     return method
 

@@ -5,9 +5,9 @@ import torch
 from checks import calls_of, reached
 from descent import check_a_step_downhill_lowers, fixed
 from small import SECTIONS
-from tiny import NAMES, WINDOW, draws, waves
+from tiny import NAMES, draws, inputs, waves
 
-from physiome.methods.base import Inputs
+from physiome.config.systems.multimae import MultiMAESpec
 from physiome.methods.multimae import MultiMAE
 from physiome.nn.multimae import CrossAttention, ImageDecoder
 from physiome.subsets import all_subsets
@@ -18,8 +18,7 @@ N = 16  # patches of a modality
 
 def multimae(seed=0, names=NAMES, **changes) -> MultiMAE:
     torch.manual_seed(seed)
-    settings = {"modalities": names, "window": WINDOW, "method": {**SMALL, **changes}}
-    return MultiMAE.build(settings, Inputs.of(settings), []).train()
+    return MultiMAE(MultiMAESpec.parse({**SMALL, **changes}), inputs(names)).train()
 
 
 def show(method: MultiMAE, *patches: int) -> None:
@@ -30,10 +29,8 @@ def show(method: MultiMAE, *patches: int) -> None:
 
 
 def test_the_default_size_is_the_small_vision_transformer_on_96_of_576_patches():
-    window = {"length_s": 30.0, "rate_hz": 100.0, "lowpass_hz": None}
-    settings = {"modalities": NAMES, "window": window, "method": {}}
     with torch.device("meta"):
-        method = MultiMAE.build(settings, Inputs.of(settings), [])
+        method = MultiMAE(MultiMAESpec(), inputs(length_s=30.0))
     d, blocks = 384, 12
     block = 4 * d * (d + 1) + 2 * 4 * d * d + 5 * d + 4 * d  # attention, MLP, two norms
     assert sum(p.numel() for p in method.encoder.parameters()) == blocks * block + 2 * d
@@ -188,8 +185,8 @@ class Flat(MultiMAE):
 
 def embedding_of(tokens: torch.Tensor, **changes) -> torch.Tensor:
     """Of a window whose encoded patches of a are the given ones, (N, 64)."""
-    settings = {"modalities": NAMES, "window": WINDOW, "method": {**SMALL, **changes}}
-    return Flat.build(settings, Inputs.of(settings), []).fuse({"a": tokens[None]})[0]
+    method = Flat(MultiMAESpec.parse({**SMALL, **changes}), inputs())
+    return method.fuse({"a": tokens[None]})[0]
 
 
 def check_frequency_counts_and_time_does_not(**changes) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import contract
 import pytest
 import torch
-from tiny import NAMES, WINDOW
+from tiny import inputs
 
-from physiome.methods.base import Inputs, Method
+from physiome.methods.base import Method
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -22,8 +22,7 @@ def build() -> contract.Build:
 
     def made(seed: int) -> Method:
         torch.manual_seed(seed)
-        settings = {"modalities": list(NAMES), "window": WINDOW, "method": {"width": 8}}
-        return namespace["Pairs"].build(settings, Inputs.of(settings), [])
+        return namespace["Pairs"].build({"width": 8}, inputs(), [])
 
     return made
 

@@ -6,27 +6,25 @@ import pytest
 import torch
 from checks import calls_of, reached
 from small import SECTIONS
-from tiny import NAMES, SAMPLES, WINDOW, draws, waves
+from tiny import NAMES, SAMPLES, draws, inputs, waves
 
 from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import ConfigError, PhysioError
-from physiome.methods.base import Inputs
 from physiome.methods.physioomni import PhysioOmni, Tokenizer
 from physiome.nn.physioomni import PatchEncoder, spectrum
 
 SMALL = SECTIONS["physioomni"]
 N = 9  # patches of one second
-INPUTS = Inputs.of({"modalities": NAMES, "window": WINDOW})
 
 
 def tokenizer(seed=0, **changes) -> Tokenizer:
     torch.manual_seed(seed)
-    return Tokenizer.build({"method": {**SMALL, **changes}}, INPUTS, []).train()
+    return Tokenizer(PhysioOmniSpec.parse({**SMALL, **changes}), inputs()).train()
 
 
 def modelling(seed=0, **changes) -> PhysioOmni:
     parents = [tokenizer(seed, **changes)]
-    return PhysioOmni.build({"method": {**SMALL, **changes}}, INPUTS, parents).train()
+    return PhysioOmni.build(PhysioOmniSpec.parse({**SMALL, **changes}), inputs(), parents).train()
 
 
 def groups(names):
@@ -270,7 +268,7 @@ def test_scaling_leaves_the_constants_that_the_tokenizer_was_trained_with():
 
 def test_the_encoder_has_the_published_sizes():
     spec = PhysioOmniSpec()
-    encoder = PatchEncoder(spec, Inputs.of({"modalities": "a", "window": {"length_s": 30}}).window)
+    encoder = PatchEncoder(spec, inputs(length_s=30.0).window)
     assert encoder.n == 30
     assert encoder.stem.leave.in_features == 13 * 8
     block = 4 * 200**2 + 12 * 200**2 + 2 * 200  # attention, SwiGLU four times as wide, norms
@@ -288,4 +286,4 @@ def test_patches_that_do_not_fill_the_window_are_refused():
 
 def test_modelling_needs_a_tokenizer():
     with pytest.raises(PhysioError, match="physioomni_tokenizer"):
-        PhysioOmni.build({"method": SMALL}, INPUTS, [])
+        PhysioOmni.build(PhysioOmniSpec.parse(SMALL), inputs(), [])

@@ -5,10 +5,10 @@ import torch
 from checks import reached
 from descent import check_a_step_downhill_lowers, fixed
 from test_physioomni import SMALL
-from tiny import NAMES, WINDOW, draws, waves
+from tiny import NAMES, draws, inputs, waves
 
+from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import PhysioError
-from physiome.methods.base import Inputs
 from physiome.methods.physioomni import PhysioOmni, Tokenizer
 from physiome.methods.physioomni_tuned import Assignment, TunedPhysioOmni
 from physiome.subsets import all_subsets
@@ -19,10 +19,9 @@ LABELS = torch.tensor([0, 1, 2, 2, 1, 0])
 
 def tuned(seed=0, classes=CLASSES, **changes) -> TunedPhysioOmni:
     torch.manual_seed(seed)
-    settings = {"method": {**SMALL, **changes}}
-    inputs = Inputs.of({"modalities": NAMES, "window": WINDOW, "classes": classes})
-    pretrained = PhysioOmni.build(settings, inputs, [Tokenizer.build(settings, inputs, [])])
-    return TunedPhysioOmni.build(settings, inputs, [pretrained]).train()
+    spec, fed = PhysioOmniSpec.parse({**SMALL, **changes}), inputs(classes=classes)
+    pretrained = PhysioOmni.build(spec, fed, [Tokenizer(spec, fed)])
+    return TunedPhysioOmni.build(spec, fed, [pretrained]).train()
 
 
 @pytest.mark.parametrize("term", ["align", "fused", "single"])
@@ -111,4 +110,4 @@ def test_it_needs_labels_classes_and_the_stage_before():
     with pytest.raises(PhysioError, match="at least two"):
         tuned(classes=())
     with pytest.raises(PhysioError, match="begins with physioomni"):
-        TunedPhysioOmni.build({"method": SMALL}, Inputs(NAMES, None, CLASSES), [])  # type: ignore
+        TunedPhysioOmni.build(PhysioOmniSpec.parse(SMALL), inputs(classes=CLASSES), [])

@@ -7,11 +7,11 @@ import pytest
 import torch
 from checks import calls_of, reached
 from small import SECTIONS
-from tiny import NAMES, WINDOW, draws, waves
+from tiny import NAMES, draws, inputs, waves
 
 from physiome.config.systems.robustssf import RobustSsFSpec
 from physiome.errors import ConfigError
-from physiome.methods.base import Inputs, Progress
+from physiome.methods.base import Progress
 from physiome.methods.robustssf import RobustSsF
 from physiome.nn.robustssf import ChannelNorm, Conv, Fusion, LevelDecoder, LevelEncoder
 from physiome.subsets import all_subsets
@@ -24,8 +24,7 @@ COMPLETE, DRAWN = Progress(50, 100, 0, 10), Progress(50, 100, 9, 10)
 
 def build(moment=DRAWN, names=NAMES, **changes) -> RobustSsF:
     torch.manual_seed(0)
-    inputs = Inputs.of({"modalities": names, "window": WINDOW})
-    method = RobustSsF(RobustSsFSpec(**{**SMALL, **changes}), inputs).train()
+    method = RobustSsF(RobustSsFSpec(**{**SMALL, **changes}), inputs(names)).train()
     method.progress = moment
     return method
 
