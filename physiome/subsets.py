@@ -1,7 +1,9 @@
 """Subsets of modalities: which exist, in which order, and what they are called."""
 
+import random
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from math import comb
 
 from physiome.errors import PhysioError, nearest
 
@@ -13,6 +15,36 @@ def all_subsets(modalities: Sequence[str]) -> list[Subset]:
     """All 2^M - 1 non-empty subsets in the paper's order: the full set, singles, pairs, ..."""
     sizes = [len(modalities), *range(1, len(modalities))]
     return [subset for size in sizes for subset in combinations(modalities, size)]
+
+
+def some_subsets(modalities: Sequence[str], per_size: int, seed: int) -> list[Subset]:
+    """The full set, each modality alone, each missing, and of every other size `per_size` drawn.
+
+    In the order of `all_subsets`. Time and memory grow with what is returned, not with 2^M.
+    """
+    names, rng = tuple(modalities), random.Random(seed)
+    found: set[Subset] = {names, *((m,) for m in names)}
+    found |= {tuple(other for other in names if other != m) for m in names if len(names) > 1}
+    for size in range(2, len(names) - 1):
+        drawn: set[Subset] = set()
+        while len(drawn) < min(per_size, comb(len(names), size)):
+            drawn.add(tuple(sorted(rng.sample(names, size), key=names.index)))
+        found |= drawn
+    return in_order(found, names)
+
+
+def in_order(subsets: Iterable[Subset], modalities: Sequence[str]) -> list[Subset]:
+    """Subsets as `all_subsets` orders them: the full set, then by size and place."""
+    place = {m: i for i, m in enumerate(modalities)}
+    full = len(place)
+    return sorted(subsets, key=lambda s: (len(s) != full, len(s), [place[m] for m in s]))
+
+
+def named_subsets(names: Sequence[str] | None, modalities: Sequence[str]) -> list[Subset]:
+    """The subsets with these names, in the order of all; every one if `names` is None."""
+    if names is None:
+        return all_subsets(modalities)
+    return in_order({parse_subset(name, modalities) for name in names}, modalities)
 
 
 def subset_name(subset: Iterable[str]) -> str:

@@ -1,12 +1,14 @@
 """Data sets: which channels of which recordings are used, how windows are labelled."""
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
 from physiome.config.sources import Source
+from physiome.config.subsets import Choice, scored_subsets
 from physiome.config.window import Window
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -125,6 +127,8 @@ class Dataset(Spec):
     window: Window
     labels: Labels
     methods: tuple[str, ...] | None = None  # columns of its table; null: those of all data sets
+    # Scored subsets of modalities: all; {per_size, seed}; names. null: all of up to 4 modalities
+    subsets: Choice = None
     quality: Quality = Quality()
     incomplete_windows: Literal["keep", "drop"] = "keep"  # windows without all modalities
     strict_channels: bool = False  # a record without a wanted channel: error instead of missing
@@ -136,6 +140,7 @@ class Dataset(Spec):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes are not distinct")
         _refuse_shared_channels(self.modalities)
+        scored_subsets(self.subsets, tuple(self.modalities))  # refuses what cannot be
         self.labels.require_fit(self.classes, self.modalities)
         return self
 
@@ -145,6 +150,11 @@ class Dataset(Spec):
         if lowpass is not None and lowpass >= rate / 2:
             raise ValueError(f"window.lowpass_hz {lowpass} is not below half of rate_hz {rate}")
         return self
+
+    @cached_property
+    def scored(self) -> tuple[str, ...] | None:
+        """Names of the subsets that are scored, in order; None: all there are."""
+        return scored_subsets(self.subsets, tuple(self.modalities))
 
     def shard_settings(self) -> dict[str, Any]:
         """What sharding depends on, `ShardSettings`: no title, and nothing that is made of it."""

@@ -56,7 +56,7 @@ class Experiment(Sections):
         return numbers[: self.ablations[table].folds] if table in self.ablations else numbers
 
     def subsets_of(self, method: str, dataset: str) -> list[str] | None:
-        """The subsets that some table shows of a method; None: all."""
+        """The subsets that some table shows of a method; None: all that are scored."""
         if method in self.methods_of(dataset):
             return None
         tables = [a for a in self.ablations.values() if a.dataset == dataset and method in a.rows]
@@ -71,4 +71,5 @@ class Experiment(Sections):
             m: {"title": title, "scope": self.resolve(m, dataset).entry.scope}
             for m, title in rows.items()
         }
-        return {"dataset": dataset, "title": spec.title, "modalities": titles, "methods": methods}
+        facts = {"dataset": dataset, "title": spec.title, "modalities": titles, "methods": methods}
+        return facts if spec.scored is None else {**facts, "scored": list(spec.scored)}

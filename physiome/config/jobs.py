@@ -37,6 +37,8 @@ class MethodSettings(JobSettings):
     encoder: EncoderSettings | None = None
     method: dict[str, Any]  # its own section of the configuration
     untrained: bool = False  # freshly initialised, its parents included
+    # Subsets that the data set is scored under, of which dedicated methods hold a model; null: all
+    scored: tuple[str, ...] | None = None
     classes: tuple[str, ...] = ()  # by index; a training names them if it learns from labels
 
 
@@ -49,5 +51,5 @@ class TrainSettings(MethodSettings):
 class EmbedSettings(MethodSettings):
     """Settings of the step `embed`."""
 
-    subsets: tuple[str, ...] | None = None  # null: all
+    subsets: tuple[str, ...] | None = None  # null: all that are scored
     batch: int

@@ -23,6 +23,8 @@ def pair_settings(config: Config) -> str:
             "pressure": pressure,
             "rows": pairs(config, dataset, learned_rows(config, dataset)),
         }
+        if spec.scored is not None:
+            found[dataset]["scored"] = spec.scored
     draws = config.tables.intervals
     facts = {"seed": config.seed, "resamples": draws.resamples, "draws": draws.seed}
     return json.dumps({**facts, "datasets": found})

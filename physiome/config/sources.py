@@ -73,7 +73,8 @@ class VitalDbSource(Spec):
     transfer: VitalDbTransfer = VitalDbTransfer()
     track_list: str = "trks.csv.gz"  # caseid, tname, tid; beside the case files, or an address
     case_list: str | None = "cases.csv"  # caseid, subjectid; the same; null: a subject per case
-    max_cases: PositiveInt | None = None  # null: all cases that have the wanted tracks
+    required: tuple[str, ...] | None = None  # tracks that a case must have; null: all wanted
+    max_cases: PositiveInt | None = None  # null: all cases that have the required tracks
 
     @model_validator(mode="after")
     def _addresses_are_named(self) -> "VitalDbSource":

@@ -93,7 +93,9 @@ class Config(Experiment):
     def embed_settings(self, dataset: str, fold: int, method: str) -> str:
         """For `embed`."""
         own = self._method(self.resolve(method, dataset, fold), dataset, fold)
-        subsets = self.subsets_of(method, dataset)
+        subsets, scored = self.subsets_of(method, dataset), self.datasets[dataset].scored
+        if scored is not None:
+            own["scored"] = scored
         return EmbedSettings(
             **own,
             classes=self.datasets[dataset].classes,
@@ -123,6 +125,8 @@ class Config(Experiment):
         rows = list(shown["methods"])
         reference = "physiome" if "physiome" in rows else rows[-1]
         facts = {"dataset": shown["dataset"], "modalities": list(shown["modalities"])}
+        if "scored" in shown:
+            facts["scored"] = shown["scored"]
         facts |= {"methods": rows, "reference": reference, "head": self.tables.head}
         return json.dumps({**facts, **self.tables.intervals.plain()})
 
@@ -147,6 +151,9 @@ class Config(Experiment):
             own["encoder"] = resolve_encoder(self, found.encoder, dataset, fold).plain()
         if found.untrained:
             own["untrained"] = True
+        scored = self.datasets[dataset].scored
+        if found.entry.scope == "dedicated" and scored is not None:
+            own["scored"] = scored  # it holds a model of each
         return {**self._shape(dataset), **own}
 
 

@@ -8,7 +8,7 @@ from physiome.doctor.stored import raw_lists, shard_folders
 from physiome.files import read_json
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout
-from physiome.subsets import all_subsets
+from physiome.subsets import named_subsets
 
 # Assumptions about all subjects of the public data sets, for before anything is fetched.
 ASSUMED_S = {"sleep_edf": 195_000 * 30.0, "vitaldb": 480_000 * 60.0}  # of windows
@@ -78,7 +78,8 @@ def embedding_bytes(config: Config, dataset: str) -> Amount:
     graph, at = Graph(config), Layout(config.results)
     for row in graph.shown(dataset):
         if not Path(at.embeddings(row)).exists():
-            subsets = config.subsets_of(row.method, dataset) or all_subsets(tuple(spec.modalities))
+            chosen = config.subsets_of(row.method, dataset) or spec.scored
+            subsets = named_subsets(chosen, tuple(spec.modalities))
             width = graph.resolved(row).settings.get("width", ASSUMED_WIDTH)
             total += count.value * share * len(subsets) * width * 4
     return Amount(total, f"windows {count.basis}, widths in part assumed")

@@ -11,7 +11,7 @@ from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.evaluation.facts import EmbeddingFacts
 from physiome.files import read_noted
-from physiome.subsets import Subset, all_subsets, subset_name
+from physiome.subsets import Subset, named_subsets, subset_name
 
 ROLES = ("train", "test")
 
@@ -37,7 +37,7 @@ class Embeddings:
     @property
     def subsets(self) -> list[Subset]:
         """The subsets that were embedded, in the paper's order."""
-        return [s for s in all_subsets(self.modalities) if subset_name(s) in self.facts.columns]
+        return named_subsets(list(self.facts.columns), self.modalities)
 
     @property
     def title(self) -> str:

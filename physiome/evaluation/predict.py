@@ -12,7 +12,7 @@ from physiome.evaluation.heads import LinearHead
 from physiome.methods.base import Method
 from physiome.subsets import Subset, subset_name
 
-UNUSED = "not asked for"
+UNUSED, NO_HEAD = "not asked for", "no head for"
 
 
 def predict_windows(
@@ -26,6 +26,9 @@ def predict_windows(
 ) -> pd.DataFrame:
     """Score every window from what it carries, as the evaluation scores test windows.
 
+    Where no head was fitted for all that a window carries, it is scored from the largest part that
+    has one.
+
     Args:
         method: with its weights, in evaluation mode.
         rows: modality -> (W, T), of the modalities in use.
@@ -34,16 +37,18 @@ def predict_windows(
         refused: subset name -> why the method cannot embed it.
 
     Returns:
-        window, onset_s, subset, missing (`modality: reason; ...`), reason (why there is no
+        window, onset_s, subset (used), missing (`modality: reason; ...`), reason (why there is no
         prediction; "" if there is one), class ("" if none), p_<class> (NaN if none).
 
     Raises:
         DataError: an embedding is not finite, or does not fit its head.
     """
     has = {m: windows[f"has_{m}"].to_numpy(dtype=bool) for m in rows}
-    own = [
+    carried = [
         tuple(m for m in method.modalities if m in has and has[m][w]) for w in range(len(windows))
     ]
+    used = {s: _largest_known(s, heads, refused) for s in set(carried)}
+    own = [used[s] for s in carried]
     p = np.full((len(windows), len(classes)), np.nan, np.float32)
     reasons = {s: _unscorable(s, heads, refused) for s in set(own)}
     for subset in sorted(s for s, reason in reasons.items() if not reason):
@@ -58,7 +63,7 @@ def predict_windows(
             "window": windows["number"],
             "onset_s": windows["onset_s"],
             "subset": [subset_name(s) for s in own],
-            "missing": _missing(method, windows, own),
+            "missing": _missing(method, windows, carried, own),
             "reason": [reasons[s] for s in own],
             "class": np.array([*classes, ""])[best],
         }
@@ -87,7 +92,7 @@ def _unscorable(subset: Subset, heads: Mapping[str, LinearHead], refused: Mappin
     if name in refused:
         return f"the method refuses {name}: {refused[name]}"
     if name not in heads:
-        return f"no head for {name}; there are {', '.join(heads)}"
+        return f"{NO_HEAD} {name}; there are {', '.join(heads)}"
     return ""
 
 
@@ -95,11 +100,28 @@ def _places(own: Sequence[Subset], subset: Subset) -> np.ndarray:
     return np.array([i for i, s in enumerate(own) if s == subset])
 
 
-def _missing(method: Method, windows: pd.DataFrame, own: Sequence[Subset]) -> list[str]:
+def _largest_known(
+    carried: Subset, heads: Mapping[str, LinearHead], refused: Mapping[str, str]
+) -> Subset:
+    """What windows are scored from: all they carry, or the largest part of it that has a head."""
+    name = subset_name(carried)
+    if name in heads or name in refused:
+        return carried
+    parts = [tuple(known.split("+")) for known in heads]
+    return max((part for part in parts if set(part) <= set(carried)), key=len, default=carried)
+
+
+def _missing(
+    method: Method, windows: pd.DataFrame, carried: Sequence[Subset], own: Sequence[Subset]
+) -> list[str]:
     unused = pd.Series(UNUSED, index=windows.index)
     why = {m: windows.get(f"lost_{m}", unused).tolist() for m in method.modalities}
+
+    def reason(m: str, w: int) -> str:
+        return f"{NO_HEAD} {subset_name(carried[w])}" if m in carried[w] else why[m][w]
+
     return [
-        "; ".join(f"{m}: {why[m][w]}" for m in method.modalities if m not in subset)
+        "; ".join(f"{m}: {reason(m, w)}" for m in method.modalities if m not in subset)
         for w, subset in enumerate(own)
     ]
 

@@ -16,7 +16,7 @@ from physiome.config.evaluation import ProbeSpec
 from physiome.errors import DataError
 from physiome.evaluation.embeddings import Embeddings
 from physiome.evaluation.heads import Labelled, fit_logistic, why_unfit
-from physiome.subsets import AS_RECORDED, Subset, all_subsets, subset_name
+from physiome.subsets import AS_RECORDED, Subset, subset_name
 
 LOGISTIC, PAPER, ONE_HEAD = "logistic", "paper", "one_head"
 
@@ -121,7 +121,8 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
             tables.append(described.assign(head=head, **columns))
     if not tables:
         return _no_predictions(test.iloc[:0], labels, own.iloc[:0], len(embeddings.classes))
-    if not has.all() and len(fitted) == len(all_subsets(embeddings.modalities)):
+    embedded = {subset_name(item.subset) for item in fitted}
+    if not has.all() and set(own) - {""} <= embedded:
         tables += [_as_recorded(pd.concat(tables), int((own != "").sum()))]
     return pd.concat(tables, ignore_index=True).drop(columns="own")
 

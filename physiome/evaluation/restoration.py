@@ -1,5 +1,6 @@
 """How well a method rebuilds what is missing: the error of restored tokens."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,24 @@ from torch import Tensor
 from physiome.data.store.batches import ordered_batches, prefetch
 from physiome.data.store.windows import WindowStore
 from physiome.methods.base import Method
-from physiome.subsets import all_subsets, subset_name
+from physiome.subsets import Subset, all_subsets, subset_name
 
 SAMPLE = 256  # windows, of some 7000 tokens: the mean moves little with more
 
 
 @torch.no_grad()
 def restoration_error(
-    method: Method, store: WindowStore, index: np.ndarray, batch: int
+    method: Method,
+    store: WindowStore,
+    index: np.ndarray,
+    batch: int,
+    subsets: Sequence[Subset] | None = None,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Error of every restored modality under every proper subset; {} if the method restores none.
+    """Error of every restored modality under proper subsets; {} if the method restores none.
 
     Args:
         index: windows that carry every modality; up to SAMPLE of them are used, evenly spread.
+        subsets: the full set and those observed; None: all.
 
     Returns:
         subset -> missing modality -> mse (over tokens and width) and relative (mse over the
@@ -31,7 +37,7 @@ def restoration_error(
         return {}
     chosen = index[np.unique(np.linspace(0, len(index) - 1, SAMPLE).astype(int))]
     device = method.device
-    proper = all_subsets(store.modalities)[1:]
+    _, *proper = subsets or all_subsets(store.modalities)
     spread = {m: _Spread() for m in store.modalities}
     errors: dict[tuple[str, str], float] = {}
     for _, signals in prefetch(store, ordered_batches([(store.modalities, chosen)], batch)):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from physiome.config.window import Window
 from physiome.errors import PhysioError, nearest
+from physiome.subsets import Subset, named_subsets
 
 Signals = Mapping[str, Tensor]  # modality -> (B, L), in the modality's unit
 
@@ -21,6 +22,7 @@ class Inputs:
         modalities: in order.
         window: the length and rate of a window.
         classes: by index; only for methods that learn from labels.
+        scored: names of the subsets that will be embedded, the full set first; None: all.
 
     Example:
         >>> Inputs(("eeg", "eog"), Window(length_s=30.0, rate_hz=100.0)).window.samples
@@ -30,6 +32,12 @@ class Inputs:
     modalities: tuple[str, ...]
     window: Window
     classes: tuple[str, ...] = ()
+    scored: tuple[str, ...] | None = None
+
+    @property
+    def subsets(self) -> list[Subset]:
+        """The subsets that will be embedded, in order."""
+        return named_subsets(self.scored, self.modalities)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def build_method(settings: MethodSettings, parents: Sequence[Method] = ()) -> Me
     owner = entry.settings_of or settings.base
     kind = METHODS[owner].specification()
     spec: Any = settings.method if kind is None else kind.parse(settings.method, owner)
-    inputs = Inputs(settings.modalities, settings.window, settings.classes)
+    inputs = Inputs(settings.modalities, settings.window, settings.classes, settings.scored)
     return entry.load().build(spec, inputs, parents)
 
 

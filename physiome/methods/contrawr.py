@@ -33,7 +33,6 @@ from physiome.nn.contrawr import band_responses, disturb
 from physiome.nn.losses import world_contrast
 from physiome.nn.scaling import Scaling
 from physiome.nn.spectrogram import FLOOR, stft
-from physiome.subsets import all_subsets
 
 POOLS = (False, True, True)  # whether a block ends with a 2 x 2 max-pool
 
@@ -254,5 +253,5 @@ class DedicatedContraWR(OnePerSubset):
     @classmethod
     def build(cls, spec: ContraWRSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """One model per subset, all with the same settings."""
-        subsets = all_subsets(inputs.modalities)
-        return cls(inputs.modalities, {s: ContraWR(spec, s, inputs.window) for s in subsets})
+        models = {s: ContraWR(spec, s, inputs.window) for s in inputs.subsets}
+        return cls(inputs.modalities, models)

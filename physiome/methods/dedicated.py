@@ -87,6 +87,11 @@ class OnePerSubset(Method):
         """What the model of `subset` sees of it."""
         return {m: prepared[m] for m in subset}
 
+    def refuses(self, subset: Sequence[str]) -> str:
+        """A subset without a model: the data set is not scored under it."""
+        known = subset_name(subset) in self.models
+        return "" if known else f"no model of it was trained ({len(self.models)} subsets have one)"
+
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """As every one of the models does."""
         full = self.models[subset_name(self.modalities)]
@@ -96,7 +101,9 @@ class OnePerSubset(Method):
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """The embedding by the model of exactly these modalities."""
         subset = [m for m in self.modalities if m in encoded]
+        why = self.refuses(subset)
+        if why:
+            raise PhysioError(f"cannot embed {subset_name(subset)}", why=why)
         model = self.models[subset_name(subset)]
-        if not isinstance(model, Method):
-            raise PhysioError(f"no model for {subset_name(subset)}")
+        assert isinstance(model, Method)
         return model.fuse(self.view(encoded, subset))

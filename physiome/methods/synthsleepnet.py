@@ -22,7 +22,7 @@ from physiome.methods.fusion import TokenFusion, pool
 from physiome.nn.lora import active, adapt, adapter_parameters, keep_frozen
 from physiome.nn.masking import take_tokens
 from physiome.nn.neuronet import ModalityEncoder
-from physiome.subsets import all_subsets, subset_name
+from physiome.subsets import Subset, all_subsets, subset_name
 
 
 class SynthSleepNet(TokenFusion):
@@ -44,18 +44,24 @@ class SynthSleepNet(TokenFusion):
 
 
 class DedicatedSynthSleepNet(OnePerSubset):
-    """All subsets' models on shared frozen encoders.
+    """The models of subsets on shared frozen encoders.
 
     Args:
         encoders: pretrained encoder per modality, in the modalities' order.
+        subsets: those that get a model, the full set among them; None: all.
     """
 
     contrasts = SynthSleepNet.contrasts
 
-    def __init__(self, spec: SynthSleepNetSpec, encoders: Mapping[str, ModalityEncoder]):
+    def __init__(
+        self,
+        spec: SynthSleepNetSpec,
+        encoders: Mapping[str, ModalityEncoder],
+        subsets: Sequence[Subset] | None = None,
+    ):
         (inner,) = {e.width for e in encoders.values()}
         n = max(e.n for e in encoders.values())
-        subsets = all_subsets(tuple(encoders))
+        subsets = subsets or all_subsets(tuple(encoders))
         super().__init__(tuple(encoders), {s: SynthSleepNet(s, spec, n, inner) for s in subsets})
         self.encoders = nn.ModuleDict()
         for m, encoder in encoders.items():
@@ -73,7 +79,7 @@ class DedicatedSynthSleepNet(OnePerSubset):
     def build(cls, spec: SynthSleepNetSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """On one pretrained NeuroNet per modality."""
         by_name = {e.modalities[0]: e.encoder for e in parents}
-        return cls(spec, {m: by_name[m] for m in inputs.modalities})
+        return cls(spec, {m: by_name[m] for m in inputs.modalities}, inputs.subsets)
 
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
         """Nothing to set: the encoders bring the constants they were trained with."""

@@ -120,6 +120,8 @@ def summary(
     restored: dict[str, list[str]],
 ) -> list[str]:
     """What was scored from what, what was missing, what was rebuilt; lines."""
+    from physiome.evaluation.predict import NO_HEAD
+
     scored = table[table["class"] != ""]
     length_s = trained.settings.window.length_s
     lines = [
@@ -135,6 +137,8 @@ def summary(
     empty = table.loc[table["class"] == "", "reason"]
     lines += [f"  not scored: {n} windows, {reason}" for reason, n in Counter(empty).items()]
     lines += [f"missing: {text}" for text in lost(report)]
+    parts = Counter(part for text in table["missing"] for part in text.split("; "))
+    lines += [f"not used: {n} windows of {part}" for part, n in parts.items() if NO_HEAD in part]
     unused = [m for m in trained.settings.modalities if m not in report.lost]
     lines += [f"not asked for: {', '.join(unused)}"] if unused else []
     lines += [f"note: {note}" for note in [*report.absent.values(), *report.notes]]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from physiome.reporting.tables import ROBUSTNESS
-from physiome.subsets import AS_RECORDED, all_subsets, subset_name
+from physiome.subsets import AS_RECORDED, Subset, subset_name
 
 WINDOWS, SUBJECTS = "windows", "subjects"
 
@@ -17,12 +17,12 @@ def tested_sizes(cells: pd.DataFrame) -> tuple[int, int, int]:
     return int(sizes[WINDOWS]), int(sizes[SUBJECTS]), compared["fold"].nunique()
 
 
-def cell_counts(cells: pd.DataFrame, modalities: Sequence[str]) -> pd.DataFrame:
+def cell_counts(cells: pd.DataFrame, scored: Sequence[Subset]) -> pd.DataFrame:
     """Sums over folds of what was tested, of each cell.
 
     Args:
         cells: scores of one data set and head, with the rows `windows_<class>`, `subjects_<class>`.
-        modalities: in order.
+        scored: the subsets that are scored, the full set first.
 
     Returns:
         Indexed by subset and method: windows, subjects, then `windows <class>`, `subjects <class>`
@@ -35,7 +35,7 @@ def cell_counts(cells: pd.DataFrame, modalities: Sequence[str]) -> pd.DataFrame:
     sums = of_class.pivot_table("value", keys, "metric", aggfunc="sum", sort=False)
     sums.columns = [str(name).replace("_", " ", 1) for name in sums.columns]
     found = found.join(sums).fillna(0).astype(int)
-    proper = [subset_name(s) for s in all_subsets(tuple(modalities))[1:]]
+    proper = [subset_name(s) for s in scored[1:]]
     part = found[found.index.isin(proper, level="subset")]
     fewest = part.groupby("method", sort=False).min()
     return pd.concat([found, pd.concat({ROBUSTNESS: fewest}, names=["subset"])])

@@ -72,8 +72,11 @@ def timeline_figure(
 
     Args:
         onset_h: (n,) hours from the start of the record, rising.
-        strips: subset's title -> true (n,) and predicted (n,) class indices.
+        strips: subset's title -> true (n,) and predicted (n,) class indices; none: the figure says
+            so.
     """
+    if not strips:
+        return _empty(f"{title}: nothing was predicted")
     step_h = float(np.median(np.diff(onset_h))) if len(onset_h) > 1 else 1.0
     broken = np.flatnonzero(np.diff(onset_h) > 1.5 * step_h) + 1  # the line stops at a gap
     with mpl.rc_context(STYLE):
@@ -93,6 +96,14 @@ def timeline_figure(
         handles, names = grid.flat[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower right", ncols=2, frameon=False)
         figure.suptitle(title)
+    return figure
+
+
+def _empty(text: str) -> Figure:
+    """A figure that says why there is none."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6, 1), layout="constrained")
+        figure.text(0.5, 0.5, text, ha="center", va="center")
     return figure
 
 

@@ -5,29 +5,28 @@ from typing import Any
 
 import pandas as pd
 
-from physiome.subsets import all_subsets, subset_name
+from physiome.subsets import Subset, subset_name
 
 RESTORATION = ["dataset", "method", "subset", "modality", "mse", "mse_sd", "relative",
                "relative_sd", "folds"]  # fmt: skip
 
 
-def by_missing(means: pd.DataFrame, modalities: Sequence[str]) -> pd.DataFrame:
-    """The mean over all subsets that lack the same number of modalities, of each method.
+def by_missing(means: pd.DataFrame, scored: Sequence[Subset]) -> pd.DataFrame:
+    """The mean over the scored subsets that lack the same number of modalities, of each method.
 
     Args:
         means: from `build_table`, one metric: method, subset, mean.
-        modalities: in order.
+        scored: the subsets that are scored, the full set first.
 
     Returns:
-        method, missing (0 to M - 1), subsets (how many the mean is over), mean in percent; NaN if
-        one of the subsets has no score, as the others are not comparable without it.
+        method, missing (how many a scored subset lacks), subsets (how many the mean is over), mean
+        in percent; NaN if one of them has no score, as the others are not comparable without it.
     """
     known = means.set_index(["method", "subset"])["mean"]
     rows = []
     for method in dict.fromkeys(means["method"]):
-        for missing in range(len(modalities)):
-            size = len(modalities) - missing
-            names = [subset_name(s) for s in all_subsets(tuple(modalities)) if len(s) == size]
+        for missing in sorted({len(scored[0]) - len(s) for s in scored}):
+            names = [subset_name(s) for s in scored if len(scored[0]) - len(s) == missing]
             values = known.reindex([(method, name) for name in names])
             mean = values.mean(skipna=False)
             rows.append((method, missing, len(names), mean))

@@ -14,7 +14,7 @@ from physiome.config.base import Spec
 from physiome.config.metrics import METRICS, PRINTED
 from physiome.config.output import Metric, Shown
 from physiome.reporting.paper import DROP, MEAN, paper_method, paper_subset
-from physiome.subsets import AS_RECORDED, Subset, all_subsets, subset_name
+from physiome.subsets import AS_RECORDED, Subset, named_subsets, subset_name
 
 ROBUSTNESS = "mean_of_proper_subsets"
 LABELS = {ROBUSTNESS: "mean of the proper subsets", AS_RECORDED: "as recorded"}
@@ -35,7 +35,8 @@ class TableSpec(Spec):
     paper_table: int | None = None  # the paper's table to compare with
     modalities: dict[str, str]  # name -> title, in order
     methods: dict[str, MethodEntry] = Field(min_length=1)  # in order of columns
-    subsets: tuple[str, ...] | None = None  # shown, in order; null: all subsets
+    scored: tuple[str, ...] | None = None  # subsets that are scored, the full set first; null: all
+    subsets: tuple[str, ...] | None = None  # shown, in order; null: all that are scored
     layout: Literal["subsets", "variants"] = "subsets"  # what the rows of the LaTeX table are
     head: str = "logistic"  # of the LaTeX table; the CSV has all heads
     metrics: Shown = PRINTED  # of the LaTeX table; the CSV has all
@@ -49,6 +50,7 @@ class FigureSpec(Spec):
     title: str
     modalities: dict[str, str]  # name -> title, in order
     methods: dict[str, MethodEntry]  # in order
+    scored: tuple[str, ...] | None = None  # subsets that are scored, the full set first; null: all
     head: str = "logistic"
     metric: Metric = "acc"  # of the bars
     timeline_method: str | None = None  # null: the last single method that has results
@@ -63,6 +65,7 @@ def build_table(
     decimals: int = 2,
     reasons: Mapping[tuple[str, str], str] | None = None,
     metrics: Sequence[str] = PRINTED,
+    scored: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row per subset, method and metric, in the order of the printed table.
 
@@ -72,24 +75,24 @@ def build_table(
         methods: name -> title and scope, in order.
         modalities: name -> title, in order.
         paper: `paper_cells(...)`, or None.
-        subsets: the rows; None: all subsets.
+        subsets: the rows; None: all that are scored.
         decimals: of the printed table; marks are given to what prints as best.
         reasons: (method, subset) -> why there is no score, for the note.
         metrics: of METRICS.
+        scored: names of the subsets that are scored; None: all there are.
 
     Returns:
         subset, method, metric, mean, sd (over folds, ddof=1), folds, drop (|full - subset|, of
         means), paper, paper_drop, note, and the marks bold, underline, blue. In percent.
     """
-    modality_names = tuple(modalities)
-    rows = list(all_subsets(modality_names) if subsets is None else subsets)
-    shown = [subset_name(s) for s in rows]
+    every = [subset_name(s) for s in named_subsets(scored, tuple(modalities))]
+    shown = every if subsets is None else [subset_name(s) for s in subsets]
     if subsets is None and _has_as_recorded(cells):
-        shown.append(AS_RECORDED)
+        shown = [*shown, AS_RECORDED]
     table = _means(cells, methods, shown, reasons or {}, metrics)
-    full = subset_name(modality_names)
+    full = subset_name(modalities)
     table["drop"] = _drops(table, full)
-    table = pd.concat([table, _robustness(table, methods, modality_names)], ignore_index=True)
+    table = pd.concat([table, _robustness(table, methods, every)], ignore_index=True)
     table = _with_paper(table, methods, modalities, paper, full)
     return _with_marks(table, methods, decimals)
 
@@ -143,10 +146,10 @@ def _drops(table: pd.DataFrame, full: str) -> pd.Series:
 
 
 def _robustness(
-    table: pd.DataFrame, methods: Mapping[str, Any], modalities: tuple[str, ...]
+    table: pd.DataFrame, methods: Mapping[str, Any], scored: Sequence[str]
 ) -> pd.DataFrame:
     """The last row: a number only where every proper subset and the full set have one."""
-    full, *proper = [subset_name(s) for s in all_subsets(modalities)]
+    full, *proper = scored
     if not proper or not {full, *proper} <= set(table["subset"]):
         return table.iloc[:0]  # a table of chosen subsets has no such row
     found = []

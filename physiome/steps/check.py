@@ -13,8 +13,9 @@ def run(config: list[Path]) -> list[str]:
     """
     spec, lines = load_files(config), []
     for table, name in spec.tables_of.items():
-        ablation, every = spec.ablations.get(table), 2 ** len(spec.datasets[name].modalities) - 1
-        subsets = len(ablation.subsets) if ablation else every
+        ablation, dataset = spec.ablations.get(table), spec.datasets[name]
+        scored = len(dataset.scored or ()) or 2 ** len(dataset.modalities) - 1
+        subsets = len(ablation.subsets) if ablation else scored
         lines.append(
             f"{spec.results}/tables/{table}.csv: {name}, {subsets} subsets, "
             f"{len(spec.folds_of(table))} folds, rows {', '.join(spec.rows_of(table))}"

@@ -9,6 +9,7 @@ from physiome.reporting.figures import save
 from physiome.reporting.robustness import by_missing, restoration_errors
 from physiome.reporting.scores import read_scores
 from physiome.reporting.tables import FigureSpec, build_table
+from physiome.subsets import named_subsets
 
 
 def run(
@@ -41,8 +42,9 @@ def run(
             where=scores,
             do=nearest(spec.dataset, set(table["dataset"])),
         )
-    means = build_table(here, spec.methods, spec.modalities)
-    points = by_missing(means[means["metric"] == spec.metric], tuple(spec.modalities))
+    scored = named_subsets(spec.scored, tuple(spec.modalities))
+    means = build_table(here, spec.methods, spec.modalities, scored=spec.scored)
+    points = by_missing(means[means["metric"] == spec.metric], scored)
     save(robustness_figure(points, spec.methods, spec.metric), robustness)
 
     facts = [read_json(path) for path in embeddings]

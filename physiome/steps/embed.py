@@ -12,7 +12,7 @@ from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
 from physiome.evaluation.facts import EmbeddingFacts
 from physiome.files import file_digest
-from physiome.subsets import all_subsets, parse_subset
+from physiome.subsets import Subset, named_subsets
 from physiome.training.manifest import Manifest
 from physiome.training.runtime import compute_device
 
@@ -59,7 +59,7 @@ def run(
         # Of what tables of chosen subsets show, no figure is drawn.
         restored = {}
         if spec.subsets is None:
-            restored = restoration_error(method, store, tested, spec.batch)
+            restored = restoration_error(method, store, tested, spec.batch, _subsets(spec))
         facts = EmbeddingFacts(
             spec.dataset,
             fold,
@@ -86,12 +86,9 @@ def _with_model(facts: EmbeddingFacts, manifest: Manifest, weights: Path) -> Emb
     )
 
 
-def _subsets(spec: EmbedSettings) -> list[tuple[str, ...]]:
-    """Those asked for, in the order of all; all where none are named."""
-    if spec.subsets is None:
-        return all_subsets(spec.modalities)
-    wanted = {parse_subset(name, spec.modalities) for name in spec.subsets}
-    return [subset for subset in all_subsets(spec.modalities) if subset in wanted]
+def _subsets(spec: EmbedSettings) -> list[Subset]:
+    """Those asked for, in the order of all; all that are scored where none are named."""
+    return named_subsets(spec.scored if spec.subsets is None else spec.subsets, spec.modalities)
 
 
 def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, Manifest | None]:

@@ -13,7 +13,7 @@ from physiome.files import read_noted
 from physiome.reporting.figures import confusion_figure, save, subset_figure, timeline_figure
 from physiome.reporting.scores import read_scores
 from physiome.reporting.tables import FigureSpec, build_table
-from physiome.subsets import all_subsets, subset_name
+from physiome.subsets import named_subsets, subset_name
 
 
 def run(
@@ -77,25 +77,32 @@ def _confusions(spec: FigureSpec, found: list[dict[str, Any]]) -> dict[str, np.n
 
 def _timeline(spec: FigureSpec, found: list[dict[str, Any]], classes: list[str]):
     facts = _timeline_probe(spec, found)
-    full, *others = all_subsets(tuple(spec.modalities))
-    singles = [subset for subset in others if len(subset) == 1]
-    tables = {s: _predicted(spec, facts, subset_name(s)) for s in (full, *singles)}
-    sizes = tables[full].loc[tables[full]["complete"], "record"].value_counts()
-    if sizes.empty:
-        raise DataError("no test window carries every modality", where=facts["path"])
-    record = min(sizes.index[sizes == sizes.max()])
+    subsets = named_subsets(spec.scored, tuple(spec.modalities))
+    tables = {s: _predicted(spec, facts, subset_name(s)) for s in subsets}
+    tables = {s: table for s, table in tables.items() if len(table)}
+    # What most modalities were observed in; others are drawn on the same windows.
+    largest = max(tables, key=len, default=())
+    drawn = [largest, *(s for s in tables if len(s) == 1 and s != largest and s[0] in largest)]
+    record, windows = _longest(tables.get(largest))
     strips = {}
-    onset_h = np.empty(0)
-    for subset, table in tables.items():
-        shown = table[(table["record"] == record) & table["complete"]].sort_values("number")
-        if len(shown) == 0:
-            continue
-        onset_h = shown["onset_s"].to_numpy() / 3600
+    for subset in drawn if len(windows) else ():
+        table = tables[subset]
+        shown = table[table["record"] == record].set_index("number").loc[windows.index]
         name = " + ".join(spec.modalities[m] for m in subset)
         strips[name] = shown["label"].to_numpy(), shown["said"].to_numpy()
     method = spec.methods[facts["method"]].title
     title = f"{spec.title}: {method}, test record {record} (fold {facts['fold']})"
-    return timeline_figure(onset_h, strips, classes, title)
+    return timeline_figure(windows.to_numpy() / 3600, strips, classes, title)
+
+
+def _longest(table: pd.DataFrame | None) -> tuple[str, pd.Series]:
+    """The record with most windows, and their onsets in s by number, rising; none of no table."""
+    if table is None:
+        return "", pd.Series(dtype=float)
+    sizes = table["record"].value_counts()
+    record = min(sizes.index[sizes == sizes.max()])
+    here = table[table["record"] == record].sort_values("number")
+    return str(record), here.set_index("number")["onset_s"]
 
 
 def _timeline_probe(spec: FigureSpec, found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -117,10 +124,10 @@ def _timeline_probe(spec: FigureSpec, found: list[dict[str, Any]]) -> dict[str, 
 def _bars(spec: FigureSpec, scores: Path):
     table = read_scores(scores)
     table = table[(table["dataset"] == spec.dataset) & (table["head"] == spec.head)]
-    means = build_table(table, spec.methods, spec.modalities)
+    means = build_table(table, spec.methods, spec.modalities, scored=spec.scored)
     names = {
         subset_name(subset): " + ".join(spec.modalities[m] for m in subset)
-        for subset in all_subsets(tuple(spec.modalities))
+        for subset in named_subsets(spec.scored, tuple(spec.modalities))
     }
     means = means[(means["metric"] == spec.metric) & means["subset"].isin(list(names))]
     titles = {name: entry.title for name, entry in spec.methods.items()}

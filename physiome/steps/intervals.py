@@ -21,7 +21,7 @@ from physiome.evaluation.bootstrap import (
 from physiome.evaluation.metrics import window_metrics
 from physiome.files import atomic_path, read_noted
 from physiome.reporting.tables import PRINTED, ROBUSTNESS
-from physiome.subsets import all_subsets, subset_name
+from physiome.subsets import named_subsets, subset_name
 
 COLUMNS = [
     "dataset", "method", "reference", "subset", "metric", "difference", "low", "high",
@@ -36,6 +36,7 @@ class IntervalSpec(Spec):
     methods: tuple[str, ...] = Field(min_length=1)
     reference: str = "physiome"
     modalities: tuple[str, ...] = Field(min_length=1)
+    scored: tuple[str, ...] | None = None  # subsets that are scored, the full set first; null: all
     head: str = "logistic"
     resamples: PositiveInt = 2000
     seed: NonNegativeInt = 0
@@ -59,7 +60,7 @@ class _Scored:
         if table.empty:
             return
         drawn = draw(self.subjects, spec.resamples, (spec.seed, facts["fold"]))
-        for subset in all_subsets(spec.modalities):
+        for subset in named_subsets(spec.scored, spec.modalities):
             name = subset_name(subset)
             part = table[table["subset"] == name]
             if part.empty:  # the method does not do this subset
@@ -135,7 +136,7 @@ def _compare(
     mine: dict[int, _Scored], reference: dict[int, _Scored], spec: IntervalSpec, method: str
 ) -> list[dict[str, Any]]:
     """Rows of all subsets, then of the mean over the proper ones."""
-    names = [subset_name(subset) for subset in all_subsets(spec.modalities)]
+    names = [subset_name(subset) for subset in named_subsets(spec.scored, spec.modalities)]
     rows: list[dict[str, Any]] = []
     for metric in PRINTED:
         found = {name: _differences(mine, reference, (name, metric)) for name in names}

@@ -14,7 +14,7 @@ from physiome.evaluation.gains import Gain, Key, fold_scores, gain
 from physiome.files import atomic_path, read_json, read_noted
 from physiome.reporting.figures import save
 from physiome.reporting.gains import COLUMNS, MEAN, gains_figure, gains_page
-from physiome.subsets import AS_RECORDED, all_subsets, subset_name
+from physiome.subsets import AS_RECORDED, named_subsets, subset_name
 
 Scores = dict[int, dict[int, dict[Key, np.ndarray]]]  # seed -> fold -> (subset, metric) -> values
 
@@ -32,7 +32,7 @@ def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> s
     told, scores, subjects = _read_all(runs)
     rows, found = [], list(notes)
     for dataset, facts in told.items():
-        subsets = [subset_name(s) for s in all_subsets(tuple(facts["modalities"]))]
+        subsets = list(map(subset_name, named_subsets(facts.get("scored"), facts["modalities"])))
         own = scores[dataset]
         found += _undefined(dataset, facts["title"], own)
         for label, mine, other, shown in _compared(facts["rows"], own):

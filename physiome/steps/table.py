@@ -15,7 +15,7 @@ from physiome.reporting.notes import read_notes
 from physiome.reporting.paper import paper_cells, require_titles
 from physiome.reporting.scores import read_scores
 from physiome.reporting.tables import TableSpec, build_table, wide
-from physiome.subsets import AS_RECORDED, all_subsets, parse_subset, subset_name
+from physiome.subsets import AS_RECORDED, named_subsets, parse_subset, subset_name
 
 ONE_HEAD = "one_head"  # what the probe calls the head that serves every subset
 
@@ -36,7 +36,7 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
     """
     spec = TableSpec.parse_text(settings, "table")
     found = _scores_of(spec, scores)
-    subsets = None
+    scored, subsets = named_subsets(spec.scored, tuple(spec.modalities)), None
     if spec.subsets is not None:
         subsets = [parse_subset(name, tuple(spec.modalities)) for name in spec.subsets]
     paper = None
@@ -51,9 +51,17 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
     for head, cells in found.groupby("head", sort=False):
         told = reasons | _without_head(cells, spec) if head == ONE_HEAD else reasons
         table = build_table(
-            cells, spec.methods, spec.modalities, paper, subsets, spec.decimals, told, metrics
+            cells,
+            spec.methods,
+            spec.modalities,
+            paper,
+            subsets,
+            spec.decimals,
+            told,
+            metrics,
+            spec.scored,
         )
-        counts = cell_counts(cells, tuple(spec.modalities))
+        counts = cell_counts(cells, scored)
         parts.append(wide(table, spec, str(head), counts, footnotes))
         if head == spec.head:
             printed = to_tex(table, spec, *tested_sizes(cells), footnotes)
@@ -66,10 +74,10 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
 
 def _without_head(cells: pd.DataFrame, spec: TableSpec) -> dict[tuple[str, str], str]:
     """Why methods have no row under the one head of the full set."""
-    names = [subset_name(subset) for subset in all_subsets(tuple(spec.modalities))]
+    names = map(subset_name, named_subsets(spec.scored, tuple(spec.modalities)))
     absent = [m for m in spec.methods if m not in set(cells["method"])]
     why = "its embeddings differ in meaning from subset to subset: no head serves all"
-    return {(m, name): why for m in absent for name in [*names, AS_RECORDED]}
+    return {(m, name): why for name in [*names, AS_RECORDED] for m in absent}
 
 
 def _scores_of(spec: TableSpec, path: Path) -> pd.DataFrame:

@@ -42,7 +42,10 @@ TABLE = {
     "datasets.*.source.transfer.accept_terms": (True, ""),
     "datasets.*.source.track_list": ("tracks.csv", "records"),
     "datasets.*.source.case_list": ("cases.csv", "records"),
+    "datasets.*.source.required": (["SNUADC/ART"], "records"),
     "datasets.*.source.max_cases": (10, "records"),
+    "datasets.sleep_edf.subsets": (["eeg_fpz_cz+eeg_pz_oz+eog", "eog"], f"{SYSTEM} {SHOWN}"),
+    "datasets.vitaldb.subsets": (["abp+ecg+ppg", "ecg"], f"{SYSTEM} {SHOWN}"),
     "datasets.*.methods": (["physiome", "majority"], "table figures intervals"),
     "datasets.*.batches": (3, ""),  # it changes which jobs there are
     "datasets.*.modalities.*.channel": ("Other", "records shard"),

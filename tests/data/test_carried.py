@@ -63,3 +63,11 @@ def test_a_modality_that_no_pretrain_subject_carries_is_refused_with_the_fold(wi
     windows.loc[windows["subject"] == "p2", "has_eeg"] = False
     with pytest.raises(DataError, match="fold 2: eeg"):
         require_modalities(windows, FOLDS, CLASSES, allowed=True)
+
+
+def test_of_many_modalities_the_smallest_subsets_are_told(windows):
+    windows = windows.assign(**{f"has_m{i}": True for i in range(6)})
+    windows.loc[windows["label"] == 1, ["has_m0", "has_m5"]] = False
+    found = require_modalities(windows, FOLDS, CLASSES, allowed=True)
+    assert len(found) == 2 * 2 * 2  # folds, roles, modalities; none of the 190 that hold them
+    assert {text.split()[-1] for text in found} == {"m0", "m5"}

@@ -12,6 +12,7 @@ from physiome.data.formats import open_reader
 from physiome.data.formats.edf import read_annotations
 from physiome.data.formats.write_edf import CASSETTE_LINES, write_psg
 from physiome.data.formats.write_vital import Wave, write_vital
+from physiome.data.synthetic import ventilation
 from physiome.data.synthetic.nights import write_night
 from physiome.data.synthetic.operations import ART, ECG, PLETH, write_case
 from physiome.data.synthetic.pressure import Subject, draw_course
@@ -243,3 +244,35 @@ def test_a_spell_announces_itself():
     assert pressure < -0.05
     assert rate > 0.05
     assert perfusion < -0.1
+
+
+def test_more_tracks_do_not_change_the_three_of_every_case(tmp_path):
+    six = (ART, ECG, PLETH, *ventilation.TRACKS)
+    three = case(tmp_path / "three", hours=0.05)
+    for name, tracks in (("six", six), ("four", (*six[:3], ventilation.AWP))):
+        more = tmp_path / f"{name}.vital"
+        write_case(more, record="0001", subject="1", hours=0.05, seed=0, tracks=tracks)
+        assert set(open_reader(more).channels()) == set(tracks)
+        ours, theirs = open_reader(three), open_reader(more)
+        for track in six[:3]:
+            assert np.array_equal(ours.read(track), theirs.read(track))
+        assert np.array_equal(
+            theirs.read(ventilation.AWP), open_reader(tmp_path / "six.vital").read(ventilation.AWP)
+        )
+
+
+def test_venous_pressure_and_carbon_dioxide_sink_with_the_arterial_pressure(tmp_path):
+    six = (ART, ECG, PLETH, *ventilation.TRACKS)
+    write_case(tmp_path / "c.vital", record="0001", subject="1", hours=1.0, seed=0, tracks=six)
+    reader = open_reader(tmp_path / "c.vital")
+
+    def minutes(track):
+        rate_hz = reader.channels()[track].rate_hz
+        values = reader.read(track)
+        size = round(60 * rate_hz)
+        return values[: len(values) // size * size].reshape(-1, size).mean(axis=1)
+
+    pressure = minutes(ART)
+    assert np.corrcoef(pressure, minutes(ventilation.CVP))[0, 1] > 0.9
+    assert np.corrcoef(pressure, minutes(ventilation.CO2))[0, 1] > 0.5
+    assert abs(np.corrcoef(pressure, minutes(ventilation.AWP))[0, 1]) < 0.3

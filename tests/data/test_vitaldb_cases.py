@@ -3,7 +3,9 @@ import gzip
 import pytest
 
 from physiome.config.sources import VitalDbSource
+from physiome.data.formats import open_reader
 from physiome.data.sources.vitaldb_cases import VitalDb
+from physiome.data.synthetic import ventilation
 from physiome.errors import ConfigError, DataError
 
 WANTED = ("SNUADC/ART", "SNUADC/ECG_II", "SNUADC/PLETH")
@@ -161,3 +163,31 @@ def test_a_made_up_case_without_pressure_is_left_out(tmp_path):
     assert len(source.records()) == 3
     source = VitalDb(spec("synthetic", synthetic={"subjects": 2}), tmp_path, WANTED)
     assert len(source.records()) == 2
+
+
+def test_cases_may_lack_tracks_that_are_not_required(data_set):
+    chosen = spec("folder", {"required": WANTED[1:]}, folder="x")
+    rows = VitalDb(chosen, data_set, WANTED).records()
+    assert [row["record"] for row in rows] == ["0002", "0003", "0012", "1200"]
+
+
+def test_a_required_track_that_no_modality_has_is_refused(data_set):
+    chosen = spec("folder", {"required": ["SNUADC/ARTT"]}, folder="x")
+    with pytest.raises(ConfigError, match="did you mean 'SNUADC/ART'"):
+        VitalDb(chosen, data_set, WANTED).records()
+
+
+def test_made_up_cases_lack_what_the_list_says_they_lack(tmp_path):
+    made = {"subjects": 7, "hours": 0.05}
+    six = (*WANTED, *ventilation.TRACKS)
+    source = VitalDb(spec("synthetic", {"required": WANTED}, synthetic=made), tmp_path, six)
+    source.fill(source.records())
+    with gzip.open(tmp_path / "trks.csv.gz", "rt") as file:
+        listed = [line.split(",")[:2] for line in file.read().splitlines()[1:]]
+    for case in range(1, 8):
+        names = {name for number, name in listed if number == str(case)}
+        channels = open_reader(tmp_path / f"{case:04d}.vital").channels()
+        assert set(channels) == names
+        assert (ventilation.CVP in names) == (case % 3 != 0)
+    assert channels[ventilation.CVP].rate_hz == 500
+    assert open_reader(tmp_path / "0001.vital").channels()[ventilation.CO2].rate_hz == 62.5

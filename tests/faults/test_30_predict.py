@@ -141,6 +141,18 @@ def test_fault_30_a_window_without_a_head_has_a_reason_and_no_class(nights, outp
     assert json.loads(output.with_suffix(".json").read_text())["scored"] == 14
 
 
+def test_fault_30_a_window_is_scored_from_the_largest_part_that_has_a_head(nights, output, capsys):
+    trained = given(nights.model("handmade", subsets=["fpz+pz+eog", "fpz", "fpz+eog"]))
+    still = nights.altered("part.edf", flat={"EOG horizontal": slice(0, 10 * 3000)})
+    predict.run(still, output=output, device="cpu", **trained)
+    table = pd.read_csv(output)
+    assert table["subset"].tolist() == ["fpz"] * 10 + ["fpz+pz+eog"] * 14
+    assert "not used: 10 windows of pz: no head for fpz+pz" in capsys.readouterr().out
+    assert table["reason"].isna().all()
+    assert "pz: no head for fpz+pz" in table["missing"][0]
+    assert table["class"].notna().all()
+
+
 def test_fault_30_no_window_has_a_head(nights, output):
     trained = given(nights.model("handmade", subsets=["fpz+pz+eog"]))
     said = refused(nights.recording, output, **trained, modalities="fpz")

@@ -1,5 +1,7 @@
 """ContraWR: sizes, spectrogram, momentum copy, one model per subset."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -323,3 +325,11 @@ def test_one_step_moves_all_models_and_their_copies():
 
 def test_the_rate_of_the_window_sets_the_bands():
     assert small().rate_hz == RATE_HZ
+
+
+def test_only_the_subsets_that_are_scored_get_a_model():
+    fed = replace(inputs(), scored=("a+b+c", "c"))
+    method = DedicatedContraWR.build(ContraWRSpec.parse(SMALL), fed, [])
+    assert set(method.models) == {"a+b+c", "c"}
+    assert method.refuses(("a",))
+    assert torch.isfinite(method.embed(waves(2, ["c"]))).all()

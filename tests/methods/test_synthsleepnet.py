@@ -6,6 +6,7 @@ from checks import calls_of, reached
 from tiny import FUSION, NAMES, draws, neuronet, waves
 
 from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
+from physiome.errors import PhysioError
 from physiome.methods.neuronet import NeuroNet
 from physiome.methods.synthsleepnet import DedicatedSynthSleepNet
 from physiome.nn.lora import adapter_parameters
@@ -97,3 +98,14 @@ def test_each_clipped_group_is_one_model_with_its_adapters():
     for subset, group in zip(SUBSETS, method.clip_groups(), strict=True):
         found = {names[id(p)] for p in group}
         assert found == own(names.values(), subset)
+
+
+def test_chosen_subsets_get_a_model_and_others_are_refused():
+    encoders = {m: neuronet(NeuroNet, m, i).encoder for i, m in enumerate(NAMES)}
+    method = DedicatedSynthSleepNet(SPEC, encoders, [NAMES, ("b",)])
+    assert set(method.models) == {"a+b+c", "b"}
+    assert method.refuses(("a",)) == "no model of it was trained (2 subsets have one)"
+    assert not method.refuses(("b",))
+    with pytest.raises(PhysioError, match="cannot embed a - no model of it"):
+        method.embed(waves(2, ["a"]))
+    assert {term.split("/")[0] for term in method.loss(waves(), draws())} == {"a+b+c", "b"}

@@ -11,6 +11,7 @@ from physiome.reporting.comparison_figures import restoration_figure, robustness
 from physiome.reporting.robustness import RESTORATION, by_missing, restoration_errors
 from physiome.reporting.tables import MethodEntry
 from physiome.steps import compare_figures, scores
+from physiome.subsets import all_subsets
 
 METHODS = {
     "m": MethodEntry(title="Main", scope="single"),
@@ -41,20 +42,20 @@ def restored(relative):
 
 
 def test_points_are_means_over_the_subsets_of_a_size():
-    found = by_missing(means(m=THREE), ["a", "b", "c"])
+    found = by_missing(means(m=THREE), all_subsets(["a", "b", "c"]))
     assert list(found["missing"]) == [0, 1, 2]
     assert list(found["subsets"]) == [1, 3, 3]
     assert list(found["mean"]) == pytest.approx([95, 60, 30])
 
 
 def test_a_size_with_a_subset_without_score_has_no_point():
-    found = by_missing(means(m=THREE | {"b": np.nan}), ["a", "b", "c"])
+    found = by_missing(means(m=THREE | {"b": np.nan}), all_subsets(["a", "b", "c"]))
     assert list(found["mean"].isna()) == [False, False, True]
 
 
 def test_controls_are_dashed_and_methods_without_points_are_left_out():
     table = means(m=THREE, c=THREE, x=dict.fromkeys(THREE, np.nan))
-    figure = robustness_figure(by_missing(table, ["a", "b", "c"]), METHODS, "acc")
+    figure = robustness_figure(by_missing(table, all_subsets(["a", "b", "c"])), METHODS, "acc")
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert {name: line.get_linestyle() for name, line in lines.items()} == {
         "Main": "-",
@@ -128,3 +129,9 @@ def test_unknown_data_set_or_head_is_refused(draw):
         draw([], dataset="tot")
     with pytest.raises(DataError, match="head 'paper'"):
         draw([], head="paper")
+
+
+def test_sizes_of_which_no_subset_is_scored_have_no_point():
+    scored = [("a", "b", "c"), ("a",)]
+    found = by_missing(means(m=THREE), scored)
+    assert found[["missing", "subsets", "mean"]].to_numpy().tolist() == [[0, 1, 95.0], [2, 1, 10.0]]

@@ -140,6 +140,25 @@ def test_timeline_shows_the_longest_test_record_of_the_main_method(tmp_path, sco
         draw(tmp_path, *scored, timeline_method="c")
 
 
+def without(probes, *subsets):
+    """The same files without the rows of these subsets."""
+    for path in probes:
+        rows = pd.read_parquet(path)
+        rows[~rows["subset"].isin(subsets)].to_parquet(path, index=False)
+
+
+def test_timeline_shows_the_most_that_was_observed(tmp_path, scored):
+    without(scored[0], "a+b")
+    text = draw(tmp_path, *scored)["timeline"]
+    assert text.count("percent right") == 1
+    assert "EEG A" in text
+
+
+def test_timeline_says_that_nothing_was_predicted(tmp_path, scored):
+    without(scored[0], "a+b", "a", "b", "as_recorded")
+    assert "nothing was predicted" in draw(tmp_path, *scored)["timeline"]
+
+
 def test_class_that_never_occurs_has_a_dash_not_a_number():
     figure = confusion_figure({"M": np.array([[3, 1], [0, 0]])}, ("w", "n"))
     texts = [text.get_text() for text in figure.axes[0].texts]

@@ -12,6 +12,7 @@ from physiome.reporting.tables import (
     build_table,
     wide,
 )
+from physiome.subsets import all_subsets
 
 TITLES = {
     1: {"eeg_fpz_cz": "Fpz-Cz", "eeg_pz_oz": "Pz-Oz", "eog": "EOG"},
@@ -221,7 +222,7 @@ def test_cells_count_windows_and_subjects_over_folds_in_all_and_of_each_class():
         told |= {"windows_yes": positive, "subjects_yes": min(positive, 2), "recall_yes": 0.5}
         rows += [{**size, "metric": name, "value": value} for name, value in told.items()]
     cells = pd.DataFrame(rows)
-    found = cell_counts(cells, ("a", "b"))
+    found = cell_counts(cells, all_subsets(("a", "b")))
     assert list(found.columns) == [
         "windows",
         "subjects",
@@ -268,3 +269,13 @@ def test_csv_has_ours_the_papers_and_the_difference():
     assert row["PhysioME ACC paper"] == 72.33
     assert row["PhysioME ACC difference"] == pytest.approx(1.0)
     assert row["PhysioME ACC paper drop"] == pytest.approx(79.64 - 72.33)
+
+
+def test_a_table_of_chosen_subsets_of_the_data_set_has_the_mean_of_those():
+    values = {(s, "m"): (v,) for s, v in (("a+b+c", 0.9), ("a", 0.5), ("b+c", 0.7))}
+    scored = ("a+b+c", "a", "b+c")
+    cells, titles = toy(values, modalities=("a", "b", "c"))
+    table = build_table(cells, {"m": entry("M")}, titles, scored=scored)
+    assert list(table["subset"].unique()) == [*scored, ROBUSTNESS]
+    last = cell(table, ROBUSTNESS, "m")
+    assert (last["mean"], last["drop"]) == pytest.approx((60.0, 30.0))

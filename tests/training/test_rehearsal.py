@@ -81,3 +81,16 @@ def test_a_sound_method_stays_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
     assert all(p.grad is None for p in method.parameters())
     assert method.training
+
+
+def test_of_many_modalities_some_subsets_are_tried():
+    tried = []
+
+    class Notes(Sound):
+        def fuse(self, encoded):
+            tried.append(tuple(encoded))
+            return super().fuse(encoded)
+
+    names = tuple("abcdefghi")
+    rehearse(Notes(names), {m: torch.randn(2, 900) for m in names})
+    assert len(tried) == 1 + 9 + 9 + 6  # full, alone, missing, one of each other size; of 511

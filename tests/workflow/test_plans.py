@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from project_copy import ROOT, Project, environment
 
+from physiome.config.tree import load_files
+
 # Of 16 methods 14 are trained, one of them after another that no table shows: 15 trainings and
 # three kinds of encoders per fold. Tables 3 to 6 add 17 variants in five folds, four kinds of
 # encoders.
@@ -63,6 +65,18 @@ def test_a_table_plans_what_it_shows_and_nothing_else(fresh):
 def test_chosen_tables_are_all_that_is_made(fresh, mine):
     plan = fresh.plan("--configfile", mine("use_tables: [table5]\n"))
     assert plan == TABLE5 | {"intervals": 1, "costs": 1, "all": 1}
+
+
+def test_six_modalities_are_planned_with_the_subsets_that_are_scored(fresh):
+    six = "workflow/overlays/vitaldb-six.yaml"
+    plan = fresh.plan("--configfile", "workflow/overlays/demo.yaml", six)
+    assert plan["pretrain"] == 6  # of one fold: an encoder per modality
+    assert plan["embed"] == plan["probe"] == 6  # rows; subsets are no jobs
+    config = load_files([ROOT / "config.yaml", ROOT / six])
+    assert len(config.datasets["vitaldb"].scored) == 22
+    for method, knows in (("contrawr", True), ("synthsleepnet", True), ("physiome", False)):
+        assert ("scored" in json.loads(config.train_settings("vitaldb", 1, method))) == knows
+    assert "scored" in json.loads(config.embed_settings("vitaldb", 1, "physiome"))
 
 
 def test_the_goal_data_plans_no_training(fresh):

@@ -11,7 +11,9 @@ import pandas as pd
 
 from physiome.data.folds.coverage import SCORED, TITLES
 from physiome.errors import DataError
-from physiome.subsets import all_subsets, subset_name
+from physiome.subsets import Subset, all_subsets, subset_name
+
+ALL_UP_TO = 4  # modalities: every subset that a class lacks is told
 
 
 def require_modalities(
@@ -73,9 +75,27 @@ def _lacking(
     for fold in folds:
         for role in SCORED:
             held = windows["subject"].isin(fold[role])
-            there = set(windows.loc[held, "label"]) - {-1}
-            for subset in all_subsets([str(m) for m in has]):
-                carried = held & has[list(subset)].all(axis=1)
-                for code in sorted(there - set(windows.loc[carried, "label"])):
-                    where = f"fold {fold['fold']}, {TITLES[role]}"
-                    yield f"{where}: {classes[int(code)]!r} without {subset_name(subset)}"
+            held &= windows["label"] >= 0
+            known = windows.loc[held, ["label"]].join(has).drop_duplicates()
+            where = f"fold {fold['fold']}, {TITLES[role]}"
+            for name, code in _never_carried([str(m) for m in has], known):
+                yield f"{where}: {classes[code]!r} without {name}"
+
+
+def _never_carried(modalities: list[str], known: pd.DataFrame) -> Iterator[tuple[str, int]]:
+    """Subset and label, of labels that no window carries a subset with.
+
+    What lacks a subset lacks whatever holds it: of many modalities only the smallest are told.
+    """
+    labels = set(known["label"])
+    if labels == set(known.loc[known[modalities].all(axis=1), "label"]):
+        return  # of each label something carries everything
+    smallest = len(modalities) > ALL_UP_TO
+    told: dict[int, list[Subset]] = {code: [] for code in labels}
+    for subset in sorted(all_subsets(modalities), key=len) if smallest else all_subsets(modalities):
+        there = set(known.loc[known[list(subset)].all(axis=1), "label"])
+        for code in sorted(labels - there):
+            if smallest and any(set(part) <= set(subset) for part in told[code]):
+                continue
+            told[code].append(subset)
+            yield subset_name(subset), int(code)

@@ -21,7 +21,7 @@ class Wave:
     """One waveform track."""
 
     values: np.ndarray  # (samples,) in `unit`
-    rate_hz: int
+    rate_hz: float
     unit: str
     gain: float  # size of a step, in `unit`
     display: tuple[int, int]  # range of values that a viewer shows

@@ -18,7 +18,7 @@ from physiome.data.download.limits import Limits
 from physiome.data.recording import RawRecord
 from physiome.data.sources.record_table import Row, check_inside, fill_each, read_rows
 from physiome.data.synthetic import operations as synthetic_vital
-from physiome.errors import ConfigError, DataError
+from physiome.errors import ConfigError, DataError, nearest
 
 log = logging.getLogger(__name__)
 CASE_FILES = ("{:04d}.vital", "{:d}.vital")  # as PhysioNet calls a case file; as the API does
@@ -27,23 +27,32 @@ CASE_COLUMNS = ("caseid", "subjectid")
 
 
 class VitalDb:
-    """Cases that have all wanted tracks, as `<folder>/NNNN.vital` (or as the API calls them)."""
+    """Cases that have the required tracks, as `<folder>/NNNN.vital` (or as the API calls them)."""
 
     def __init__(self, spec: VitalDbSource, folder: Path, channels: Sequence[str]):
         self.spec, self.folder, self.channels = spec, folder, channels
 
     def records(self) -> list[Row]:
-        """The cases that have all wanted tracks, by number; the subject is the case's patient.
+        """The cases that have the required tracks, by number; the subject is the case's patient.
 
         Raises:
-            ConfigError: if the terms of use are not accepted, or no track is wanted.
+            ConfigError: if the terms of use are not accepted, no track is wanted, or one that is
+                required is not.
             DataError: if a list is missing or damaged, a case has no patient, no case fits.
         """
         if not self.channels:
             raise ConfigError("no track is wanted", where="modalities")
+        required = self.channels if self.spec.required is None else self.spec.required
+        for track in required:
+            if track not in self.channels:
+                raise ConfigError(
+                    f"{track!r} is required, but no modality's channel",
+                    where="source.required",
+                    do=nearest(track, self.channels),
+                )
         self._prepare()
         rows = read_rows(self._list("track_list"), TRACK_COLUMNS)
-        cases = _cases_with(self.channels, rows, self.spec.track_list)[: self.spec.max_cases]
+        cases = _cases_with(required, rows, self.spec.track_list)[: self.spec.max_cases]
         patients = self._patients()
         return [self._row(case, patients) for case in cases]
 
@@ -77,7 +86,8 @@ class VitalDb:
                 self._list("case_list") if self.spec.case_list else None,
             )
             wanted = raw.synthetic
-            synthetic_vital.write_lists(*lists, wanted.subjects, wanted.recordings_per_subject)
+            sizes = wanted.subjects, wanted.recordings_per_subject
+            synthetic_vital.write_lists(*lists, *sizes, tuple(self.channels))
         elif raw.fill == "download":
             self._fetch_list("track_list", TRACK_COLUMNS)
             if self.spec.case_list:
@@ -139,6 +149,7 @@ class VitalDb:
             subject=row["subject"],
             hours=wanted.hours,
             seed=wanted.seed,
+            tracks=tuple(self.channels),
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from physiome.data.formats.write_vital import Wave, write_vital
+from physiome.data.synthetic import ventilation
 from physiome.data.synthetic.pressure import Course, Subject, draw_course
 from physiome.data.synthetic.waves import generator
 from physiome.errors import ConfigError
@@ -20,6 +21,7 @@ from physiome.files import atomic_path
 
 RATE_HZ = 500
 ART, ECG, PLETH = "SNUADC/ART", "SNUADC/ECG_II", "SNUADC/PLETH"
+PULSE_TRACKS = (ART, ECG, PLETH)
 SHORTEST_H = 0.05
 START_S = 1_500_000_000  # 2017-07-14: the first made-up case
 TABLE_POINTS = 512  # of a heartbeat's shape
@@ -47,19 +49,35 @@ def check_hours(hours: float) -> None:
         )
 
 
-def write_case(path: Path, *, record: str, subject: str, hours: float, seed: int) -> None:
-    """Write a made-up case: pressure (mmHg), ECG II (mV) and finger pulse, 500 Hz each."""
+def write_case(
+    path: Path,
+    *,
+    record: str,
+    subject: str,
+    hours: float,
+    seed: int,
+    tracks: tuple[str, ...] = PULSE_TRACKS,
+) -> None:
+    """Write a made-up case: pressure (mmHg), ECG II (mV) and finger pulse, 500 Hz each.
+
+    Args:
+        tracks: what is wanted; of the ventilator's and the veins' those that the case has are there
+            too, if named (see `ventilation`).
+    """
     check_hours(hours)
     rng = generator(seed, "vital", record)
     person = Subject.draw(generator(seed, "vital", subject))
     course = draw_course(round(hours * 3600), person, rng)
     art, ecg, pleth = _waveforms(course, person, rng)
-    tracks = {
+    waves = {
         ART: Wave(art, RATE_HZ, "mmHg", 0.1, (0, 200)),
         ECG: Wave(ecg, RATE_HZ, "mV", 0.001, (-1, 2)),
         PLETH: Wave(pleth, RATE_HZ, "", 0.01, (0, 100)),
     }
-    write_vital(path, tracks, START_S + 86400 * int(rng.integers(365)))
+    begins_s = START_S + 86400 * int(rng.integers(365))
+    more = ventilation.carried(int(record), tracks)
+    apart = generator(seed, "ventilation", record)
+    write_vital(path, waves | ventilation.waves(more, course, person, apart), begins_s)
 
 
 def _waveforms(
@@ -99,26 +117,31 @@ def _beat(waves: Iterable[tuple[float, float, float]], beats: np.ndarray) -> np.
 
 
 def write_lists(
-    track_list: Path, case_list: Path | None, subjects: int, cases_per_subject: int
+    track_list: Path,
+    case_list: Path | None,
+    subjects: int,
+    cases_per_subject: int,
+    tracks: tuple[str, ...] = PULSE_TRACKS,
 ) -> None:
     """Write the lists of tracks and of cases in the data set's own format.
 
     Subject i has the cases i * n + 1 to i * n + n. One further case of each tenth subject lacks the
-    arterial line, as most cases of the data set do.
+    arterial line, as most cases of the data set do. `tracks` as in `write_case`.
     """
+    more = tuple(t for t in tracks if t in ventilation.TRACKS)
     cases = [
-        (s * cases_per_subject + n + 1, s + 1, (ART, ECG, PLETH))
+        (s * cases_per_subject + n + 1, s + 1, PULSE_TRACKS)
         for s in range(subjects)
         for n in range(cases_per_subject)
     ]
     without = range(0, subjects, 10)
     cases += [(len(cases) + i + 1, s + 1, (ECG, PLETH)) for i, s in enumerate(without)]
-    tracks = [
+    rows = [
         (case, name, generator(0, str(case), name).bytes(20).hex())
         for case, _, names in cases
-        for name in names
+        for name in (*names, *ventilation.carried(case, more))
     ]
-    _write_csv(track_list, ("caseid", "tname", "tid"), tracks)
+    _write_csv(track_list, ("caseid", "tname", "tid"), rows)
     if case_list is not None:
         _write_csv(case_list, ("caseid", "subjectid"), [case[:2] for case in cases])
 
