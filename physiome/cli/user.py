@@ -68,7 +68,9 @@ def show(
 
 @app.command(rich_help_panel=PANEL)
 def predict(
-    file: Annotated[Path, typer.Argument(help="a recording: .edf, .vital or WFDB")],
+    file: Annotated[
+        Path, typer.Argument(help="a recording: .edf, .bdf, .vhdr, .fif, .set, .vital or WFDB")
+    ],
     heads: Annotated[Path, typer.Option(help="<method>.heads.npz of the probe step")],
     output: Annotated[Path, typer.Option(help="the .csv to write; a .json lies beside it then")],
     weights: Annotated[

@@ -83,10 +83,10 @@ class VitalDbSource(Spec):
 
 
 class RecordingsSource(Spec):
-    """Any folder of EDF, WFDB or .vital files with a `records.csv` (columns record, subject).
+    """Any folder of recordings in formats that are read, with a `records.csv` (record, subject).
 
-    Optional columns: `path` (of the signal file, relative to the folder), `annotations` (of an
-    EDF+ hypnogram), and a label column.
+    Optional columns: `path` (of the signal file, relative to the folder), `annotations` (of
+    a file that holds them; else those of the signal file), and a label column.
     """
 
     kind: Literal["recordings"]

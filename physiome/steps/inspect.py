@@ -12,8 +12,8 @@ from physiome.config.tree import load_files
 from physiome.data.cutting.channel_kinds import candidates
 from physiome.data.cutting.channels import find_channel
 from physiome.data.cutting.cut import cut_windows
-from physiome.data.formats import open_reader
-from physiome.data.formats.suffixes import NAMING
+from physiome.data.formats import open_reader, read_annotations
+from physiome.data.formats.suffixes import BY_MNE, NAMING, OF_FORMAT
 from physiome.data.recording import Channel, RawRecord, Reader
 from physiome.errors import ConfigError, DataError
 from physiome.inspect.describe import as_text, map_text
@@ -126,7 +126,9 @@ def _moment(start: float | None) -> str | None:
 
 def _annotation_file(path: Path, reader: Reader) -> Path | None:
     """The file itself if it has annotations, else the hypnogram beside a cassette night."""
-    if path.suffix.lower() != ".edf":
+    if OF_FORMAT.get(path.suffix.lower()) in BY_MNE:
+        return path if read_annotations(path)[0] else None
+    if OF_FORMAT.get(path.suffix.lower()) not in ("EDF", "BDF"):
         return None
     from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
 
@@ -149,8 +151,6 @@ def _annotations(path: Path | None) -> dict[str, float]:
     """Seconds of each annotation text."""
     if path is None:
         return {}
-    from physiome.data.formats.edf import read_annotations
-
     seconds: dict[str, float] = {}
     for a in read_annotations(path)[0]:
         seconds[a.text] = seconds.get(a.text, 0.0) + a.duration_s

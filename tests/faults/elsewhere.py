@@ -112,4 +112,25 @@ ELSEWHERE = {
             "data/test_stretches.py::test_a_gap_that_outlasts_what_is_read_around_a_stretch_changes_nothing_far_from_it",
         ],
     ),
+    42: Fault(
+        "A BDF, BrainVision, FIF or EEGLAB file that is cut, interrupted, of another kind, in "
+        "several parts, or claims more than it holds",
+        "Left out before anything is decoded, with the place; stretches that FIF skipped are gaps",
+        [
+            "data/test_more_formats.py::test_a_file_that_is_cut_is_refused",
+            "data/test_more_formats.py::test_an_interrupted_recording_is_refused",
+            "data/test_more_formats.py::test_something_else_under_this_suffix_is_refused",
+            "data/test_more_formats.py::test_a_fif_of_several_files_is_refused",
+        ],
+    ),
+    43: Fault(
+        "More modalities than have subsets that could all be scored; subsets that do not exist",
+        "Some are drawn; `all` of more than ten, or names that cannot be, are refused while "
+        "planning with what to write instead",
+        [
+            "test_subsets.py::test_twenty_modalities_cost_no_more_than_what_is_asked_for",
+            "test_subsets.py::test_all_of_eleven_modalities_is_refused_with_what_to_write_instead",
+            "test_subsets.py::test_names_that_cannot_be_are_refused",
+        ],
+    ),
 }

@@ -8,6 +8,7 @@ import numpy as np
 
 from physiome.config.data import AnnotationLabels, ShardSettings
 from physiome.data.cutting.labels import Scoring, read_scoring
+from physiome.data.formats import may_hold_annotations, read_annotations
 from physiome.data.recording import RawRecord, Reader
 from physiome.errors import DataError
 
@@ -64,13 +65,12 @@ def _scoring(
     raw: RawRecord, reader: Reader, rule: AnnotationLabels, classes: tuple[str, ...]
 ) -> tuple[Scoring, tuple[str, ...]]:
     """The annotations; and what is odd but harmless about them."""
-    from physiome.data.formats.edf import read_annotations  # brings in MNE
-
-    if raw.annotations is None:
+    path = raw.annotations or raw.signals  # without a file of their own they are with the signals
+    if raw.annotations is None and not may_hold_annotations(path):
         raise DataError("record has no annotation file", where=raw.record, why=raw.signals)
-    if not Path(raw.annotations).is_file():
-        raise DataError("annotation file is missing", where=raw.annotations)
-    annotations, start = read_annotations(raw.annotations)
+    if not Path(path).is_file():
+        raise DataError("annotation file is missing", where=path)
+    annotations, start = read_annotations(path)
     notes = ()
     if start is None or reader.start is None:
         notes = ("signals and annotations do not both state when they begin",)
@@ -80,8 +80,8 @@ def _scoring(
             raise DataError(
                 "signals and annotations begin at different times",
                 where=raw.record,
-                why=f"{raw.signals} and {raw.annotations} are {apart_s:g} s apart",
+                why=f"{raw.signals} and {path} are {apart_s:g} s apart",
                 do="pair the files that belong together",
             )
-    scoring = read_scoring(annotations, rule, classes, reader.duration_s, raw.annotations)
+    scoring = read_scoring(annotations, rule, classes, reader.duration_s, path)
     return scoring, notes

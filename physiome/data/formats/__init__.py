@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from physiome.data.formats.suffixes import OF_FORMAT
-from physiome.data.recording import Reader
+from physiome.data.formats.suffixes import BY_MNE, OF_FORMAT
+from physiome.data.recording import Annotation, Reader
 from physiome.errors import DataError
 
 
@@ -40,10 +40,14 @@ def _open(path: Path) -> Reader:
     if not path.is_file():
         raise DataError("file is missing", where=path, do="fetch it or correct its path")
     # The libraries behind the readers take long to import; only the one needed is.
-    if format_ == "EDF":
+    if format_ in ("EDF", "BDF"):
         from physiome.data.formats.edf import EdfReader
 
         return EdfReader(path)
+    if format_ in BY_MNE:
+        from physiome.data.formats.mne_files import MneReader
+
+        return MneReader(path, format_)
     if format_ == "vital":
         from physiome.data.formats.vital import VitalReader
 
@@ -51,3 +55,26 @@ def _open(path: Path) -> Reader:
     from physiome.data.formats.wfdb import WfdbReader
 
     return WfdbReader(path)
+
+
+def may_hold_annotations(path: str | Path) -> bool:
+    """Whether files of this kind can hold annotations that are read."""
+    return OF_FORMAT.get(Path(path).suffix.lower()) in ("EDF", "BDF", *BY_MNE)
+
+
+def read_annotations(path: str | Path) -> tuple[list[Annotation], float | None]:
+    """The annotations of a file by onset, and its start (seconds since the epoch).
+
+    Raises:
+        DataError: the file is cut, damaged, or of a format whose annotations are not read.
+    """
+    path = Path(path)
+    if OF_FORMAT.get(path.suffix.lower()) in BY_MNE:
+        from physiome.data.formats.mne_files import MneReader
+
+        reader = open_reader(path)
+        assert isinstance(reader, MneReader)
+        return reader.annotations(), reader.start
+    from physiome.data.formats import edf
+
+    return edf.read_annotations(path)

@@ -1,4 +1,4 @@
-"""EDF and EDF+ files: checked byte by byte first, then read by MNE, one channel at a time.
+"""EDF, EDF+, BDF and BDF+ files: checked byte by byte first, then read by MNE channel by channel.
 
 Reading channels of several rates together makes MNE upsample all of them to the fastest, so each
 is read alone and comes at its own rate.
@@ -26,7 +26,7 @@ OUTSIDE = r"(Limited|Omitted) \d+ annotation\(s\) that were (expanding )?outside
 
 
 class EdfReader:
-    """An EDF file whose header and size are sound. See `physiome.data.recording.Reader`."""
+    """An EDF or BDF file whose header and size are sound. See `physiome.data.recording.Reader`."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -77,15 +77,16 @@ class EdfReader:
         last = length if stop_s is None else min(length, round(stop_s * rate_hz))
         if last <= first:
             return np.empty(0)
-        values = self._mne_samples(channel, rate_hz, length, first, last)
-        values /= TO_VOLT.get(signal.unit, 1.0)
+        values = self._mne_samples(signal.stored[0], rate_hz, length, first, last)
+        values /= TO_VOLT.get(signal.stored[1], 1.0)
         self._check_range(channel, values)
         return values
 
     def _mne_samples(self, name: str, rate_hz: float, length: int, first: int, last: int):
         with refuse_complaints(self.path, "MNE", known=OUTSIDE):
             # MNE decodes annotations, too, which are not used here: LATIN-1 never fails.
-            raw = mne.io.read_raw_edf(
+            read_raw = mne.io.read_raw_edf if self.header.sample_bytes == 2 else mne.io.read_raw_bdf
+            raw = read_raw(
                 self.path,
                 include=[name],
                 stim_channel=[],
@@ -104,11 +105,12 @@ class EdfReader:
         return np.ascontiguousarray(samples[0], dtype=np.float64)
 
     def _check_range(self, channel: str, values: np.ndarray) -> None:
-        """The values lie where the header's calibration puts 16-bit samples, or we misread it."""
+        """The values lie where the header's calibration puts whole samples, or we misread it."""
         signal = self._signals[channel]
         (low, high), (digital_low, digital_high) = signal.physical, signal.digital
+        whole = 1 << (8 * self.header.sample_bytes - 1)
         step = (high - low) / (digital_high - digital_low)
-        reach = sorted(low + step * (edge - digital_low) for edge in (-32768, 32767))
+        reach = sorted(low + step * (edge - digital_low) for edge in (-whole, whole - 1))
         slack = abs(step)
         if values.min() < reach[0] - slack or values.max() > reach[1] + slack:
             raise DataError(

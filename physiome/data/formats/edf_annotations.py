@@ -1,4 +1,4 @@
-"""The annotation lists of EDF+ files, read byte by byte.
+"""The annotation lists of EDF+ and BDF+ files, read byte by byte.
 
 MNE looks for whatever resembles an annotation, also among samples, and passes over the rest in
 silence, as over texts of several lines; and a list without its ends takes it time that grows with
@@ -57,8 +57,8 @@ def _lists(path: str | Path, header: EdfHeader) -> Iterator[tuple[int, float, fl
     places, width = [], 0
     for signal in header.signals:
         if signal.label == ANNOTATIONS:
-            places.append((width, 2 * signal.samples))
-        width += 2 * signal.samples
+            places.append((width, header.sample_bytes * signal.samples))
+        width += header.sample_bytes * signal.samples
     if not places:
         return
     first = 256 * (len(header.signals) + 1)

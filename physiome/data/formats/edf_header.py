@@ -1,12 +1,13 @@
-"""The header of an EDF file, read field by field and compared with the file's size.
+"""The header of an EDF or BDF file, read field by field and compared with the file's size.
 
-Source: Kemp et al. 1992 (EDF) and Kemp & Olivan 2003 (EDF+).
+BDF is EDF with samples of 24 bits. Source: Kemp et al. 1992 (EDF) and Kemp & Olivan 2003 (EDF+);
+biosemi.com/faq/file_format.htm (BDF).
 """
 
 import datetime
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,8 @@ from physiome.errors import DataError
 
 FETCH = "fetch the file again"
 LARGEST = 1e15  # of a channel's values, in any unit; squares of larger ones overflow sums
-ANNOTATIONS = "EDF Annotations"
+ANNOTATIONS = "EDF Annotations"  # in BDF+ they are "BDF Annotations"
+BEGINS = {2: b"0       ", 3: b"\xffBIOSEMI"}  # bytes of a sample -> what the file begins with
 ANONYMOUS = datetime.datetime(1985, 1, 1, tzinfo=datetime.UTC)  # EDF+ for "not told"
 LONGEST_S = 366 * 86400.0  # of a recording
 FASTEST_HZ = 1e6
@@ -30,8 +32,9 @@ SIGNAL_FIELDS = (
 class EdfSignal:
     """One signal of an EDF file."""
 
-    label: str
-    unit: str
+    label: str  # UTF-8, or LATIN-1 where it cannot be that
+    unit: str  # the same
+    stored: tuple[str, str]  # label and unit in LATIN-1, which is how MNE reads both
     physical: tuple[float, float]  # minimum, maximum in `unit`
     digital: tuple[float, float]
     samples: int  # per data record
@@ -45,6 +48,7 @@ class EdfHeader:
     records: int
     record_s: float
     signals: tuple[EdfSignal, ...]
+    sample_bytes: int = 2  # 3 in BDF
 
     @property
     def duration_s(self) -> float:
@@ -61,7 +65,7 @@ def read_edf_header(path: str | Path) -> EdfHeader:
     path = Path(path)
     with open(path, "rb") as file:
         main = file.read(256)
-        _check_kind(path, main)
+        sample_bytes = _sample_bytes(path, main)
         fields = _Fields(path, main)
         count = fields.number("number of signals", 252, 4, least=1)
         header_bytes = fields.number("header size", 184, 8, least=512)
@@ -74,20 +78,24 @@ def read_edf_header(path: str | Path) -> EdfHeader:
             )
         records = _records(path, fields)
         signals = _signals(path, file, count)
+    if sample_bytes == 3:
+        signals = tuple(
+            replace(s, label=ANNOTATIONS) if s.label == "BDF Annotations" else s for s in signals
+        )
     record_s = fields.real("record duration", 244, 8)
     if record_s < 0 or (record_s == 0 and any(s.label != ANNOTATIONS for s in signals)):
         raise DataError(
             "EDF header field 'record duration' is wrong", where=path, why=f"{record_s}"
         )
-    if fields.text(192, 5) == "EDF+D":
+    if fields.text(192, 5) in ("EDF+D", "BDF+D"):
         raise DataError(
-            "EDF+D (interrupted) recordings cannot be used",
+            f"{fields.text(192, 5)} (interrupted) recordings cannot be used",
             where=path,
-            do="convert it to a continuous EDF+C file",
+            do=f"convert it to a continuous {fields.text(192, 4)}C file",
         )
-    _check_size(path, header_bytes, records, signals)
+    _check_size(path, header_bytes + records * sum(s.samples for s in signals) * sample_bytes)
     _check_times(path, records, record_s, signals)
-    return EdfHeader(_start(path, fields), records, record_s, signals)
+    return EdfHeader(_start(path, fields), records, record_s, signals, sample_bytes)
 
 
 class _Fields:
@@ -97,6 +105,13 @@ class _Fields:
         self._path, self._block = path, block
 
     def text(self, offset: int, width: int) -> str:
+        stored = self._block[offset : offset + width].strip(b" \x00")
+        try:
+            return stored.decode("utf-8")
+        except UnicodeDecodeError:
+            return self.stored(offset, width)
+
+    def stored(self, offset: int, width: int) -> str:
         return self._block[offset : offset + width].decode("latin-1").strip(" \x00")
 
     def number(self, name: str, offset: int, width: int, least: int) -> int:
@@ -124,21 +139,25 @@ class _Fields:
         ) from None
 
 
-def _check_kind(path: Path, main: bytes) -> None:
+def _sample_bytes(path: Path, main: bytes) -> int:
+    """2 of an EDF file, 3 of one called `.bdf`; anything else is refused."""
+    sample_bytes = 3 if path.suffix.lower() == ".bdf" else 2
+    kind, begins = "BDF" if sample_bytes == 3 else "EDF", BEGINS[sample_bytes]
     start = main.lstrip().lower()
     if not main:
         raise DataError("file is empty", where=path, do=FETCH)
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise DataError("this is a web page, not an EDF file", where=path, do=FETCH)
-    if not main.startswith(b"0       "):
+    if not main.startswith(begins):
         raise DataError(
-            "not an EDF file",
+            f"not an {kind} file" if kind == "EDF" else f"not a {kind} file",
             where=path,
             do=FETCH,
-            why=f"it begins with {main[:8]!r}, EDF with b'0       '",
+            why=f"it begins with {main[:8]!r}, {kind} with {begins!r}",
         )
     if len(main) < 256:
         raise DataError("EDF header is cut", where=path, why=f"{len(main)} of 256 bytes", do=FETCH)
+    return sample_bytes
 
 
 def _records(path: Path, fields: _Fields) -> int:
@@ -201,6 +220,10 @@ def _signals(path: Path, file: BinaryIO, count: int) -> tuple[EdfSignal, ...]:
             EdfSignal(
                 label=label,
                 unit=fields.text(*place("unit", number)),
+                stored=(
+                    fields.stored(*place("label", number)),
+                    fields.stored(*place("unit", number)),
+                ),
                 physical=(0.0, 1.0) if label == ANNOTATIONS else pair("physical"),
                 digital=(0.0, 1.0) if label == ANNOTATIONS else pair("digital"),
                 samples=fields.number(
@@ -211,8 +234,7 @@ def _signals(path: Path, file: BinaryIO, count: int) -> tuple[EdfSignal, ...]:
     return tuple(signals)
 
 
-def _check_size(path: Path, header: int, records: int, signals: tuple[EdfSignal, ...]) -> None:
-    expected = header + records * sum(s.samples for s in signals) * 2  # 16-bit samples
+def _check_size(path: Path, expected: int) -> None:
     found = os.path.getsize(path)
     if found != expected:
         raise DataError(

@@ -8,7 +8,7 @@ leave a file readable.
 from dataclasses import replace
 from pathlib import Path
 
-from physiome.data.formats.suffixes import OF_FORMAT
+from physiome.data.formats.companions import companions
 from physiome.data.recording import RawRecord
 from physiome.errors import PhysioError
 from physiome.files import file_digest, read_json
@@ -83,13 +83,8 @@ def _digest_or_none(path: str) -> str | None:
 
 
 def _files_of(record: RawRecord) -> list[Path]:
-    """Files of the record that are there; of a WFDB record also those its header names."""
+    """Files of the record that are there, with those that its main file names."""
     signals = Path(record.signals)
     paths = [signals, *([Path(record.annotations)] if record.annotations else [])]
-    header = signals.with_suffix(".hea")
-    if OF_FORMAT.get(signals.suffix.lower()) == "WFDB" and header.is_file():
-        lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
-        body = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-        named = [words[0] for words in body[1:] if "/" not in words[0]]
-        paths += [header, *(header.parent / name for name in named)]
+    paths += companions(signals)
     return [path for path in dict.fromkeys(paths) if path.is_file()]

@@ -1,4 +1,4 @@
-"""A user's own folder of EDF, WFDB or `.vital` files with a table of records and subjects."""
+"""A user's own folder of recordings with a table of records and subjects."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
