@@ -6,8 +6,8 @@ import pytest
 
 from physiome.data.formats.edf import EdfReader, read_annotations
 from physiome.data.formats.edf_header import read_edf_header
-from physiome.data.formats.write_edf import write_hypnogram
 from physiome.data.recording import Annotation
+from physiome.data.synthetic.write_edf import write_hypnogram
 from physiome.errors import DataError
 
 

@@ -10,13 +10,13 @@ from scipy.ndimage import uniform_filter1d
 
 from physiome.data.formats import open_reader
 from physiome.data.formats.edf import read_annotations
-from physiome.data.formats.write_edf import CASSETTE_LINES, write_psg
-from physiome.data.formats.write_vital import Wave, write_vital
 from physiome.data.synthetic import ventilation
 from physiome.data.synthetic.nights import write_night
 from physiome.data.synthetic.operations import ART, ECG, PLETH, write_case
 from physiome.data.synthetic.pressure import Subject, draw_course
 from physiome.data.synthetic.stages import FEWEST_EPOCHS, N2, N3, STAGES, R, W, draw_stages
+from physiome.data.synthetic.write_edf import CASSETTE_LINES, write_psg
+from physiome.data.synthetic.write_vital import Wave, write_vital
 
 HOURS = 1.5
 STAGE_OF = {

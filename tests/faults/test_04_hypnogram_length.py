@@ -10,9 +10,9 @@ import pytest
 from nights import hypnogram, left_out, sleep, to_shard, with_labels, write_nights
 
 from physiome.data.formats.edf import read_annotations
-from physiome.data.formats.write_edf import write_hypnogram
 from physiome.data.recording import Annotation
 from physiome.data.report import Report
+from physiome.data.synthetic.write_edf import write_hypnogram
 from physiome.steps.folds import _row
 
 HALF_HOUR_S = 1800.0

@@ -9,8 +9,8 @@ import pytest
 from nights import hypnogram, left_out, sleep, to_folds, to_shard, with_labels, write_nights
 
 from physiome.data.formats.edf import read_annotations
-from physiome.data.formats.write_edf import write_hypnogram
 from physiome.data.recording import Annotation
+from physiome.data.synthetic.write_edf import write_hypnogram
 
 STRANGE, MOVED = "SC4001", "SC4011"
 EPOCHS = 20

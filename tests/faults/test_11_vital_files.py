@@ -11,8 +11,8 @@ import pytest
 from nights import left_out, to_shard
 
 from physiome.config.data import Dataset
-from physiome.data.formats.write_vital import Wave, write_vital
 from physiome.data.synthetic.operations import SHORTEST_H, write_case, write_lists
+from physiome.data.synthetic.write_vital import Wave, write_vital
 
 TRACKS = {"abp": "SNUADC/ART", "ecg": "SNUADC/ECG_II", "ppg": "SNUADC/PLETH"}
 GOOD, LACKING = "0001", "0002"

@@ -20,9 +20,9 @@ from nights import left_out, to_shard
 import physiome
 from physiome.config.data import Dataset
 from physiome.config.sources import VitalDbSource
-from physiome.data.formats.write_vital import Wave, write_vital
 from physiome.data.sources.record_table import LONGEST_ID, check_id, read_rows, write_rows
 from physiome.data.sources.vitaldb_cases import VitalDb
+from physiome.data.synthetic.write_vital import Wave, write_vital
 from physiome.errors import ConfigError, DataError
 from physiome.files import canonical_json, read_json
 from physiome.steps import fetch

@@ -9,9 +9,9 @@ import numpy as np
 from physiome.data.formats import open_reader
 from physiome.data.formats.edf import read_annotations
 from physiome.data.formats.edf_header import SIGNAL_FIELDS
-from physiome.data.formats.write_edf import write_hypnogram
 from physiome.data.recording import Annotation, RawRecord
 from physiome.data.sources.integrity import AlteredFileError, check_unaltered, with_digests
+from physiome.data.synthetic.write_edf import write_hypnogram
 from tests.fuzz.mutate import damaged, nasty_text
 
 START = datetime.datetime(2001, 2, 3, 22, 0, 0)

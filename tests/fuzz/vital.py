@@ -7,7 +7,7 @@ import numpy as np
 import vitaldb
 
 from physiome.data.formats import open_reader
-from physiome.data.formats.write_vital import Wave, write_vital
+from physiome.data.synthetic.write_vital import Wave, write_vital
 from tests.fuzz.mutate import damaged, duplicate, number, remove, swap
 
 PACKET_INJURIES = (number, number, damaged, swap, duplicate, remove)

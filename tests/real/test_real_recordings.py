@@ -12,8 +12,8 @@ import yaml
 from physiome.config.tree import Config, load_files
 from physiome.data.formats import open_reader
 from physiome.data.formats.edf import read_annotations
-from physiome.data.formats.write_edf import write_psg
 from physiome.data.store.shards import read_manifest, read_windows
+from physiome.data.synthetic.write_edf import write_psg
 from physiome.steps import fetch, folds, records, shard
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from physiome.data.formats.write_edf import write_hypnogram, write_psg
 from physiome.data.synthetic.stages import EPOCH_S, FEWEST_EPOCHS, draw_stages, hypnogram
 from physiome.data.synthetic.waves import band_noise, events, generator, wander
+from physiome.data.synthetic.write_edf import write_hypnogram, write_psg
 from physiome.errors import ConfigError
 
 RATE_HZ = 100

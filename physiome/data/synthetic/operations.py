@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from physiome.data.formats.write_vital import Wave, write_vital
 from physiome.data.synthetic import ventilation
 from physiome.data.synthetic.pressure import Course, Subject, draw_course
 from physiome.data.synthetic.waves import generator
+from physiome.data.synthetic.write_vital import Wave, write_vital
 from physiome.errors import ConfigError
 from physiome.files import atomic_path
 

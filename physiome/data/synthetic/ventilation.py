@@ -6,8 +6,8 @@ and less carbon dioxide reaches the lungs. The ventilator's own pressure says no
 
 import numpy as np
 
-from physiome.data.formats.write_vital import Wave
 from physiome.data.synthetic.pressure import Course, Subject
+from physiome.data.synthetic.write_vital import Wave
 
 CVP, CO2, AWP = "SNUADC/CVP", "Primus/CO2", "Primus/AWP"
 TRACKS = (CVP, CO2, AWP)
