@@ -69,7 +69,7 @@ def show(
 @app.command(rich_help_panel=PANEL)
 def predict(
     file: Annotated[
-        Path, typer.Argument(help="a recording: .edf, .bdf, .vhdr, .fif, .set, .vital or WFDB")
+        Path, typer.Argument(help="a recording: EDF, BDF, .vhdr, .fif, .set, .vital, WFDB, CSV")
     ],
     heads: Annotated[Path, typer.Option(help="<method>.heads.npz of the probe step")],
     output: Annotated[Path, typer.Option(help="the .csv to write; a .json lies beside it then")],

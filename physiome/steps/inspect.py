@@ -13,7 +13,7 @@ from physiome.data.cutting.channel_kinds import candidates
 from physiome.data.cutting.channels import find_channel
 from physiome.data.cutting.cut import cut_windows
 from physiome.data.formats import open_reader, read_annotations
-from physiome.data.formats.suffixes import BY_MNE, NAMING, OF_FORMAT
+from physiome.data.formats.suffixes import BY_MNE, NAMING, OF_FORMAT, is_recording
 from physiome.data.recording import Channel, RawRecord, Reader
 from physiome.errors import ConfigError, DataError
 from physiome.inspect.describe import as_text, map_text
@@ -84,7 +84,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             walked = os.walk(path, onerror=closed.append)
             inside = [Path(folder, name) for folder, _, names in walked for name in names]
             yield from (Path(error.filename) for error in closed)  # their blocks say why
-            yield from sorted(p for p in inside if p.suffix.lower() in NAMING)
+            yield from sorted(p for p in inside if is_recording(p))
         else:
             yield path
 

@@ -1,12 +1,14 @@
 """One recording of two channels in every format that has a writer here, and what is in it."""
 
 import datetime
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import edfio
 import mne
 import numpy as np
+import pandas as pd
 import scipy.io
 
 RATE_HZ, SECONDS = 100, 20
@@ -79,6 +81,19 @@ def eeglab(path: Path) -> None:
     scipy.io.savemat(path, {"EEG": eeg}, appendmat=False)
 
 
+def table(path: Path) -> None:
+    frame = pd.DataFrame(dict(zip(NAMES, microvolts(), strict=True)))
+    frame["remark"] = "none"
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, index=False, row_group_size=700)
+    units = {name: {"Units": "uV"} for name in NAMES}
+    told = {"SamplingFrequency": RATE_HZ, "Columns": list(frame), **units}
+    path.with_suffix(".json").write_text(json.dumps(told))
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
-    "r.bdf": bdf, "r.vhdr": brainvision, "r_raw.fif": fif, "r.set": eeglab
+    "r.bdf": bdf, "r.vhdr": brainvision, "r_raw.fif": fif, "r.set": eeglab,
+    "r.parquet": table, "r.csv": table,
 }  # fmt: skip

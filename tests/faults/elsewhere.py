@@ -113,14 +113,15 @@ ELSEWHERE = {
         ],
     ),
     42: Fault(
-        "A BDF, BrainVision, FIF or EEGLAB file that is cut, interrupted, of another kind, in "
-        "several parts, or claims more than it holds",
+        "A BDF, BrainVision, FIF, EEGLAB, CSV or Parquet file that is cut, interrupted, of another "
+        "kind, in several parts, without a rate, or claims more than it holds",
         "Left out before anything is decoded, with the place; stretches that FIF skipped are gaps",
         [
             "data/test_more_formats.py::test_a_file_that_is_cut_is_refused",
             "data/test_more_formats.py::test_an_interrupted_recording_is_refused",
             "data/test_more_formats.py::test_something_else_under_this_suffix_is_refused",
             "data/test_more_formats.py::test_a_fif_of_several_files_is_refused",
+            "data/test_more_formats.py::test_a_table_needs_a_rate",
         ],
     ),
     43: Fault(

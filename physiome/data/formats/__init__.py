@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from physiome.data.formats.suffixes import BY_MNE, OF_FORMAT
+from physiome.data.formats.suffixes import BY_MNE, OF_FORMAT, TABLES
 from physiome.data.recording import Annotation, Reader
 from physiome.errors import DataError
 
@@ -48,6 +48,10 @@ def _open(path: Path) -> Reader:
         from physiome.data.formats.mne_files import MneReader
 
         return MneReader(path, format_)
+    if format_ in TABLES:
+        from physiome.data.formats.columns import TableReader
+
+        return TableReader(path)
     if format_ == "vital":
         from physiome.data.formats.vital import VitalReader
 

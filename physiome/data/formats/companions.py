@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from physiome.data.formats.suffixes import OF_FORMAT
+from physiome.data.formats.suffixes import OF_FORMAT, TABLES
 
 
 def companions(signals: Path) -> list[Path]:
@@ -21,7 +21,7 @@ def companions(signals: Path) -> list[Path]:
         return _beside(signals, [name.strip().replace("$b", signals.stem) for name in names])
     if kind == "EEGLAB":
         return [signals.with_suffix(".fdt")]
-    return []
+    return [signals.with_suffix(".json")] if kind in TABLES else []
 
 
 def _lines(path: Path) -> list[str]:

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from physiome.config.sources import RecordingsSource
-from physiome.data.formats.suffixes import NAMING
+from physiome.data.formats.suffixes import NAMING, is_recording
 from physiome.data.recording import RawRecord
 from physiome.data.sources.record_table import Row, check_id, check_inside, fill_each, read_rows
 from physiome.errors import DataError
@@ -74,7 +74,7 @@ class Recordings:
         """Signal files at any depth, by stem; linked folders are not searched."""
         names: dict[str, list[str]] = {}
         for path in sorted(self.folder.rglob("*")):
-            if path.suffix.lower() in NAMING and path.is_file():
+            if is_recording(path) and path.is_file():
                 names.setdefault(path.stem, []).append(path.relative_to(self.folder).as_posix())
         return names
 

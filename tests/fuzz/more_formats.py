@@ -1,10 +1,10 @@
-"""BDF, BrainVision, FIF and EEGLAB recordings: whatever MNE stumbles over is one line of ours."""
+"""Recordings in formats that others decode: whatever they stumble over is one line of ours."""
 
 from pathlib import Path
 
 import numpy as np
 
-from physiome.data.formats import open_reader, read_annotations
+from physiome.data.formats import may_hold_annotations, open_reader, read_annotations
 from physiome.data.formats.companions import companions
 from physiome.data.recording import RawRecord
 from physiome.data.sources.integrity import AlteredFileError, check_unaltered, with_digests
@@ -60,7 +60,7 @@ class Target:
 
     def _read(self, kind: str) -> list[np.ndarray]:
         path = self.folder / kind
-        marks, start = read_annotations(path)
+        marks, start = read_annotations(path) if may_hold_annotations(path) else ([], None)
         found = [np.array([(a.onset_s, a.duration_s) for a in marks] + [(start or 0, 0)])]
         reader = open_reader(path)
         for name, channel in reader.channels().items():
