@@ -7,7 +7,6 @@ sum that is noted when a run first sees it.
 
 import csv
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -167,8 +166,8 @@ def _told(path: Path, beside: Path) -> dict[str, Any]:
 
 def _rate(beside: Path, told: dict[str, Any]) -> float:
     rate_hz = told.get(RATE)
-    if type(rate_hz) in (int, float) and math.isfinite(rate_hz) and 0 < rate_hz <= FASTEST_HZ:
-        return float(rate_hz)
+    if isinstance(rate_hz, int | float) and rate_hz is not True and 0 < rate_hz <= FASTEST_HZ:
+        return float(rate_hz)  # neither NaN nor infinite
     raise DataError(
         f"{RATE} is not a rate in Hz", where=beside, why=repr(rate_hz)[:60], do="correct it"
     )
