@@ -6,7 +6,7 @@
 # make quick  the tests that take no more than seconds: not those marked slow, no whole run of the
 #             workflow, no fault of the table (the inner loop; make test before a commit)
 # make bench  measure speed and memory
-# make fuzz   damage 24,000 files at random and read them
+# make fuzz   damage 28,000 files at random and read them
 # make torture  kill training and sharding at random moments and compare the results
 # make edits  edit a finished run a hundred times at random and compare with runs from scratch
 # make estimate  jobs and GPU-hours per table, from the work that make bench counted

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
+from physiome.config.report import MethodEntry
 from physiome.config.resolve import Resolved, encoder_entry, resolve, section
 from physiome.config.schema import Sections
 from physiome.registry import Entry
@@ -63,13 +64,13 @@ class Experiment(Sections):
         return sorted({subset for a in tables for subset in a.subsets}) or None
 
     def shown(self, table: str) -> dict[str, Any]:
-        """What tables and figures show. Not sorted: the order of columns and rows is meant."""
+        """Of `ShownSpec`: what tables and figures show, all but the head."""
         dataset = self.tables_of[table]
         spec, rows = self.datasets[dataset], self.rows_of(table)
         titles = {m: modality.title or m for m, modality in spec.modalities.items()}
         methods = {
-            m: {"title": title, "scope": self.resolve(m, dataset).entry.scope}
+            m: MethodEntry(title=title, scope=self.resolve(m, dataset).entry.scope)
             for m, title in rows.items()
         }
         facts = {"dataset": dataset, "title": spec.title, "modalities": titles, "methods": methods}
-        return facts if spec.scored is None else {**facts, "scored": list(spec.scored)}
+        return facts if spec.scored is None else {**facts, "scored": spec.scored}

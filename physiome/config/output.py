@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
 from physiome.config.base import Spec
 from physiome.config.metrics import METRICS, PRINTED
@@ -39,7 +39,7 @@ class Intervals(Spec):
     """The bootstrap over test subjects behind the intervals of differences."""
 
     resamples: PositiveInt = 2000
-    seed: int = 0
+    seed: NonNegativeInt = 0
 
 
 class Tables(Spec):
@@ -48,4 +48,4 @@ class Tables(Spec):
     metrics: Shown = PRINTED  # of the LaTeX tables; the CSV files have all
     intervals: Intervals = Intervals()
     head: Literal["logistic", "paper", "one_head"] = "logistic"
-    decimals: int = 2
+    decimals: NonNegativeInt = 2

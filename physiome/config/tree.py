@@ -4,7 +4,6 @@ A slice is canonical JSON and becomes a rule's parameter: what is not in a job's
 it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from physiome.config.data import Dataset
 from physiome.config.experiment import Experiment
 from physiome.config.folds import FoldsSettings
 from physiome.config.jobs import EmbedSettings, PretrainSettings, TrainSettings
+from physiome.config.report import CostSpec, FigureSpec, IntervalSpec, TableSpec
 from physiome.config.resolve import Resolved, resolve_encoder, resolve_pretrain
 from physiome.config.sources import SourceSettings
 from physiome.config.strict_yaml import read_yaml
@@ -109,36 +109,40 @@ class Config(Experiment):
 
     def table_settings(self, table: str) -> str:
         """For `table`."""
-        ablation, dataset = self.ablations.get(table), self.tables_of[table]
-        paper = {"paper_table": self.datasets[dataset].paper_table}
+        ablation, dataset = self.ablations.get(table), self.datasets[self.tables_of[table]]
+        own: dict[str, Any] = {**self.shown(table), "paper_table": dataset.paper_table}
         if ablation is not None:
-            subsets = [subset_name(s) for s in ablation.parsed(self.datasets[dataset].modalities)]
-            paper = {"paper_table": ablation.paper_table, "subsets": subsets}
-            paper |= {"title": ablation.title, "layout": "variants"}
-        look = self.tables.plain()
-        look.pop("intervals")
-        return json.dumps({**self.shown(table), **paper, **look})
+            subsets = tuple(subset_name(s) for s in ablation.parsed(dataset.modalities))
+            own |= {"paper_table": ablation.paper_table, "subsets": subsets}
+            own |= {"title": ablation.title, "layout": "variants"}
+        look = self.tables
+        return TableSpec(**own, head=look.head, metrics=look.metrics, decimals=look.decimals).text()
 
     def interval_settings(self, table: str) -> str:
         """For `intervals`: every method against PhysioME, or against the last row."""
         shown = self.shown(table)
-        rows = list(shown["methods"])
-        reference = "physiome" if "physiome" in rows else rows[-1]
-        facts = {"dataset": shown["dataset"], "modalities": list(shown["modalities"])}
-        if "scored" in shown:
-            facts["scored"] = shown["scored"]
-        facts |= {"methods": rows, "reference": reference, "head": self.tables.head}
-        return json.dumps({**facts, **self.tables.intervals.plain()})
+        rows = tuple(shown["methods"])
+        own = {"scored": shown["scored"]} if "scored" in shown else {}
+        return IntervalSpec(
+            dataset=shown["dataset"],
+            modalities=tuple(shown["modalities"]),
+            methods=rows,
+            reference="physiome" if "physiome" in rows else rows[-1],
+            head=self.tables.head,
+            resamples=self.tables.intervals.resamples,
+            seed=self.tables.intervals.seed,
+            **own,
+        ).text()
 
     def cost_settings(self, table: str, ancestors: Mapping[str, Sequence[str]]) -> str:
         """For `costs`; `ancestors`: manifests of all models trained before each method's own."""
-        rows = {"dataset": self.tables_of[table], "methods": self.rows_of(table)}
-        return json.dumps({**rows, "ancestors": {m: list(paths) for m, paths in ancestors.items()}})
+        before = {m: tuple(paths) for m, paths in ancestors.items()}
+        rows, dataset = self.rows_of(table), self.tables_of[table]
+        return CostSpec(dataset=dataset, methods=rows, ancestors=before).text()
 
     def figure_settings(self, dataset: str) -> str:
         """For `figures`."""
-        shown = self.shown(self.table_name(dataset))
-        return json.dumps({**shown, "head": self.tables.head})
+        return FigureSpec(**self.shown(self.table_name(dataset)), head=self.tables.head).text()
 
     def _shape(self, dataset: str) -> dict[str, Any]:
         spec = self.datasets[dataset]

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from physiome.config.metrics import METRICS
+from physiome.config.report import TableSpec
 from physiome.reporting.footnotes import Numbered
 from physiome.reporting.latex import HEADS, LABELS, closing, escape, labelled, tested
-from physiome.reporting.tables import TableSpec
 
 
 def variants_to_latex(

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from physiome.config.report import MethodEntry
 from physiome.reporting.figures import STYLE
-from physiome.reporting.tables import MethodEntry
 
 
 def robustness_figure(

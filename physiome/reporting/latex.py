@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from physiome.config.metrics import METRICS
+from physiome.config.report import TableSpec
 from physiome.reporting.footnotes import Numbered
-from physiome.reporting.tables import LABELS, ROBUSTNESS, TableSpec
+from physiome.reporting.tables import LABELS, ROBUSTNESS
 from physiome.subsets import AS_RECORDED
 
 PANEL, COLUMNS = 4, 12  # methods, columns of scores side by side that stay readable; more go below

@@ -5,55 +5,17 @@ proper subsets and, as its drop, the mean of |full - subset| over the same subse
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
-from pydantic import Field, NonNegativeInt
 
-from physiome.config.base import Spec
 from physiome.config.metrics import METRICS, PRINTED
-from physiome.config.output import Metric, Shown
+from physiome.config.report import MethodEntry, TableSpec
 from physiome.reporting.paper import DROP, MEAN, paper_method, paper_subset
 from physiome.subsets import AS_RECORDED, Subset, named_subsets, subset_name
 
 ROBUSTNESS = "mean_of_proper_subsets"
 LABELS = {ROBUSTNESS: "mean of the proper subsets", AS_RECORDED: "as recorded"}
-
-
-class MethodEntry(Spec):
-    """How a method appears in tables."""
-
-    title: str
-    scope: Literal["single", "dedicated", "supervised", "control"]
-
-
-class TableSpec(Spec):
-    """What a table shows."""
-
-    dataset: str
-    title: str
-    paper_table: int | None = None  # the paper's table to compare with
-    modalities: dict[str, str]  # name -> title, in order
-    methods: dict[str, MethodEntry] = Field(min_length=1)  # in order of columns
-    scored: tuple[str, ...] | None = None  # subsets that are scored, the full set first; null: all
-    subsets: tuple[str, ...] | None = None  # shown, in order; null: all that are scored
-    layout: Literal["subsets", "variants"] = "subsets"  # what the rows of the LaTeX table are
-    head: str = "logistic"  # of the LaTeX table; the CSV has all heads
-    metrics: Shown = PRINTED  # of the LaTeX table; the CSV has all
-    decimals: NonNegativeInt = 2
-
-
-class FigureSpec(Spec):
-    """What the figures show."""
-
-    dataset: str
-    title: str
-    modalities: dict[str, str]  # name -> title, in order
-    methods: dict[str, MethodEntry]  # in order
-    scored: tuple[str, ...] | None = None  # subsets that are scored, the full set first; null: all
-    head: str = "logistic"
-    metric: Metric = "acc"  # of the bars
-    timeline_method: str | None = None  # null: the last single method that has results
 
 
 def build_table(

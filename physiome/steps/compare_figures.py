@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+from physiome.config.report import FigureSpec
 from physiome.errors import DataError, nearest
 from physiome.files import atomic_path, read_json
 from physiome.reporting.comparison_figures import restoration_figure, robustness_figure
 from physiome.reporting.figures import save
 from physiome.reporting.robustness import by_missing, restoration_errors
 from physiome.reporting.scores import read_scores
-from physiome.reporting.tables import FigureSpec, build_table
-from physiome.subsets import named_subsets
+from physiome.reporting.tables import build_table
 
 
 def run(
@@ -42,9 +42,8 @@ def run(
             where=scores,
             do=nearest(spec.dataset, set(table["dataset"])),
         )
-    scored = named_subsets(spec.scored, tuple(spec.modalities))
     means = build_table(here, spec.methods, spec.modalities, scored=spec.scored)
-    points = by_missing(means[means["metric"] == spec.metric], scored)
+    points = by_missing(means[means["metric"] == spec.metric], spec.subsets_scored)
     save(robustness_figure(points, spec.methods, spec.metric), robustness)
 
     facts = [read_json(path) for path in embeddings]

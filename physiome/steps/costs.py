@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import Field
 
-from physiome.config.base import Spec
+from physiome.config.report import CostSpec
 from physiome.errors import DataError
 from physiome.files import atomic_path, read_json
 from physiome.training.manifest import Manifest
@@ -16,15 +15,6 @@ COLUMNS = [
     "training_s", "segments_per_s", "peak_memory_bytes", "peak_gpu_bytes", "job_s", "cpu_s",
     "device", "precision", "epochs", "folds",
 ]  # fmt: skip
-
-
-class CostSpec(Spec):
-    """Which methods are shown, and which models are trained before each."""
-
-    dataset: str
-    methods: dict[str, str] = Field(min_length=1)  # name -> title, in order of rows
-    # method -> manifests of all models that are trained before its own, of all folds
-    ancestors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 def run(

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from physiome.config.report import FigureSpec
 from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError, nearest
 from physiome.files import read_noted
 from physiome.reporting.figures import confusion_figure, save, subset_figure, timeline_figure
 from physiome.reporting.scores import read_scores
-from physiome.reporting.tables import FigureSpec, build_table
-from physiome.subsets import named_subsets, subset_name
+from physiome.reporting.tables import build_table
+from physiome.subsets import subset_name
 
 
 def run(
@@ -77,8 +78,7 @@ def _confusions(spec: FigureSpec, found: list[dict[str, Any]]) -> dict[str, np.n
 
 def _timeline(spec: FigureSpec, found: list[dict[str, Any]], classes: list[str]):
     facts = _timeline_probe(spec, found)
-    subsets = named_subsets(spec.scored, tuple(spec.modalities))
-    tables = {s: _predicted(spec, facts, subset_name(s)) for s in subsets}
+    tables = {s: _predicted(spec, facts, subset_name(s)) for s in spec.subsets_scored}
     tables = {s: table for s, table in tables.items() if len(table)}
     # What most modalities were observed in; others are drawn on the same windows.
     largest = max(tables, key=len, default=())
@@ -127,7 +127,7 @@ def _bars(spec: FigureSpec, scores: Path):
     means = build_table(table, spec.methods, spec.modalities, scored=spec.scored)
     names = {
         subset_name(subset): " + ".join(spec.modalities[m] for m in subset)
-        for subset in named_subsets(spec.scored, tuple(spec.modalities))
+        for subset in spec.subsets_scored
     }
     means = means[(means["metric"] == spec.metric) & means["subset"].isin(list(names))]
     titles = {name: entry.title for name, entry in spec.methods.items()}

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, NonNegativeInt, PositiveInt
 
-from physiome.config.base import Spec
+from physiome.config.metrics import PRINTED
+from physiome.config.report import IntervalSpec
 from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError, nearest
 from physiome.evaluation.bootstrap import (
@@ -20,26 +20,13 @@ from physiome.evaluation.bootstrap import (
 )
 from physiome.evaluation.metrics import window_metrics
 from physiome.files import atomic_path, read_noted
-from physiome.reporting.tables import PRINTED, ROBUSTNESS
-from physiome.subsets import named_subsets, subset_name
+from physiome.reporting.tables import ROBUSTNESS
+from physiome.subsets import subset_name
 
 COLUMNS = [
     "dataset", "method", "reference", "subset", "metric", "difference", "low", "high",
     "resamples", "subjects", "folds",
 ]  # fmt: skip
-
-
-class IntervalSpec(Spec):
-    """Which methods are compared with which, and how often subjects are drawn."""
-
-    dataset: str
-    methods: tuple[str, ...] = Field(min_length=1)
-    reference: str = "physiome"
-    modalities: tuple[str, ...] = Field(min_length=1)
-    scored: tuple[str, ...] | None = None  # subsets that are scored, the full set first; null: all
-    head: str = "logistic"
-    resamples: PositiveInt = 2000
-    seed: NonNegativeInt = 0
 
 
 class _Scored:
@@ -60,7 +47,7 @@ class _Scored:
         if table.empty:
             return
         drawn = draw(self.subjects, spec.resamples, (spec.seed, facts["fold"]))
-        for subset in named_subsets(spec.scored, spec.modalities):
+        for subset in spec.subsets_scored:
             name = subset_name(subset)
             part = table[table["subset"] == name]
             if part.empty:  # the method does not do this subset
@@ -136,7 +123,7 @@ def _compare(
     mine: dict[int, _Scored], reference: dict[int, _Scored], spec: IntervalSpec, method: str
 ) -> list[dict[str, Any]]:
     """Rows of all subsets, then of the mean over the proper ones."""
-    names = [subset_name(subset) for subset in named_subsets(spec.scored, spec.modalities)]
+    names = [subset_name(subset) for subset in spec.subsets_scored]
     rows: list[dict[str, Any]] = []
     for metric in PRINTED:
         found = {name: _differences(mine, reference, (name, metric)) for name in names}

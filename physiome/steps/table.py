@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from physiome.config.metrics import METRICS
+from physiome.config.report import TableSpec
 from physiome.errors import DataError, nearest
 from physiome.files import atomic_path, sums, write_json, write_text
 from physiome.reporting.ablation_latex import variants_to_latex
@@ -14,8 +15,8 @@ from physiome.reporting.latex import to_latex
 from physiome.reporting.notes import read_notes
 from physiome.reporting.paper import paper_cells, require_titles
 from physiome.reporting.scores import read_scores
-from physiome.reporting.tables import TableSpec, build_table, wide
-from physiome.subsets import AS_RECORDED, named_subsets, parse_subset, subset_name
+from physiome.reporting.tables import build_table, wide
+from physiome.subsets import AS_RECORDED, parse_subset, subset_name
 
 ONE_HEAD = "one_head"  # what the probe calls the head that serves every subset
 
@@ -36,7 +37,7 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
     """
     spec = TableSpec.parse_text(settings, "table")
     found = _scores_of(spec, scores)
-    scored, subsets = named_subsets(spec.scored, tuple(spec.modalities)), None
+    subsets = None
     if spec.subsets is not None:
         subsets = [parse_subset(name, tuple(spec.modalities)) for name in spec.subsets]
     paper = None
@@ -61,7 +62,7 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
             metrics,
             spec.scored,
         )
-        counts = cell_counts(cells, scored)
+        counts = cell_counts(cells, spec.subsets_scored)
         parts.append(wide(table, spec, str(head), counts, footnotes))
         if head == spec.head:
             printed = to_tex(table, spec, *tested_sizes(cells), footnotes)
@@ -74,7 +75,7 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
 
 def _without_head(cells: pd.DataFrame, spec: TableSpec) -> dict[tuple[str, str], str]:
     """Why methods have no row under the one head of the full set."""
-    names = map(subset_name, named_subsets(spec.scored, tuple(spec.modalities)))
+    names = map(subset_name, spec.subsets_scored)
     absent = [m for m in spec.methods if m not in set(cells["method"])]
     why = "its embeddings differ in meaning from subset to subset: no head serves all"
     return {(m, name): why for name in [*names, AS_RECORDED] for m in absent}

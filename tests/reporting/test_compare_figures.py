@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from physiome.config.report import MethodEntry
 from physiome.errors import DataError
 from physiome.files import write_json
 from physiome.reporting.comparison_figures import restoration_figure, robustness_figure
 from physiome.reporting.robustness import RESTORATION, by_missing, restoration_errors
-from physiome.reporting.tables import MethodEntry
 from physiome.steps import compare_figures, scores
 from physiome.subsets import all_subsets
 

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from physiome.config.report import MethodEntry
 from physiome.errors import ConfigError, DataError
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.metrics import window_metrics
-from physiome.reporting.tables import ROBUSTNESS, MethodEntry, build_table
+from physiome.reporting.tables import ROBUSTNESS, build_table
 from physiome.steps import intervals, scores
 
 SETTINGS = {

@@ -6,9 +6,10 @@ import pytest
 from test_tables import TITLES, entry, published, toy, with_metrics
 
 from physiome.config.metrics import METRICS
+from physiome.config.report import TableSpec
 from physiome.reporting.latex import escape, to_latex
 from physiome.reporting.paper import paper_cells
-from physiome.reporting.tables import TableSpec, build_table
+from physiome.reporting.tables import build_table
 
 
 def latex_rows(tex):

@@ -2,16 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from physiome.config.report import MethodEntry, TableSpec
 from physiome.reporting.counts import cell_counts
 from physiome.reporting.latex import to_latex
 from physiome.reporting.paper import DROP, MEAN, paper_cells, paper_subset
-from physiome.reporting.tables import (
-    ROBUSTNESS,
-    MethodEntry,
-    TableSpec,
-    build_table,
-    wide,
-)
+from physiome.reporting.tables import ROBUSTNESS, build_table, wide
 from physiome.subsets import all_subsets
 
 TITLES = {

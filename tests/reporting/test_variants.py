@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from physiome.config.report import MethodEntry, TableSpec
 from physiome.files import read_json, write_json
 from physiome.reporting.paper import paper_cells
 from physiome.reporting.scores import read_scores, write_scores
-from physiome.reporting.tables import MethodEntry, TableSpec, build_table
+from physiome.reporting.tables import build_table
 from physiome.steps import scores, table
 
 TITLES = {"eeg_fpz_cz": "Fpz-Cz", "eeg_pz_oz": "Pz-Oz", "eog": "EOG"}

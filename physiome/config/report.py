@@ -1,0 +1,84 @@
+"""What tables, intervals, costs and figures depend on: written by the tree, read by their steps."""
+
+import json
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from physiome.config.base import Spec
+from physiome.config.metrics import PRINTED
+from physiome.config.output import Metric, Shown
+from physiome.subsets import Subset, named_subsets
+
+
+class MethodEntry(Spec):
+    """How a method appears in tables."""
+
+    title: str
+    scope: Literal["single", "dedicated", "supervised", "control"]
+
+
+class ReportSettings(Spec):
+    """Settings of a report. Not sorted as text: the order of rows and columns is meant."""
+
+    dataset: str
+    scored: tuple[str, ...] | None = None  # subsets that are scored, the full set first; null: all
+
+    def text(self) -> str:
+        """As JSON, a rule's `--settings`, without defaults that nobody set: they rerun nothing."""
+        return json.dumps({k: v for k, v in self.plain().items() if k in self.model_fields_set})
+
+
+class ShownSpec(ReportSettings):
+    """Rows and columns that tables and figures have in common."""
+
+    title: str
+    modalities: dict[str, str]  # name -> title, in order
+    methods: dict[str, MethodEntry] = Field(min_length=1)  # in order of columns
+    head: str = "logistic"  # of figures and LaTeX tables; the CSV has all heads
+
+    @property
+    def subsets_scored(self) -> list[Subset]:
+        """The subsets that are scored, the full set first."""
+        return named_subsets(self.scored, tuple(self.modalities))
+
+
+class TableSpec(ShownSpec):
+    """What a table shows."""
+
+    paper_table: int | None = None  # the paper's table to compare with
+    subsets: tuple[str, ...] | None = None  # shown, in order; null: all that are scored
+    layout: Literal["subsets", "variants"] = "subsets"  # what the rows of the LaTeX table are
+    metrics: Shown = PRINTED  # of the LaTeX table; the CSV has all
+    decimals: NonNegativeInt = 2
+
+
+class FigureSpec(ShownSpec):
+    """What the figures show."""
+
+    metric: Metric = "acc"  # of the bars
+    timeline_method: str | None = None  # null: the last single method that has results
+
+
+class IntervalSpec(ReportSettings):
+    """Which methods are compared with which, and how often subjects are drawn."""
+
+    methods: tuple[str, ...] = Field(min_length=1)
+    reference: str = "physiome"
+    modalities: tuple[str, ...] = Field(min_length=1)
+    head: str = "logistic"
+    resamples: PositiveInt = 2000
+    seed: NonNegativeInt = 0
+
+    @property
+    def subsets_scored(self) -> list[Subset]:
+        """The subsets that are scored, the full set first."""
+        return named_subsets(self.scored, self.modalities)
+
+
+class CostSpec(ReportSettings):
+    """Which methods are shown, and which models are trained before each."""
+
+    methods: dict[str, str] = Field(min_length=1)  # name -> title, in order of rows
+    # method -> manifests of all models that are trained before its own, of all folds
+    ancestors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
