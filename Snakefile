@@ -49,3 +49,7 @@ rule data:
         expand("<results>/folds/{dataset}.json", dataset=CONFIG.used),
         [manifest for dataset in CONFIG.used for manifest in shards_of(dataset)],
     localrule: True
+
+
+onerror:
+    print("\n".join(last_words(log)), file=sys.stderr)

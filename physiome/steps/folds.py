@@ -45,7 +45,8 @@ def run(
     _check_left_out(table, spec.max_left_out, records)
     windows = read_windows(shards)
     if windows.empty:
-        raise DataError("no record has a usable window", where=records, do="see its column reason")
+        where, do = _kept(table, records), "see its columns lost_windows and reason"
+        raise DataError("no record has a usable window", where=where, do=do)
     same = require_persons(windows, spec.folds.similar_names_differ)
     for note in same:
         log.warning("%s", note)
@@ -82,7 +83,7 @@ def _row(report: Report) -> dict[str, Any]:
     return row
 
 
-def _check_left_out(table: pd.DataFrame, allowed: float, where: Path) -> None:
+def _check_left_out(table: pd.DataFrame, allowed: float, records: Path) -> None:
     left_out = table[table["status"] != USED]
     share = len(left_out) / len(table)
     for reason, count in Counter(left_out["reason"]).most_common():
@@ -91,7 +92,15 @@ def _check_left_out(table: pd.DataFrame, allowed: float, where: Path) -> None:
         reason, count = Counter(left_out["reason"]).most_common(1)[0]
         raise DataError(
             f"{len(left_out)} of {len(table)} records cannot be used",
-            where=where,
+            where=_kept(left_out, records),
             why=f"more than max_left_out = {allowed:g}; most often ({count}): {reason}",
             do="repair the recordings, or raise max_left_out",
         )
+
+
+def _kept(table: pd.DataFrame, records: Path) -> Path:
+    """Where the table of records stays after an error: Snakemake removes the output itself."""
+    kept = records.with_name(f"{records.name.removesuffix('.records.csv')}.left_out.csv")
+    with atomic_path(kept) as temporary:
+        table.to_csv(temporary, index=False)
+    return kept

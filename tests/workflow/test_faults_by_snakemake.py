@@ -111,6 +111,17 @@ def test_a_jump_in_time_and_a_gain_of_zero_leave_a_record_out_of_the_table(proje
     assert (results / "tables" / "mine.csv").exists()
 
 
+def test_a_run_that_fails_ends_with_what_the_job_said_and_keeps_what_it_names(project):
+    for name in ("r1", "r2", "r3"):
+        (project.root / "mine" / f"{name}.edf").write_text("nothing")
+    done = run(project, "handmade", "majority", check=False)
+    shown = done.stderr[done.stderr.index("1 job failed:") :]
+    kept = "results/folds/mine.left_out.csv"
+    assert f"results/logs/folds/mine.log: {kept}: 3 of 10 records cannot be used" in shown
+    assert len(shown.splitlines()) < 8
+    assert list(pd.read_csv(project.root / kept)["record"]) == ["r1", "r2", "r3"]
+
+
 def test_one_person_under_two_names_ends_the_run_before_anything_is_trained(project):
     records = project.root / "mine" / "records.csv"
     plain = records.read_text()
@@ -136,5 +147,6 @@ def test_a_loss_without_a_gradient_ends_the_run_without_a_row(project):
     assert done.returncode
     told = "".join(path.read_text() for path in (project.root / "results/logs").rglob("idle.log"))
     assert "no weight gets a gradient" in told
+    assert "no weight gets a gradient" in done.stderr[done.stderr.index("1 job failed:") :]
     assert not [*(project.root / "results").rglob("idle.safetensors")]
     assert not (project.root / "results" / "tables" / "mine.csv").exists()

@@ -9,6 +9,7 @@ from physiome.config.pairs import learned_rows, pair_settings
 from physiome.data.sources.kinds import SOURCES
 from physiome.data.sources.own_files import batch_digests
 from physiome.errors import PhysioError
+from physiome.plan.failures import last_words
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
 from physiome.plan.stale import own_batches
