@@ -12,8 +12,8 @@ from physiome.config.tree import load_files
 from physiome.data.cutting.channel_kinds import candidates
 from physiome.data.cutting.channels import find_channel
 from physiome.data.cutting.cut import cut_windows
-from physiome.data.formats import open_reader, read_annotations
-from physiome.data.formats.suffixes import BY_MNE, NAMING, OF_FORMAT, is_recording
+from physiome.data.formats import holds_annotations, open_reader, read_annotations
+from physiome.data.formats.suffixes import NAMING, is_recording
 from physiome.data.recording import Channel, RawRecord, Reader
 from physiome.errors import ConfigError, DataError
 from physiome.inspect.describe import as_text, map_text
@@ -97,7 +97,7 @@ def look(path: Path, settings: Mapping[str, ShardSettings]) -> dict[str, Any]:
     try:
         reader = open_reader(path)
         channels = reader.channels()
-        annotations = _annotation_file(path, reader)
+        annotations = _annotation_file(path)
         scored = _annotations(annotations)
     except DataError as error:
         return {"file": str(path), "error": str(error)}
@@ -124,15 +124,9 @@ def _moment(start: float | None) -> str | None:
     return datetime.datetime.fromtimestamp(start, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _annotation_file(path: Path, reader: Reader) -> Path | None:
+def _annotation_file(path: Path) -> Path | None:
     """The file itself if it has annotations, else the hypnogram beside a cassette night."""
-    if OF_FORMAT.get(path.suffix.lower()) in BY_MNE:
-        return path if read_annotations(path)[0] else None
-    if OF_FORMAT.get(path.suffix.lower()) not in ("EDF", "BDF"):
-        return None
-    from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
-
-    if ANNOTATIONS in {signal.label for signal in read_edf_header(reader.path).signals}:
+    if holds_annotations(path):
         return path
     if not path.name.endswith(PSG):
         return None

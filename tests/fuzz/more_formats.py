@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from physiome.data.formats import may_hold_annotations, open_reader, read_annotations
+from physiome.data.formats import holds_annotations, open_reader, read_annotations
 from physiome.data.formats.companions import companions
 from physiome.data.recording import RawRecord
 from physiome.data.sources.integrity import with_digests
@@ -54,7 +54,7 @@ class Target:
 
     def _read(self, kind: str) -> list[np.ndarray]:
         path = self.folder / kind
-        marks, start = read_annotations(path) if may_hold_annotations(path) else ([], None)
+        marks, start = read_annotations(path) if holds_annotations(path) else ([], None)
         found = [np.array([(a.onset_s, a.duration_s) for a in marks] + [(start or 0, 0)])]
         reader = open_reader(path)
         for name, channel in reader.channels().items():

@@ -14,6 +14,8 @@ rule records:  # of sources that publish a list
     params:
         settings=lambda wc: CONFIG.records_settings(wc.dataset),
         code=source_code("physiome.steps.records"),
+    message:
+        "List the recordings of {wildcards.dataset}"
     shell:
         "python -m physiome records --settings {params.settings:q}"
         " --transfer {resources.transfer:q} --output {output:q} > {log:q} 2>&1"
@@ -38,6 +40,8 @@ rule fetch:
         batches=lambda wc: CONFIG.datasets[wc.dataset].batches,
         files=lambda wc: (own_digests(wc.dataset) or {int(wc.batch): ""})[int(wc.batch)],
         code=source_code("physiome.steps.fetch"),
+    message:
+        "Get the files of {wildcards.dataset}, batch {wildcards.batch}"
     shell:
         "python -m physiome fetch --settings {params.settings:q} {params.records}"
         " --transfer {resources.transfer:q} --batch {wildcards.batch}"
@@ -61,6 +65,8 @@ rule shard:
         settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         folder=subpath(output.manifest, parent=True),
         code=code("physiome.steps.shard"),
+    message:
+        "Cut batch {wildcards.batch} of {wildcards.dataset} into windows"
     shell:
         "python -m physiome shard --settings {params.settings:q} --raw {input:q}"
         " --folder {params.folder:q} --workers {threads} > {log:q} 2>&1"
@@ -82,6 +88,8 @@ rule folds:
     params:
         settings=lambda wc: CONFIG.folds_settings(wc.dataset),
         code=code("physiome.steps.folds"),
+    message:
+        "Divide the subjects of {wildcards.dataset} into folds"
     shell:
         "python -m physiome folds --settings {params.settings:q} --output {output.folds:q}"
         " --records {output.records:q}"

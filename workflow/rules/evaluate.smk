@@ -26,6 +26,8 @@ rule embed:
         settings=lambda wc: CONFIG.embed_settings(wc.dataset, int(wc.fold), wc.method),
         weights=lambda wc: f"--weights {quote(weights(wc))}" if weights(wc) else "",
         code=method_code("physiome.steps.embed"),
+    message:
+        "Embed {wildcards.dataset} with {wildcards.method}, fold {wildcards.fold}"
     shell:
         "python -m physiome embed --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.weights} --output {output.rows:q}"
@@ -51,6 +53,8 @@ rule probe:
     params:
         settings=lambda wc: CONFIG.probe_settings(wc.dataset, int(wc.fold)),
         code=code("physiome.steps.probe"),
+    message:
+        "Fit and test heads of {wildcards.method} on {wildcards.dataset}, fold {wildcards.fold}"
     shell:
         "python -m physiome probe --settings {params.settings:q} --embeddings {input:q}"
         " --output {output.windows:q} --workers {threads} > {log:q} 2>&1"
@@ -72,6 +76,8 @@ rule scores:
         "../../envs/physiome.yaml"
     params:
         code=code("physiome.steps.scores"),
+    message:
+        "Collect the scores of {wildcards.scored}"
     shell:
         "python -m physiome scores --output {output.scores:q} --by-subject {output.by_subject:q}"
         " {input:q} > {log:q} 2>&1"
@@ -93,5 +99,7 @@ rule all_scores:
         "../../envs/physiome.yaml"
     params:
         code=code("physiome.steps.scores"),
+    message:
+        "Join all scores"
     shell:
         "python -m physiome concat --output {output:q} {input:q} > {log:q} 2>&1"

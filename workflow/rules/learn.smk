@@ -19,6 +19,8 @@ rule pairs:
     params:
         settings=pair_settings(CONFIG),
         code=code("physiome.steps.pairs"),
+    message:
+        "Note which scores are compared"
     shell:
         "python -m physiome pairs --settings {params.settings:q} --output {output:q}"
         " {input:q} > {log:q} 2>&1"

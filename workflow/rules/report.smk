@@ -22,6 +22,8 @@ rule table:
     params:
         settings=lambda wc: CONFIG.table_settings(wc.table),
         code=code("physiome.steps.table"),
+    message:
+        "Write {wildcards.table}"
     shell:
         "python -m physiome table --settings {params.settings:q} --scores {input.scores:q}"
         " --csv {output.csv:q} --tex {output.tex:q} > {log:q} 2>&1"
@@ -44,6 +46,8 @@ rule intervals:
     params:
         settings=lambda wc: CONFIG.interval_settings(wc.table),
         code=code("physiome.steps.intervals"),
+    message:
+        "Draw subjects for the intervals of {wildcards.table}"
     shell:
         "python -m physiome intervals --settings {params.settings:q} --output {output:q}"
         " {input:q} > {log:q} 2>&1"
@@ -68,6 +72,8 @@ rule costs:
         settings=lambda wc: CONFIG.cost_settings(wc.table, ancestors(wc.table)),
         benchmarks=lambda wc: benchmarks(wc.table),
         code=code("physiome.steps.costs"),
+    message:
+        "Add up the costs of {wildcards.table}"
     shell:
         "python -m physiome costs --settings {params.settings:q} --output {output:q}"
         " {params.benchmarks} {input:q} > {log:q} 2>&1"
@@ -101,6 +107,8 @@ rule comparison:
     params:
         settings=lambda wc: CONFIG.figure_settings(wc.dataset),
         code=code("physiome.steps.compare_figures"),
+    message:
+        "Draw robustness and restoration of {wildcards.dataset}"
     shell:
         "python -m physiome comparison --settings {params.settings:q} --scores {input.scores:q}"
         " --robustness {output.robustness:q} --restoration {output.restoration:q}"
@@ -138,6 +146,8 @@ rule figures:
     params:
         settings=lambda wc: CONFIG.figure_settings(wc.dataset),
         code=code("physiome.steps.figures"),
+    message:
+        "Draw confusion, timeline and scores of {wildcards.dataset}"
     shell:
         "python -m physiome figures --settings {params.settings:q} --scores {input.scores:q}"
         " --confusion {output.confusion:q} --timeline {output.timeline:q}"
@@ -161,5 +171,7 @@ rule curves:
         "../../envs/physiome.yaml"
     params:
         code=code("physiome.steps.curves"),
+    message:
+        "Draw the training curves of {wildcards.dataset}"
     shell:
         "python -m physiome curves --output {output:q} {input:q} > {log:q} 2>&1"

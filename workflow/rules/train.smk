@@ -27,6 +27,8 @@ rule pretrain:
         shards=shards,
         settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold), wc.encoder),
         code=lambda wc: code("physiome.steps.pretrain", CONFIG.encoder_entry(wc.encoder).module),
+    message:
+        "Pretrain {wildcards.encoder} on {wildcards.modality} of {wildcards.dataset}, fold {wildcards.fold}"
     shell:
         "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
@@ -61,6 +63,8 @@ rule train:
         settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
         parents=lambda wc: " ".join(f"--parent {quote(path)}" for path in parents(wc)),
         code=method_code("physiome.steps.train"),
+    message:
+        "Train {wildcards.method} on {wildcards.dataset}, fold {wildcards.fold}"
     shell:
         "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.parents} --output {output.weights:q}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from physiome.config.data import AnnotationLabels, ShardSettings
 from physiome.data.cutting.labels import Scoring, read_scoring
-from physiome.data.formats import may_hold_annotations, read_annotations
+from physiome.data.formats import holds_annotations, read_annotations
 from physiome.data.recording import RawRecord, Reader
 from physiome.errors import DataError
 
@@ -66,10 +66,14 @@ def _scoring(
 ) -> tuple[Scoring, tuple[str, ...]]:
     """The annotations; and what is odd but harmless about them."""
     path = raw.annotations or raw.signals  # without a file of their own they are with the signals
-    if raw.annotations is None and not may_hold_annotations(path):
-        raise DataError("record has no annotation file", where=raw.record, why=raw.signals)
     if not Path(path).is_file():
         raise DataError("annotation file is missing", where=path)
+    if raw.annotations is None and not holds_annotations(path):
+        raise DataError(
+            "record has no annotation file",
+            where=raw.record,
+            why=f"{raw.signals} holds no annotations itself",
+        )
     annotations, start = read_annotations(path)
     notes = ()
     if start is None or reader.start is None:

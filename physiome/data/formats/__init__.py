@@ -61,9 +61,20 @@ def _open(path: Path) -> Reader:
     return WfdbReader(path)
 
 
-def may_hold_annotations(path: str | Path) -> bool:
-    """Whether files of this kind can hold annotations that are read."""
-    return OF_FORMAT.get(Path(path).suffix.lower()) in ("EDF", "BDF", *BY_MNE)
+def holds_annotations(path: str | Path) -> bool:
+    """Whether a recording's own file holds annotations that are read.
+
+    Raises:
+        DataError: the file is cut or damaged.
+    """
+    format_ = OF_FORMAT.get(Path(path).suffix.lower())
+    if format_ in BY_MNE:
+        return bool(read_annotations(path)[0])
+    if format_ in ("EDF", "BDF"):
+        from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
+
+        return ANNOTATIONS in {signal.label for signal in read_edf_header(path).signals}
+    return False
 
 
 def read_annotations(path: str | Path) -> tuple[list[Annotation], float | None]:
