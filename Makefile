@@ -37,7 +37,7 @@ LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
 	touch $@
 
 demo: .venv/ready
-	$(WARM) snakemake $(DEMO) --quiet rules --scheduler greedy
+	$(WARM) snakemake $(DEMO) --quiet reason host --scheduler greedy
 	snakemake $(DEMO) --report results/demo/report.html --quiet all
 	@python -m physiome show results/demo/tables/table{1,2,3,4,5,6}.csv
 	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}\n'
@@ -50,7 +50,7 @@ learn: .venv/ready
 	@for data in $(PIECES); do \
 	  for seed in $(SEEDS); do \
 	    run=$(LEARN)/$$data/seed$$seed; \
-	    $(WARM) snakemake $$run/pairs.json --quiet rules --scheduler greedy --keep-going --configfile \
+	    $(WARM) snakemake $$run/pairs.json --quiet reason host --scheduler greedy --keep-going --configfile \
 	      workflow/overlays/learn.yaml workflow/overlays/learn-$$data.yaml \
 	      $(LEARN_OVERLAYS:%=workflow/overlays/learn-%.yaml) \
 	      --config seed=$$seed results=$$run data_folder=$(LEARN_DATA) || exit; \
