@@ -72,6 +72,7 @@ def test_no_subject_has_two_roles_and_every_subject_is_tested_once(table, spec):
     assert Counter(s for fold in folds for s in fold["test"]) == dict.fromkeys(everyone, 1)
 
 
+@pytest.mark.slow
 @FEW
 @given(tables(), SPECS)
 def test_every_role_has_subjects(table, spec):
@@ -91,6 +92,7 @@ def test_small_data_sets_have_subjects_in_every_role_or_are_refused(subjects, co
         assert all(fold[role] for fold in folds for role in ROLES)
 
 
+@pytest.mark.slow
 @FEW
 @given(tables(), SPECS, st.integers(0, 99))
 def test_the_order_of_rows_changes_nothing(table, spec, seed):
@@ -172,6 +174,7 @@ def test_a_rare_class_has_two_subjects_where_chance_would_leave_it_out():
             assert subjects_with(table, fold, "test", 1) >= 2
 
 
+@pytest.mark.slow
 @FEW
 @given(st.integers(2, 4), st.integers(0, 3), st.integers(0, 999))
 def test_two_subjects_a_fold_are_given_wherever_a_class_has_enough(count, more, seed):

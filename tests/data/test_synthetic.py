@@ -18,6 +18,8 @@ from physiome.data.synthetic.stages import FEWEST_EPOCHS, N2, N3, STAGES, R, W, 
 from physiome.data.synthetic.write_edf import CASSETTE_LINES, write_psg
 from physiome.data.synthetic.write_vital import Wave, write_vital
 
+pytestmark = pytest.mark.slow
+
 HOURS = 1.5
 STAGE_OF = {
     "Sleep stage W": "W", "Sleep stage 1": "N1", "Sleep stage 2": "N2", "Sleep stage 3": "N3",

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from physiome.data.store.shards import window_columns, write_shard
 
@@ -29,6 +30,7 @@ print(json.dumps([total, before, max(after)]))
 """
 
 
+@pytest.mark.slow
 def test_reading_every_window_leaves_resident_memory_flat(tmp_path):
     folders, total = [tmp_path / f"shard{i}" for i in range(SHARDS)], 0.0
     for i, folder in enumerate(folders):

@@ -7,6 +7,8 @@ import pytest
 
 from tests.fuzz.runner import TARGETS, run_case
 
+pytestmark = pytest.mark.slow
+
 SEED = 1
 
 

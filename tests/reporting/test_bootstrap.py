@@ -13,6 +13,8 @@ from physiome.evaluation.bootstrap import (
 )
 from physiome.evaluation.metrics import window_metrics
 
+pytestmark = pytest.mark.slow
+
 
 def windows(classes, n=3000, subjects=7, seed=0, values=None):
     """Subjects of unlike size and skill; the last class occurs in two subjects only."""

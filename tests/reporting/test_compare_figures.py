@@ -13,6 +13,8 @@ from physiome.reporting.robustness import RESTORATION, by_missing, restoration_e
 from physiome.steps import compare_figures, scores
 from physiome.subsets import all_subsets
 
+pytestmark = pytest.mark.slow
+
 METHODS = {
     "m": MethodEntry(title="Main", scope="single"),
     "c": MethodEntry(title="Control", scope="control"),

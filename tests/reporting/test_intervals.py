@@ -11,6 +11,8 @@ from physiome.evaluation.metrics import window_metrics
 from physiome.reporting.tables import ROBUSTNESS, build_table
 from physiome.steps import intervals, scores
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "dataset": "toy",
     "methods": ["m", "n"],

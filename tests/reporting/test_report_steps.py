@@ -12,6 +12,8 @@ from physiome.errors import ConfigError, DataError
 from physiome.reporting.figures import confusion_figure, curve_figure, save, timeline_figure
 from physiome.steps import curves, figures, scores, table
 
+pytestmark = pytest.mark.slow
+
 METHODS = {
     "n": {"title": "Net & co", "scope": "single"},
     "m": {"title": "Main", "scope": "single"},

@@ -181,6 +181,7 @@ def test_a_wrong_unit_is_named_with_its_likely_factor(tmp_path, capsys, config):
     assert "they look like V" in use["left_out"]
 
 
+@pytest.mark.slow
 def test_nothing_readable_is_an_error(tmp_path):
     with pytest.raises(DataError, match="no recordings"):
         inspect.run([tmp_path], [])

@@ -18,6 +18,8 @@ from physiome.registry import METHODS
 from physiome.steps import embed, pretrain, train
 from physiome.training.checkpoint import read_weights
 
+pytestmark = pytest.mark.slow
+
 TRAINING = {"epochs": 1, "batch": 8, "learning_rate": 1.0e-3}
 WINDOWS = 40  # ten subjects of four windows
 ROLES = {"pretrain": range(4), "train": range(4, 8), "test": [8, 9]}

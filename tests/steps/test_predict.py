@@ -46,6 +46,7 @@ def test_a_night_is_scored_as_the_evaluation_scored_it(nights, tmp_path, name):
     assert set(table["missing"]) == {"eog: absent"}
 
 
+@pytest.mark.slow
 def test_each_window_is_scored_from_what_it_carries(nights, tmp_path, capsys):
     trained = nights.model("random")
     still = {"EOG horizontal": slice(5 * 3000, 9 * 3000), "EEG Pz-Oz": slice(8 * 3000, 9 * 3000)}
