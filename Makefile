@@ -65,7 +65,7 @@ test: .venv/ready
 	pytest -n auto --dist loadfile
 
 quick: .venv/ready
-	pytest -n auto --dist loadfile -m 'not slow' --ignore tests/workflow --ignore-glob 'tests/faults/test_[0-9]*'
+	pytest -n auto --dist worksteal -m 'not slow' --ignore tests/workflow --ignore-glob 'tests/faults/test_[0-9]*'
 
 fuzz: .venv/ready
 	python -m tests.fuzz
