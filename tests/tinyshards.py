@@ -51,6 +51,8 @@ def tiny_store(
     folders = []
     for shard, rows in enumerate(np.array_split(number, shards)):
         folders.append(folder / f"shard{shard}")
-        with write_shard(folders[-1], names, samples, {"settings_digest": "tiny"}) as writer:
+        with write_shard(
+            folders[-1], dict.fromkeys(names, (samples,)), {"settings_digest": "tiny"}
+        ) as writer:
             writer.add({m: x[rows] for m, x in signals.items()}, table.iloc[rows])
     return WindowStore(folders, names)

@@ -7,26 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
+from physiome.config.modality import Modality, Name, carriers
 from physiome.config.sources import Source
 from physiome.config.subsets import Choice, scored_subsets
 from physiome.config.window import Window
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
-
-
-class Modality(Spec):
-    """One modality: the channel that carries it and what its values may look like."""
-
-    channel: str
-    aliases: tuple[str, ...] = ()  # other names of the same channel
-    title: str = ""  # as printed in tables
-    unit: str = ""  # unit of the shards; EDF voltages are converted to it
-    low: float | None = None  # a window with more than `quality.max_outside` samples outside
-    high: float | None = None  # [low, high] does not have this modality
-    min_sd: NonNegative = 0.0  # a window with a smaller standard deviation is flat
-    max_jump: PositiveFloat | None = None  # largest step between two samples at window.rate_hz
 
 
 class AnnotationLabels(Spec):
@@ -48,7 +35,7 @@ class AnnotationLabels(Spec):
         None  # signals may outlast the annotations by this; null: any
     )
 
-    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+    def require_fit(self, classes: Collection[str], modalities: Mapping[str, Modality]) -> None:
         """Refuse a data set that lacks a class which the rule gives."""
         _require_classes(self.texts, classes)
         if self.margin_class not in (None, *classes):
@@ -82,10 +69,12 @@ class HypotensionLabels(Spec):
             raise ValueError(f"mean_s {self.mean_s} is longer than sustained_s {self.sustained_s}")
         return self
 
-    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+    def require_fit(self, classes: Collection[str], modalities: Mapping[str, Modality]) -> None:
         """Refuse a data set without the pressure, or with other than two classes."""
         if self.pressure not in modalities:
             raise ValueError(f"labels.pressure {self.pressure!r} is not a modality")
+        if modalities[self.pressure].lead_names:
+            raise ValueError(f"labels.pressure {self.pressure!r} must be a single channel")
         if len(classes) != 2:
             raise ValueError("the hypotension rule needs exactly two classes")
 
@@ -97,7 +86,7 @@ class ColumnLabels(Spec):
     column: str
     texts: dict[str, str]  # value in the column -> class
 
-    def require_fit(self, classes: Collection[str], modalities: Collection[str]) -> None:
+    def require_fit(self, classes: Collection[str], modalities: Mapping[str, Modality]) -> None:
         """Refuse a data set that lacks a class which the rule gives."""
         _require_classes(self.texts, classes)
 
@@ -158,10 +147,9 @@ class Dataset(Spec):
 
     def shard_settings(self) -> dict[str, Any]:
         """What sharding depends on, `ShardSettings`: no title, and nothing that is made of it."""
-        titles = {"modalities": {"__all__": {"title"}}}
-        settings = self.model_dump(
-            mode="json", include=set(ShardSettings.model_fields), exclude=titles
-        )
+        fields = set(ShardSettings.model_fields) - {"modalities"}
+        settings = self.model_dump(mode="json", include=fields)
+        settings["modalities"] = {m: spec.job_settings() for m, spec in self.modalities.items()}
         if not settings["labels"].get("dense"):
             settings["labels"].pop("dense", None)  # what is not asked for changes no shard
         return settings | {"kind": self.source.kind}
@@ -176,9 +164,9 @@ def _require_classes(texts: Mapping[str, str], classes: Collection[str]) -> None
 def _refuse_shared_channels(modalities: dict[str, Modality]) -> None:
     """One channel under two names would be two modalities that never differ."""
     owner: dict[str, str] = {}
-    for name, modality in modalities.items():
-        for channel in {modality.channel, *modality.aliases}:
-            if channel in owner:
+    for name, lead in carriers(modalities).items():
+        for channel in lead.names:
+            if channel in owner and owner[channel] != name:
                 both = f"{owner[channel]} and {name}"
                 raise ValueError(f"modalities {both} are both channel {channel!r}")
             owner[channel] = name

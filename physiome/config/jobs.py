@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field, PositiveInt
+
 from physiome.config.base import Spec
 from physiome.config.encoder import EncoderSettings
 from physiome.config.training import TrainSpec
@@ -15,6 +17,7 @@ class JobSettings(Spec):
     dataset: str
     modalities: tuple[str, ...]
     window: Window
+    leads: dict[str, PositiveInt] = Field(default_factory=dict)  # of modalities that have several
 
     def text(self) -> str:
         """As JSON, a rule's `--settings`, without defaults that nobody set: they rerun nothing."""

@@ -6,9 +6,10 @@ from typing import Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from physiome.config.base import Spec
-from physiome.config.data import Dataset, Name
+from physiome.config.data import Dataset
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
+from physiome.config.modality import Name
 from physiome.config.model import EncoderSpec
 from physiome.config.monitor import MonitorSpec
 from physiome.config.output import Tables, Threads

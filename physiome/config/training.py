@@ -35,6 +35,8 @@ class TrainSpec(Spec):
     weight_decay: NonNegativeFloat = 0.01
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     clip_norm: PositiveFloat | None = None
+    # Leads of a modality that a window shows in one step, drawn anew each time; null: all there are
+    max_leads: PositiveInt | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU, fp32 on a CPU
     seed: int = 0
 

@@ -14,6 +14,7 @@ from physiome.config.data import Dataset
 from physiome.config.experiment import Experiment
 from physiome.config.folds import FoldsSettings
 from physiome.config.jobs import EmbedSettings, PretrainSettings, TrainSettings
+from physiome.config.modality import carriers
 from physiome.config.report import CostSpec, FigureSpec, IntervalSpec, TableSpec
 from physiome.config.resolve import Resolved, resolve_encoder, resolve_pretrain
 from physiome.config.sources import SourceSettings
@@ -50,7 +51,7 @@ class Config(Experiment):
             dataset=dataset,
             source=spec.source,
             folder=self.raw_folder(dataset),
-            modalities={m: modality.channel for m, modality in spec.modalities.items()},
+            modalities={key: lead.channel for key, lead in carriers(spec.modalities).items()},
         )
         return canonical_json(settings.model_dump(mode="json", exclude={"source": {"transfer"}}))
 
@@ -146,7 +147,9 @@ class Config(Experiment):
 
     def _shape(self, dataset: str) -> dict[str, Any]:
         spec = self.datasets[dataset]
-        return {"dataset": dataset, "modalities": tuple(spec.modalities), "window": spec.window}
+        shape = {"dataset": dataset, "modalities": tuple(spec.modalities), "window": spec.window}
+        leads = {m: len(one.lead_names) for m, one in spec.modalities.items() if one.lead_names}
+        return shape | ({"leads": leads} if leads else {})
 
     def _method(self, found: Resolved, dataset: str, fold: int) -> dict[str, Any]:
         """Of `MethodSettings`."""

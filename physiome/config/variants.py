@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, PositiveInt, field_validator
 
 from physiome.config.base import Spec, deep_merge
-from physiome.config.data import Name
+from physiome.config.modality import Name
 from physiome.subsets import Subset, parse_subset
 
 

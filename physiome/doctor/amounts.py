@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from physiome.config.modality import carriers
 from physiome.config.tree import Config
 from physiome.doctor.stored import raw_lists, shard_folders
 from physiome.files import read_json
@@ -58,12 +59,12 @@ def raw_bytes(config: Config, dataset: str) -> Amount:
 
 
 def shard_bytes(config: Config, dataset: str) -> Amount:
-    """Bytes of the shards that are still to be written: float32 samples of every modality."""
+    """Bytes of the shards that are still to be written: float32 samples of every lead."""
     spec, count = config.datasets[dataset], windows(config, dataset)
     if count.value is None:
         return count
     left = 1 - min(1.0, len(shard_folders(config, dataset)) / spec.batches)
-    each = len(spec.modalities) * spec.window.samples * 4
+    each = len(carriers(spec.modalities)) * spec.window.samples * 4
     return Amount(count.value * each * left, count.basis)
 
 

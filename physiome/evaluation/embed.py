@@ -113,7 +113,7 @@ def _columns(
 ) -> dict[Subset, tuple[int, int]]:
     """Each subset's columns, from the width of its embedding of two made-up windows."""
     device = method.device
-    blank = {m: torch.zeros(2, store.samples, device=device) for m in store.modalities}
+    blank = {m: torch.zeros(2, *store.shapes[m], device=device) for m in store.modalities}
     widths = {s: e.shape[1] for s, e in embed_subsets(method, blank, subsets).items()}
     edges = np.cumsum([0, *widths.values()]).tolist()
     return {s: (edges[i], edges[i + 1]) for i, s in enumerate(widths)}

@@ -31,13 +31,16 @@ class BackboneEncoder(Method):
 
     Args:
         samples: of a window, at `rate_hz`; the image's frequencies follow from its `n_fft`.
+        leads: how many make no difference: the image is the mean of theirs.
     """
 
     calibrated = True
     contrasts = ("across",)
     network: ClassVar[Callable[[Any, int], Backbone]]
 
-    def __init__(self, spec: BackboneSpec, modality: str, samples: int, rate_hz: float):
+    def __init__(
+        self, spec: BackboneSpec, modality: str, samples: int, rate_hz: float, leads: int = 0
+    ):
         super().__init__((modality,), {"across": spec.weights.get("across", 1.0)})
         self.spec = spec
         self.encoder = type(self).network(spec, samples)

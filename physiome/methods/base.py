@@ -1,7 +1,7 @@
 """What a method is: a module with two verbs. The loop, the probe and the tables know no more."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import torch
@@ -11,7 +11,9 @@ from physiome.config.window import Window
 from physiome.errors import PhysioError, nearest
 from physiome.subsets import Subset, named_subsets
 
-Signals = Mapping[str, Tensor]  # modality -> (B, L), in the modality's unit
+# modality -> (B, L), in the modality's unit; of several leads (B, C, L), of which those that are
+# not there are NaN (see `nn.leads`)
+Signals = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Inputs:
         window: the length and rate of a window.
         classes: by index; only for methods that learn from labels.
         scored: names of the subsets that will be embedded, the full set first; None: all.
+        leads: modality -> number of its leads, of those that have several.
 
     Example:
         >>> Inputs(("eeg", "eog"), Window(length_s=30.0, rate_hz=100.0)).window.samples
@@ -33,6 +36,7 @@ class Inputs:
     window: Window
     classes: tuple[str, ...] = ()
     scored: tuple[str, ...] | None = None
+    leads: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def subsets(self) -> list[Subset]:

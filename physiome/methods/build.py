@@ -12,7 +12,8 @@ from physiome.registry import ENCODERS, METHODS, lookup
 def build_encoder(settings: PretrainSettings | MethodSettings, modality: str) -> Method:
     """The self-supervised encoder of one modality, freshly initialised."""
     spec, window = encoder_spec(settings.encoder or {}), settings.window
-    return ENCODERS[spec.name].load()(spec, modality, window.samples, window.rate_hz)
+    leads = settings.leads.get(modality, 0)
+    return ENCODERS[spec.name].load()(spec, modality, window.samples, window.rate_hz, leads)
 
 
 def build_method(settings: MethodSettings, parents: Sequence[Method] = ()) -> Method:
@@ -25,7 +26,9 @@ def build_method(settings: MethodSettings, parents: Sequence[Method] = ()) -> Me
     owner = entry.settings_of or settings.base
     kind = METHODS[owner].specification()
     spec: Any = settings.method if kind is None else kind.parse(settings.method, owner)
-    inputs = Inputs(settings.modalities, settings.window, settings.classes, settings.scored)
+    inputs = Inputs(
+        settings.modalities, settings.window, settings.classes, settings.scored, settings.leads
+    )
     return entry.load().build(spec, inputs, parents)
 
 

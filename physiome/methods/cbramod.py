@@ -2,8 +2,9 @@
 
 Encoder and masked-patch pretraining follow CBraMod (Wang et al., ICLR 2025, published code). The
 fusion follows a later work that joins a CBraMod for EEG with an alike encoder for ECG, of which
-only the abstract is known: its "dual masking" within and between leads is ours, and since every
-modality here is one lead, "between" becomes a contiguous span. All encoders are trained from
+only the abstract is known: its "dual masking" within and between leads is ours. A modality of
+several leads has the published network over (lead, patch), and a share of the steps masks whole
+leads; in one of a single channel "between" becomes a contiguous span. All encoders are trained from
 scratch on the pretrain subset: this compares an architecture, not the published foundation model.
 The published input unit of 100 uV suits EEG only; a scaling per modality stands in its place. Not
 reproduced: the published layers are copies of one, so that their queries, keys and values start
@@ -20,6 +21,8 @@ from physiome.config.systems.cbramod import CBraModSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.cbramod import CrissCross, CrissCrossEncoder
+from physiome.nn.cbramod_leads import LeadCrissCross, LeadEncoder
+from physiome.nn.leads import known_means, there
 from physiome.nn.losses import masked_mse
 from physiome.nn.resample import Upsample
 from physiome.nn.scaling import Scaling
@@ -51,7 +54,12 @@ class CBraModFusion(Method):
         self.spec = spec
         self.upsample = Upsample(int(factor))
         self.scalings = nn.ModuleDict({m: Scaling() for m in inputs.modalities})
-        self.encoders = nn.ModuleDict({m: CrissCrossEncoder(spec) for m in inputs.modalities})
+        self.encoders = nn.ModuleDict(
+            {
+                m: LeadEncoder(spec) if m in inputs.leads else CrissCrossEncoder(spec)
+                for m in inputs.modalities
+            }
+        )
         self.outputs = nn.ModuleDict(
             {m: nn.Linear(spec.width, spec.patch) for m in inputs.modalities}
         )
@@ -70,32 +78,58 @@ class CBraModFusion(Method):
             scaling.set(offset, scale)
 
     def patches(self, m: str, x: Tensor) -> Tensor:
-        """Scaled and upsampled patches of modality m: (B, L) -> (B, T, P)."""
-        return self.upsample(self.scalings[m](x)).unflatten(1, (-1, self.spec.patch))
+        """Scaled and upsampled patches of modality m: (B, L) -> (B, T, P), or (B, C, T, P)."""
+        rows = self.upsample(self.scalings[m](x).flatten(0, -2))
+        return rows.unflatten(1, (-1, self.spec.patch)).unflatten(0, x.shape[:-1])
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Term masked: squared error of the masked raw patches, averaged over modalities present.
 
-        One draw per step decides for the whole batch whether single patches or spans are masked.
+        One draw per step decides for the whole batch whether single patches are masked, or whole
+        leads (of a single channel: spans).
         """
-        spans = torch.rand(1, generator=rng, device=rng.device) < self.spec.span
+        between = torch.rand(1, generator=rng, device=rng.device) < self.spec.between
         errors = []
         for m in (m for m in self.modalities if m in batch):
             patches = self.patches(m, batch[m])
-            rows, n, _ = patches.shape
-            mask = torch.where(
-                spans,
-                span_mask(rows, n, self.spec.mask_ratio, rng),
-                patch_mask(rows, n, self.spec.mask_ratio, rng),
-            )
-            visible = patches.masked_fill(mask[:, :, None], 0.0)
-            predicted = self.outputs[m](self.encoders[m](visible))
-            errors.append(masked_mse(predicted, patches, mask))
+            of_leads = patches.ndim == 4
+            error = self._error_of_leads if of_leads else self._error
+            errors.append(error(m, patches, between, rng))
         return {"masked": torch.stack(errors).mean()}
 
+    def _error(self, m: str, patches: Tensor, between: Tensor, rng: torch.Generator) -> Tensor:
+        """Of a single channel, (B, T, P)."""
+        rows, n, _ = patches.shape
+        mask = torch.where(
+            between,
+            span_mask(rows, n, self.spec.mask_ratio, rng),
+            patch_mask(rows, n, self.spec.mask_ratio, rng),
+        )
+        visible = patches.masked_fill(mask[:, :, None], 0.0)
+        return masked_mse(self.outputs[m](self.encoders[m](visible)), patches, mask)
+
+    def _error_of_leads(
+        self, m: str, patches: Tensor, between: Tensor, rng: torch.Generator
+    ) -> Tensor:
+        """Of several leads, (B, C, T, P), over those that are there."""
+        seen, (rows, leads, n) = there(patches.flatten(2)), patches.shape[:3]
+        patches = patches.masked_fill(~seen[:, :, None, None], 0.0)
+        single = patch_mask(rows * leads, n, self.spec.mask_ratio, rng).view(rows, leads, n)
+        whole = lead_mask(seen, n, self.spec.mask_ratio, rng)
+        mask = torch.where(between, whole, single) & seen[:, :, None]
+        visible = patches.masked_fill(mask[..., None], 0.0)
+        predicted = self.outputs[m](self.encoders[m](visible, seen))
+        return masked_mse(predicted.flatten(1, 2), patches.flatten(1, 2), mask.flatten(1))
+
     def encode(self, observed: Signals) -> dict[str, Tensor]:
-        """Modality -> mean over patches of its features (B, D)."""
-        return {m: self.encoders[m](self.patches(m, x)).mean(dim=1) for m, x in observed.items()}
+        """Modality -> mean over patches, and the leads there are, of its features (B, D)."""
+        return {m: self._mean(m, self.patches(m, x)) for m, x in observed.items()}
+
+    def _mean(self, m: str, patches: Tensor) -> Tensor:
+        if patches.ndim == 3:
+            return self.encoders[m](patches).mean(dim=1)
+        seen = there(patches.flatten(2))
+        return known_means(self.encoders[m](patches, seen), seen).mean(dim=1)
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Concatenation of the observed ones in the modalities' order: (B, D x their number)."""
@@ -119,6 +153,22 @@ def span_mask(batch: int, n: int, ratio: float, rng: torch.Generator) -> Tensor:
     return (place >= start) & (place < start + length)
 
 
+def lead_mask(seen: Tensor, n: int, ratio: float, rng: torch.Generator) -> Tensor:
+    """Whole leads, `ratio` of those that are there in each row: (B, C, n) bool.
+
+    At least one is masked and one is left; of a row's only lead a span is masked instead.
+
+    Args:
+        seen: (B, C), the leads that are there.
+    """
+    noise = torch.rand(seen.shape, generator=rng, device=rng.device).masked_fill(~seen, 2.0)
+    count = seen.sum(dim=1, keepdim=True)
+    masked = (count * ratio).round().clamp(min=1).minimum(count - 1)
+    chosen = noise.argsort(dim=1).argsort(dim=1) < masked  # (B, C); none of a single lead
+    span = span_mask(len(seen), n, ratio, rng)[:, None] & (count == 1)[..., None]
+    return (chosen[..., None] | span) & seen[..., None]
+
+
 def _initialise(module: nn.Module) -> None:
     """Linear weights as in the published code: He-normal by fan-out, but for attention's inputs.
 
@@ -129,5 +179,5 @@ def _initialise(module: nn.Module) -> None:
         if isinstance(part, nn.Linear):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
     for part in module.modules():
-        if isinstance(part, CrissCross):
+        if isinstance(part, CrissCross | LeadCrissCross):
             part.initialise_inputs()

@@ -30,6 +30,7 @@ from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.methods.dedicated import OnePerSubset
 from physiome.nn.contrawr import band_responses, disturb
+from physiome.nn.leads import known_means, over_leads, there
 from physiome.nn.losses import world_contrast
 from physiome.nn.scaling import Scaling
 from physiome.nn.spectrogram import FLOOR, stft
@@ -120,6 +121,11 @@ class Standard(nn.Module):
         return (images - self.mean) / self.sd
 
 
+def _with_leads(x: Tensor) -> Tensor:
+    """(B, L) as (B, 1, L); of several leads as it is."""
+    return x[:, None] if x.ndim == 2 else x
+
+
 def _left(side: int) -> int:
     """What the blocks leave of an image's side."""
     for pool in POOLS:
@@ -135,9 +141,16 @@ class ContraWR(Method):
     departure = "slow signals: their mean passes the band-pass, their images are standardised"
     responses: Tensor
 
-    def __init__(self, spec: ContraWRSpec, modalities: tuple[str, ...], window: Window):
+    def __init__(
+        self,
+        spec: ContraWRSpec,
+        modalities: tuple[str, ...],
+        window: Window,
+        leads: Mapping[str, int] | None = None,
+    ):
         super().__init__(modalities, {"contrast": 1.0})
         self.spec, self.rate_hz = spec, window.rate_hz
+        counts = [(leads or {}).get(m, 1) for m in modalities]
         self.scaling = nn.ModuleDict({m: Scaling() for m in modalities})
         self.network = Network(spec, len(modalities), window.samples)
         average = get_ema_multi_avg_fn(spec.momentum)
@@ -155,12 +168,13 @@ class ContraWR(Method):
             )
         slow = [m in spec.slow for m in modalities]
         responses = band_responses(bands_hz, slow, window.rate_hz, window.samples)
+        responses = responses.repeat_interleave(torch.tensor(counts), dim=0)
         self.register_buffer("responses", responses, persistent=False)  # (C, 4, F)
 
     @classmethod
     def build(cls, spec: ContraWRSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """The model of all of the inputs' modalities."""
-        return cls(spec, inputs.modalities, inputs.window)
+        return cls(spec, inputs.modalities, inputs.window, inputs.leads)
 
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
         """Constants of each modality."""
@@ -170,17 +184,17 @@ class ContraWR(Method):
     def calibrate(self, sample: Signals) -> None:
         """Mean and spread of every bin of the images of slow modalities; of others nothing."""
         for m in (m for m in self.modalities if m in self.spec.slow):
-            self._standard(m).set(self.image(self.scaled(m, sample[m])[:, None])[:, 0])
+            self._standard(m).set(self._image(m, sample[m]))
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Terms contrast, and alignment (logged): mean cosine between the two views' vectors.
 
         The batch must have all modalities of this model.
         """
-        x = torch.stack([self.scaled(m, batch[m]) for m in self.modalities], dim=1)  # (B, C, L)
+        leads = [_with_leads(self.scaled(m, batch[m])) for m in self.modalities]
+        x, counts = torch.cat(leads, dim=1), [part.shape[1] for part in leads]  # (B, C, L)
         one, other = (
-            self.seen(self.image(disturb(x, rng, self.rate_hz, self.responses, self.spec.noise)))
-            for _ in range(2)
+            self.seen(self._of_modalities(self._disturbed(x, rng), counts)) for _ in range(2)
         )
         anchors = self.network(one)
         with torch.no_grad():
@@ -198,8 +212,20 @@ class ContraWR(Method):
         """Move the momentum copy's parameters towards the trained network's."""
         self.momentum.update_parameters(self.network)
 
+    def _disturbed(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        return disturb(x, rng, self.rate_hz, self.responses, self.spec.noise)
+
+    def _of_modalities(self, x: Tensor, counts: Sequence[int]) -> Tensor:
+        """(B, C, L) -> an image per modality, the mean of its leads': (B, M, 2, bins, frames)."""
+        images = self.image(x)
+        if len(counts) == x.shape[1]:
+            return images
+        seen = there(x).split(counts, dim=1)
+        parts = zip(images.split(counts, dim=1), seen, strict=True)
+        return torch.stack([known_means(part, leads) for part, leads in parts], dim=1)
+
     def scaled(self, modality: str, x: Tensor) -> Tensor:
-        """(B, L) in the modality's unit -> x / scale, bounded at 20 units about its offset.
+        """(B, L) or (B, C, L) in the modality's unit -> x / scale, within 20 units of its offset.
 
         The offset stays: the logarithm would lose the sign of a centred mean.
         """
@@ -224,7 +250,10 @@ class ContraWR(Method):
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> image (B, 2, bins, frames)."""
-        return {m: self.image(self.scaled(m, x)[:, None])[:, 0] for m, x in observed.items()}
+        return {m: self._image(m, x) for m, x in observed.items()}
+
+    def _image(self, m: str, x: Tensor) -> Tensor:
+        return over_leads(lambda row: self.image(row[:, None])[:, 0], self.scaled(m, x))
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """The flattened convolutional features (B, features) of exactly this model's subset."""
@@ -253,5 +282,5 @@ class DedicatedContraWR(OnePerSubset):
     @classmethod
     def build(cls, spec: ContraWRSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """One model per subset, all with the same settings."""
-        models = {s: ContraWR(spec, s, inputs.window) for s in inputs.subsets}
+        models = {s: ContraWR(spec, s, inputs.window, inputs.leads) for s in inputs.subsets}
         return cls(inputs.modalities, models)

@@ -12,13 +12,17 @@ from torch import Tensor
 
 from physiome.config.systems.controls import PresentPressureSpec
 from physiome.methods.base import Inputs, Method, Signals
+from physiome.nn.leads import over_leads
 
 BANDS_HZ = ((0.5, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 12.0), (12.0, 16.0), (16.0, 30.0))
 PULSE_HZ = (0.7, 3.5)  # heart rates of 42 to 210 per minute
 
 
 class HandMade(Method):
-    """Level, spread and rhythm of each modality, concatenated over the observed ones."""
+    """Level, spread and rhythm of each modality, concatenated over the observed ones.
+
+    Averaged over a modality's leads, so that any of them may be lost.
+    """
 
     comparable = False  # the embedding grows with the subset
 
@@ -33,7 +37,10 @@ class HandMade(Method):
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> features (B, 16)."""
-        return {m: features(x, self.rate_hz) for m, x in observed.items()}
+        return {m: over_leads(self._features, x) for m, x in observed.items()}
+
+    def _features(self, x: Tensor) -> Tensor:
+        return features(x, self.rate_hz)
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """(B, 16 per observed modality)."""
@@ -68,7 +75,11 @@ class PresentPressure(Method):
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Mean pressure in its unit (B, 1)."""
-        return encoded[self.pressure].mean(dim=1, keepdim=True)
+        return over_leads(_level, encoded[self.pressure])
+
+
+def _level(x: Tensor) -> Tensor:
+    return x.mean(dim=1, keepdim=True)
 
 
 def features(x: Tensor, rate_hz: float) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from physiome.config.systems.crossl import CroSSLSpec
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.crossl import vicreg
+from physiome.nn.leads import over_leads
 from physiome.nn.scaling import Scaling
 
 
@@ -55,8 +56,11 @@ class Encoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, L) in the modality's unit -> (B, channels[-1])."""
-        x = self.scaling(x)[:, None, None].contiguous(memory_format=torch.channels_last)
+        """(B, L), or (B, C, L), in the modality's unit -> (B, channels[-1])."""
+        return over_leads(self._latent, self.scaling(x))
+
+    def _latent(self, x: Tensor) -> Tensor:
+        x = x[:, None, None].contiguous(memory_format=torch.channels_last)
         return self.layers(x).float().mean(dim=(2, 3))
 
     def kernel_energy(self) -> Tensor:

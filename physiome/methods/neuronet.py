@@ -29,10 +29,12 @@ class NeuroNet(Method):
     terms = ("masked", "within")
     contrasts = ("within", "across")
 
-    def __init__(self, spec: EncoderSpec, modality: str, samples: int, rate_hz: float):
+    def __init__(
+        self, spec: EncoderSpec, modality: str, samples: int, rate_hz: float, leads: int = 0
+    ):
         super().__init__((modality,), {t: spec.weights.get(t, 1.0) for t in self.terms})
         self.spec = spec
-        self.encoder = ModalityEncoder(spec, samples, rate_hz)
+        self.encoder = ModalityEncoder(spec, samples, rate_hz, leads)
         self.decoder = TokenDecoder(
             spec.width,
             self.encoder.frame_network.features,
@@ -64,7 +66,7 @@ class NeuroNet(Method):
     def masked_passes(
         self, views: Sequence[Tensor], rng: torch.Generator
     ) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Two masked passes of every view (B, L).
+        """Two masked passes of every view (B, L), or (B, C, L) of several leads.
 
         Returns:
             The masked-prediction loss averaged over all passes; the projected class tokens (B, D)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
+from physiome.nn.leads import one_lead, over_leads
 from physiome.nn.losses import cross_entropy, mse, orthogonality
 from physiome.nn.masking import masked_positions, n_kept, random_kept, take_tokens
 from physiome.nn.physioomni import CodeDecoder, PatchEncoder, spectrum, tanh_head
@@ -52,8 +53,8 @@ class PatchMethod(Method):
             self.encoder(m).scaling.set(offset, scale)
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
-        """Modality -> mean token (B, D)."""
-        return {m: self.encoders[m](x).mean(dim=1) for m, x in observed.items()}
+        """Modality -> mean token (B, D); of several leads, of those there are."""
+        return {m: over_leads(self.encoders[m], x).mean(dim=1) for m, x in observed.items()}
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """The observed ones side by side (B, M D) in the modalities' order, or their mean."""
@@ -111,6 +112,7 @@ class Tokenizer(PatchMethod):
         ones; it is 0 without the anchor. `used_codes` is the share of the shared codebook that the
         batch used (logged: a collapse shows there first).
         """
+        batch = {m: one_lead(x, rng) for m, x in batch.items()}
         present = [m for m in self.modalities if m in batch]
         vectors = {m: self.vectors(m, batch[m]) for m in present}
         private = {m: self.private[m](vectors[m][0], rng) for m in present}
@@ -180,7 +182,9 @@ class PhysioOmni(PatchMethod):
 
         Averaged over modalities present. A new tokenizer gives ln(codes) at chance.
         """
-        losses = [self._masked(m, batch[m], rng) for m in self.modalities if m in batch]
+        losses = [
+            self._masked(m, one_lead(batch[m], rng), rng) for m in self.modalities if m in batch
+        ]
         private, shared = torch.stack([torch.stack(pair) for pair in losses]).mean(dim=0)
         return {"private": private, "shared": shared}
 

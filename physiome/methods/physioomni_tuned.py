@@ -16,6 +16,7 @@ from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.methods.physioomni import PhysioOmni
+from physiome.nn.leads import over_leads
 from physiome.nn.losses import cross_entropy, mse
 from physiome.nn.physioomni import BareBlock
 
@@ -95,7 +96,9 @@ class TunedPhysioOmni(Method):
 
     def _aligned(self, m: str, x: Tensor) -> Tensor:
         # In full precision, as residual sums are everywhere else.
-        placed = self.block(self.assign[m](self.encoders[m](x)).float())  # (B, positions, width)
+        placed = self.block(
+            self.assign[m](over_leads(self.encoders[m], x)).float()
+        )  # (B, positions, width)
         return self.pool(placed.transpose(1, 2)).squeeze(-1)
 
     def fuse(self, encoded: Mapping[str, Tensor]) -> Tensor:

@@ -41,7 +41,11 @@ def permute_view(x: Tensor, rng: torch.Generator, segments: int = 5) -> Tensor:
 def two_views(
     x: Tensor, rng: torch.Generator, probability: float, crop: str, segments: int
 ) -> tuple[Tensor, Tensor]:
-    """The two views of (B, L), each left unchanged with probability 1 - `probability`."""
-    first = crop_view(x, rng, crop) if _happens(probability, rng) else x
-    second = permute_view(x, rng, segments) if _happens(probability, rng) else x
-    return first, second
+    """The two views of (B, L), each left unchanged with probability 1 - `probability`.
+
+    Of (B, C, L) all leads are cut alike; one that is not there stays so.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    first = crop_view(rows, rng, crop) if _happens(probability, rng) else rows
+    second = permute_view(rows, rng, segments) if _happens(probability, rng) else rows
+    return first.reshape(x.shape), second.reshape(x.shape)

@@ -17,6 +17,20 @@ from physiome.config.systems.cbramod import CBraModSpec
 POSITIONS = 7  # patches that the positional convolution spans
 
 
+def waveform_layers(spec: CBraModSpec) -> list[nn.Module]:
+    """Three convolutions within patches, each with a group norm and a GELU."""
+    layers: list[nn.Module] = []
+    inputs = 1
+    for kernel, stride in ((spec.kernel, spec.stride), (3, 1), (3, 1)):
+        layers += [
+            nn.Conv2d(inputs, spec.channels, (1, kernel), (1, stride), (0, kernel // 2)),
+            nn.GroupNorm(spec.groups, spec.channels),
+            nn.GELU(),
+        ]
+        inputs = spec.channels
+    return layers
+
+
 class PatchEmbedding(nn.Module):
     """Patches (B, T, P) -> (B, T, D): convolutions of the waveform plus its amplitude spectrum.
 
@@ -25,16 +39,7 @@ class PatchEmbedding(nn.Module):
 
     def __init__(self, spec: CBraModSpec):
         super().__init__()
-        layers: list[nn.Module] = []
-        inputs = 1
-        for kernel, stride in ((spec.kernel, spec.stride), (3, 1), (3, 1)):
-            layers += [
-                nn.Conv2d(inputs, spec.channels, (1, kernel), (1, stride), (0, kernel // 2)),
-                nn.GroupNorm(spec.groups, spec.channels),
-                nn.GELU(),
-            ]
-            inputs = spec.channels
-        self.waveform = nn.Sequential(*layers)
+        self.waveform = nn.Sequential(*waveform_layers(spec))
         self.spectrum = nn.Sequential(
             nn.Linear(spec.patch // 2 + 1, spec.width), nn.Dropout(spec.dropout)
         )
@@ -97,10 +102,10 @@ class CrissCross(nn.Module):
 class CrissCrossBlock(nn.Module):
     """Criss-cross attention and a GELU MLP, each behind a LayerNorm and a residual sum."""
 
-    def __init__(self, spec: CBraModSpec):
+    def __init__(self, spec: CBraModSpec, attention: nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(spec.width), nn.LayerNorm(spec.width)
-        self.attention = CrissCross(spec.width, spec.heads, spec.dropout)
+        self.attention = attention
         self.mlp = nn.Sequential(
             nn.Linear(spec.width, spec.feed_forward),
             nn.GELU(),
@@ -109,9 +114,9 @@ class CrissCrossBlock(nn.Module):
         )
         self.dropout = nn.Dropout(spec.dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
-        x = x + self.dropout(self.attention(self.norm1(x)))
+    def forward(self, x: Tensor, *seen: Tensor) -> Tensor:
+        """(B, ..., D) -> the same shape; `seen` is handed to the attention."""
+        x = x + self.dropout(self.attention(self.norm1(x), *seen))
         return x + self.dropout(self.mlp(self.norm2(x)))
 
 
@@ -119,4 +124,10 @@ class CrissCrossEncoder(nn.Sequential):
     """Patches (B, T, P) -> features (B, T, D); as published, without a norm at the end."""
 
     def __init__(self, spec: CBraModSpec):
-        super().__init__(PatchEmbedding(spec), *(CrissCrossBlock(spec) for _ in range(spec.depth)))
+        super().__init__(
+            PatchEmbedding(spec),
+            *(
+                CrissCrossBlock(spec, CrissCross(spec.width, spec.heads, spec.dropout))
+                for _ in range(spec.depth)
+            ),
+        )

@@ -92,8 +92,14 @@ def shift(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def permute_channels(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Put the channels of each row in a random order; one channel stays as it is."""
-    order = _rand(rng, *x.shape[:2]).argsort(dim=1)
+    """Put the channels of each row in a random order; one channel stays as it is.
+
+    A channel that is not there (NaN) keeps its place, so that no modality is emptied.
+    """
+    absent = x[..., 0].isnan()
+    drawn = _rand(rng, *x.shape[:2]).masked_fill(absent, torch.inf).argsort(dim=1, stable=True)
+    places = absent.int().argsort(dim=1, stable=True)  # of those there, then of the others
+    order = torch.empty_like(drawn).scatter_(1, places, drawn)
     return x.gather(1, order[..., None].expand_as(x))
 
 

@@ -9,12 +9,16 @@ from physiome.config.model import EncoderSpec
 from physiome.errors import ConfigError
 from physiome.nn.masking import take_tokens
 from physiome.nn.neuronet_frames import FrameNetwork
+from physiome.nn.neuronet_leads import LeadPool
 from physiome.nn.scaling import Scaling
 from physiome.nn.transformer import Transformer, initialise, sincos_positions
 
 
 class ModalityEncoder(nn.Module):
     """x (B, L) in the modality's unit -> e (B, N + 1, D); index 0 is the class token.
+
+    Args:
+        leads: of the modality; with any, x is (B, leads, L), of none it is a single channel.
 
     Raises:
         ConfigError: if a window or a frame is too short.
@@ -23,7 +27,7 @@ class ModalityEncoder(nn.Module):
     positions: Tensor
     lora_targets: ClassVar[str] = r".*\.attn\.proj"  # attention outputs
 
-    def __init__(self, spec: EncoderSpec, samples: int, rate_hz: float):
+    def __init__(self, spec: EncoderSpec, samples: int, rate_hz: float, leads: int = 0):
         super().__init__()
         frame, step = round(spec.frame_s * rate_hz), round(spec.step_s * rate_hz)
         if frame > samples:
@@ -31,7 +35,9 @@ class ModalityEncoder(nn.Module):
         self.n, self.width = (samples - frame) // step + 1, spec.width
         self.scaling = Scaling()
         self.frame_network = FrameNetwork(frame, step, spec.channels)
-        self.enter = nn.Linear(self.frame_network.features, spec.width)
+        features = self.frame_network.features
+        self.lead_pool = LeadPool(features, leads, spec.leads) if leads else None
+        self.enter = nn.Linear(features, spec.width)
         self.class_token = nn.Parameter(torch.randn(spec.width) * 0.02)
         self.register_buffer("positions", sincos_positions(self.n, spec.width), persistent=False)
         self.transformer = Transformer(spec.width, spec.depth, spec.heads)
@@ -39,8 +45,9 @@ class ModalityEncoder(nn.Module):
         initialise(self.transformer)
 
     def features(self, x: Tensor) -> Tensor:
-        """Frame features f: (B, L) -> (B, N, features)."""
-        return self.frame_network(self.scaling(x))
+        """Frame features f: (B, L), or (B, C, L) of several leads -> (B, N, features)."""
+        x = self.scaling(x)
+        return self.lead_pool(self.frame_network, x) if self.lead_pool else self.frame_network(x)
 
     def tokens(self, features: Tensor, kept: Tensor | None = None) -> Tensor:
         """Encode frame features, all of them or only the `kept` (B, K): -> (B, K + 1, D)."""
@@ -52,5 +59,5 @@ class ModalityEncoder(nn.Module):
         return self.transformer(torch.cat([first, y], dim=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, L) -> (B, N + 1, D)."""
+        """(B, L) or (B, C, L) -> (B, N + 1, D)."""
         return self.tokens(self.features(x))

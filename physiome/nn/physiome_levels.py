@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from physiome.nn.leads import over_leads
 from physiome.nn.scaling import Scaling
 
 WIDTH = 2
@@ -21,6 +22,9 @@ class Level(nn.Module):
         self.scaling = Scaling()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, L) -> (B, 2)."""
-        y = self.scaling(x)
-        return torch.stack([y.mean(dim=-1), y.std(dim=-1).clamp(min=FLOOR).log()], dim=-1)
+        """(B, L), or (B, C, L) averaged over the leads there are -> (B, 2)."""
+        return over_leads(_level, self.scaling(x))
+
+
+def _level(x: Tensor) -> Tensor:
+    return torch.stack([x.mean(dim=-1), x.std(dim=-1).clamp(min=FLOOR).log()], dim=-1)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from physiome.config.image import Image
 from physiome.errors import ConfigError
+from physiome.nn.leads import over_leads
 
 FLOOR = 1e-8  # added to the power before its logarithm
 
@@ -47,7 +48,10 @@ class SpectrogramImage(nn.Module):
         self.register_buffer("sd", torch.ones(spec.bins))
 
     def log_power(self, x: Tensor) -> Tensor:
-        """(B, L) -> (B, bins, frames), not standardised."""
+        """(B, L) -> (B, bins, frames), not standardised; of (B, C, L) the mean of the leads'."""
+        return over_leads(self._log_power, x)
+
+    def _log_power(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             spectrum = stft(x.float() / self.scale, self.spec.n_fft, self.hop)
             first = (spectrum.shape[-1] - self.spec.frames) // 2
@@ -61,5 +65,5 @@ class SpectrogramImage(nn.Module):
         self.sd.copy_(power.std(dim=1).clamp_min(1e-3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, L) -> (B, bins, frames)."""
+        """(B, L), or (B, C, L) -> (B, bins, frames)."""
         return (self.log_power(x) - self.mean[:, None]) / self.sd[:, None]

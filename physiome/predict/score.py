@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from physiome import __version__
+from physiome.config.modality import carriers
 from physiome.data.report import Report
 from physiome.errors import DataError, PhysioError
 from physiome.files import atomic_path, file_digest, write_json
@@ -28,7 +29,8 @@ def run(
     """Write class probabilities per window as CSV, and beside it a `.json` on how they were made.
 
     Args:
-        channels: `modality=CHANNEL`, where the recording's names differ from the model's.
+        channels: `modality=CHANNEL`, or `modality/lead=CHANNEL`, where the recording's names differ
+            from the model's.
         modalities: those to use, separated by commas; None: all that the recording carries.
         weights: None for methods that have none.
 
@@ -42,7 +44,7 @@ def run(
 
     trained = open_trained(heads)
     names = trained.settings.modalities
-    mapped = parse_map(channels, names)
+    mapped = parse_map(channels, [*carriers(trained.shards.modalities)])
     wanted = _wanted(modalities, mapped, names)
     gpus = int(device == "auto" and bool(visible_devices()))
     with compute_device(gpus, device) as chosen:
@@ -78,7 +80,7 @@ def _wanted(modalities: str | None, mapped: Collection[str], names: Sequence[str
     if modalities is None:
         return tuple(names)
     wanted = parse_subset(modalities.replace(",", "+"), names)
-    idle = sorted(set(mapped) - set(wanted))
+    idle = sorted({key.partition("/")[0] for key in mapped} - set(wanted))
     if idle:
         raise PhysioError(
             f"{', '.join(idle)} has a --map, but is not used",

@@ -3,18 +3,20 @@
 import datetime
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
+from physiome.config.modality import carriers, lead_keys
 from physiome.config.tree import load_files
 from physiome.data.cutting.channel_kinds import candidates
-from physiome.data.cutting.channels import find_channel
 from physiome.data.cutting.cut import cut_windows
+from physiome.data.cutting.picking import find_channel
 from physiome.data.formats import holds_annotations, open_reader, read_annotations
 from physiome.data.formats.suffixes import NAMING, is_recording
 from physiome.data.recording import Channel, RawRecord, Reader
+from physiome.data.report import Report
 from physiome.errors import ConfigError, DataError
 from physiome.inspect.describe import as_text, map_text
 from physiome.inspect.propose import merge, propose
@@ -162,9 +164,10 @@ def _use(
         settings = settings.model_copy(update={"labels": None})
     raw = RawRecord(path.stem, path.stem, str(path), str(annotations) if annotations else None)
     known = reader.channels()
-    absent = [name for name, m in settings.modalities.items() if not find_channel(m, known)]
+    leads = carriers(settings.modalities)
+    absent = [key for key, lead in leads.items() if not find_channel(lead, known)]
     map_ = _map(settings, absent, known)
-    if len(absent) == len(settings.modalities):
+    if len(absent) == len(leads):
         return {"left_out": "none of its channels is here", "map": map_}
     try:
         _, windows, report = cut_windows(raw, reader, settings)
@@ -181,12 +184,11 @@ def _use(
         "labels": labels | {"none": int((windows["label"] < 0).sum())} if labelled else None,
         "modalities": {
             name: {
-                "channel": report.channels[name].name if name in report.channels else None,
-                "absent": report.absent.get(name),
+                **_found(lead_keys(name, modality), report),
                 "carried": int(windows[f"has_{name}"].sum()),
                 "lost": {k: n for k, n in report.lost[name].items() if n},
             }
-            for name in settings.modalities
+            for name, modality in settings.modalities.items()
         },
         "implausible": report.implausible,
         "overhang_s": report.overhang_s,
@@ -195,14 +197,21 @@ def _use(
     }
 
 
+def _found(keys: Iterable[str], report: Report) -> dict[str, str | None]:
+    """The channels of a modality, in words, and what was looked for in vain."""
+    channels = [report.channels[key].name for key in keys if key in report.channels]
+    absent = [report.absent[key] for key in keys if key in report.absent]
+    return {"channel": ", ".join(channels) or None, "absent": "; ".join(absent) or None}
+
+
 def _map(
     settings: ShardSettings, absent: list[str], channels: Mapping[str, Channel]
 ) -> dict[str, dict[str, Any]]:
-    """Aliases that would give each absent modality a channel of the same kind."""
+    """Aliases that would give each absent modality of one channel another of the same kind."""
     aliases = {}
-    for name in absent:
-        modality = settings.modalities[name]
-        near = candidates(modality.channel, channels.values())
+    for name in (n for n in absent if n in settings.modalities):
+        (lead,) = settings.modalities[name].leads
+        near = candidates(lead.channel, channels.values())
         if near:
-            aliases[name] = {"aliases": [*modality.aliases, near[0]]}
+            aliases[name] = {"aliases": [*lead.aliases, near[0]]}
     return aliases

@@ -54,12 +54,18 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
         "classes": list(parsed.classes),
         "modalities": {
             name: {"unit": m.unit, "rate_hz": parsed.window.rate_hz}
+            | ({"leads": list(m.lead_names)} if m.lead_names else {})
             for name, m in parsed.modalities.items()
         },
         "settings": json.loads(settings),
         "settings_digest": digest(json.loads(settings)),
     }
-    writing = write_shard(folder, parsed.modalities, parsed.window.samples, facts)
+    samples = parsed.window.samples
+    shapes = {
+        m: (len(spec.lead_names), samples) if spec.lead_names else (samples,)
+        for m, spec in parsed.modalities.items()
+    }
+    writing = write_shard(folder, shapes, facts)
     with closing(_cut_all(records, raw, parsed, workers)) as cuts, writing as shard:
         for rows, windows, report in cuts:
             if len(windows):

@@ -19,15 +19,17 @@ def require_finite_samples(
     """Methods clip their input: an infinite sample would pass for a large one.
 
     Args:
-        signals: modality -> samples of the batch, (B, T).
+        signals: modality -> samples of the batch, (B, T), or (B, C, T) of which a lead that is not
+            there is NaN throughout.
         step: number of the step that would take them, from one.
 
     Raises:
         TrainingError: naming the record and window.
     """
     for modality, x in signals.items():
-        if not np.isfinite(x).all():
-            found = int(np.argmin(np.isfinite(x).all(axis=1)))
+        good = sound_windows(x)
+        if not good.all():
+            found = int(np.argmin(good))
             raise TrainingError(
                 f"{modality} has samples that are not numbers",
                 where=_window(store, batch, found),
@@ -46,7 +48,7 @@ def require_finite_loss(
     """The sum of a step's terms is a number.
 
     Args:
-        signals: modality -> samples of the batch, (B, T).
+        signals: modality -> samples of the batch, (B, T) or (B, C, T).
         step: number of steps taken before.
         terms: name -> value; `loss` is their sum.
 
@@ -55,7 +57,7 @@ def require_finite_loss(
     """
     if math.isfinite(terms["loss"]):
         return
-    peaks = np.max([np.abs(x).max(axis=1) for x in signals.values()], axis=0)
+    peaks = np.max([np.nanmax(np.abs(_rows(x)), axis=1) for x in signals.values()], axis=0)
     raise TrainingError(
         f"the loss is not finite at step {step}",
         where=_window(store, batch, int(np.argmax(peaks))),
@@ -75,6 +77,19 @@ def require_finite_weights(trained: Iterable[Tensor], step: int) -> None:
             f"the weights are not finite after step {step}",
             do="lower the learning rate; saved progress is kept",
         )
+
+
+def sound_windows(x: np.ndarray) -> np.ndarray:
+    """Of (B, T) or (B, C, T): windows (B,) of numbers alone in every lead there, one at least."""
+    leads = x.reshape(len(x), -1, x.shape[-1])  # (B, C, T)
+    finite = np.asarray(np.isfinite(leads).all(axis=2))
+    lost = np.asarray(np.isnan(leads).all(axis=2))
+    return (finite | lost).all(axis=1) & finite.any(axis=1)
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """(B, T) or (B, C, T) -> (B, all samples)."""
+    return x.reshape(len(x), -1)
 
 
 def _window(store: WindowStore, batch: Batch, number: int) -> str:

@@ -20,6 +20,7 @@ from physiome.errors import PhysioError
 from physiome.methods.base import Method
 from physiome.subsets import subset_name
 from physiome.training.contrasts import contrast_terms
+from physiome.training.finite import sound_windows
 from physiome.training.verdict import Look, verdict
 
 RECENT = 50  # last steps that a contrast is averaged over before it is judged
@@ -129,7 +130,7 @@ class Monitor:
 
         rows = rows[spread_sample(*self._who(rows), total)]
         signals = self.store.read(rows, modalities)
-        sound = np.all([np.isfinite(x).all(axis=1) for x in signals.values()], axis=0)
+        sound = np.all([sound_windows(x) for x in signals.values()], axis=0)
         subjects, labels = self._who(rows[sound])
         return Sample({m: x[sound] for m, x in signals.items()}, labels, subjects)
 

@@ -43,9 +43,9 @@ def rows(quick: bool) -> list[Row]:
 
 def _write(folder: Path, seed: int) -> None:
     x = np.random.default_rng(seed).standard_normal((WINDOWS, SAMPLES), dtype=np.float32)
-    table = pd.DataFrame({name: [0] * WINDOWS for name in window_columns(["x"])})
+    table = pd.DataFrame({name: [0] * WINDOWS for name in window_columns({"x": (SAMPLES,)})})
     table = table.assign(record=folder.name, subject=folder.name, has_x=True)
-    with write_shard(folder, ["x"], SAMPLES, {"settings_digest": "bench"}) as writer:
+    with write_shard(folder, {"x": (SAMPLES,)}, {"settings_digest": "bench"}) as writer:
         writer.add({"x": x}, table)
         writer.note({"record": folder.name})
 

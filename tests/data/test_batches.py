@@ -22,7 +22,9 @@ def shard(folder, has, seed=0, digest="same"):
     """A shard of random windows; `has` is (n, 2) bool. Returns modality -> rows as written."""
     rng = np.random.default_rng(seed)
     has = np.asarray(has, dtype=bool).reshape(-1, 2)
-    table = pd.DataFrame({name: [0] * len(has) for name in window_columns(MODALITIES)})
+    table = pd.DataFrame(
+        {name: [0] * len(has) for name in window_columns(dict.fromkeys(MODALITIES, (SAMPLES,)))}
+    )
     table["record"], table["subject"], table["number"] = folder.name, "s", range(len(has))
     rows = {}
     for i, modality in enumerate(MODALITIES):
@@ -32,7 +34,9 @@ def shard(folder, has, seed=0, digest="same"):
         table[f"mean_{modality}"] = x.mean(axis=1, dtype=float)
         table[f"var_{modality}"] = x.var(axis=1, dtype=float)
         rows[modality] = x
-    with write_shard(folder, MODALITIES, SAMPLES, {"settings_digest": digest}) as writer:
+    with write_shard(
+        folder, dict.fromkeys(MODALITIES, (SAMPLES,)), {"settings_digest": digest}
+    ) as writer:
         if len(has):
             writer.add(rows, table)
         writer.note({"record": folder.name})

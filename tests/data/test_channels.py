@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from physiome.config.data import Dataset, ShardSettings
-from physiome.data.cutting.channels import pick_channels
 from physiome.data.cutting.cut import cut_windows
+from physiome.data.cutting.picking import pick_channels
 from physiome.data.formats import open_reader
 from physiome.data.recording import RawRecord
 from physiome.errors import DataError

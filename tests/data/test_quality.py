@@ -3,7 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physiome.config.data import Modality, Quality
+from physiome.config.data import Quality
+from physiome.config.modality import Modality
 from physiome.data.cutting.marks import Marker, Marks
 from physiome.data.cutting.quality import judge
 from physiome.data.cutting.stretches import Stretch

@@ -6,10 +6,11 @@ from physiome.data.store.shards import read_manifest, read_windows, window_colum
 from physiome.errors import DataError
 
 MODALITIES = ("eeg", "eog")
+SHAPES = dict.fromkeys(MODALITIES, (50,))
 
 
 def table(count, record="r"):
-    windows = pd.DataFrame({name: [0] * count for name in window_columns(MODALITIES)})
+    windows = pd.DataFrame({name: [0] * count for name in window_columns(SHAPES)})
     windows["record"], windows["subject"], windows["number"] = record, "s", range(count)
     return windows
 
@@ -19,7 +20,7 @@ def rows(count, value):
 
 
 def write(folder, counts=(3, 0, 2)):
-    with write_shard(folder, MODALITIES, 50, {"kind": "test"}) as shard:
+    with write_shard(folder, SHAPES, {"kind": "test"}) as shard:
         for i, count in enumerate(counts):
             if count:
                 shard.add(rows(count, 10.0 * i), table(count, f"r{i}"))
@@ -48,11 +49,11 @@ def test_a_shard_without_windows_is_a_shard(tmp_path):
     assert np.load(tmp_path / "eeg.npy").shape == (0, 50)
     windows = read_windows([tmp_path])
     assert len(windows) == 0
-    assert set(window_columns(MODALITIES)) <= set(windows)
+    assert set(window_columns(SHAPES)) <= set(windows)
 
 
 def fail_halfway(folder):
-    with write_shard(folder, MODALITIES, 50, {}) as shard:
+    with write_shard(folder, SHAPES, {}) as shard:
         shard.add(rows(2, 0.0), table(2))
         raise RuntimeError("power cut")
 
@@ -64,7 +65,7 @@ def test_nothing_is_left_of_a_shard_that_fails(tmp_path):
 
 
 def test_rows_that_do_not_fit_the_table_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="eeg"), write_shard(tmp_path, MODALITIES, 50, {}) as s:
+    with pytest.raises(ValueError, match="eeg"), write_shard(tmp_path, SHAPES, {}) as s:
         s.add(rows(2, 0.0), table(3))
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from physiome.config.data import ShardSettings
 from physiome.data.cutting import channels
 from physiome.data.cutting.grid import Plan
+from physiome.data.cutting.picking import Pick
 from physiome.data.cutting.stretches import divide
 from physiome.data.recording import Channel
 
@@ -59,7 +60,7 @@ def prepared(x, rate_hz, target_hz, onset_s, samples, monkeypatch):
     onsets_s = onset_s + 10.0 * np.arange(int((len(x) / rate_hz - onset_s) // 10))
     plan = Plan(onsets_s, np.arange(len(onsets_s)), len(x) / rate_hz)
     channel = Channel("c", rate_hz, "", len(x) / rate_hz)
-    found = channels.prepare_channel(reader, channel, spec.modalities["m"], plan, spec)
+    found = channels.prepare_channel(reader, Pick(channel), spec.modalities["m"], plan, spec)
     return found, reader
 
 

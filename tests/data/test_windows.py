@@ -36,8 +36,8 @@ def test_reading_every_window_leaves_resident_memory_flat(tmp_path):
     for i, folder in enumerate(folders):
         x = np.random.default_rng(i).standard_normal((WINDOWS, SAMPLES), dtype=np.float32)
         total += float(x.sum(dtype=float))
-        table = pd.DataFrame({name: [0] * WINDOWS for name in window_columns(["x"])})
-        with write_shard(folder, ["x"], SAMPLES, {"settings_digest": "same"}) as writer:
+        table = pd.DataFrame({name: [0] * WINDOWS for name in window_columns({"x": (SAMPLES,)})})
+        with write_shard(folder, {"x": (SAMPLES,)}, {"settings_digest": "same"}) as writer:
             writer.add({"x": x}, table.assign(record=folder.name, subject="s", has_x=True))
     command = [sys.executable, "-c", READ_ALL, *map(str, folders)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout

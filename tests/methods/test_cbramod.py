@@ -117,9 +117,9 @@ def test_a_span_is_contiguous_of_half_the_patches_and_anywhere():
     assert float(counts.min()) > 0.75 * 400
 
 
-@pytest.mark.parametrize(("span", "expected"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
-def test_one_draw_decides_for_the_whole_batch_whether_spans_are_masked(span, expected):
-    method, signals = fusion(span=span), waves(8)
+@pytest.mark.parametrize(("between", "expected"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
+def test_one_draw_decides_for_the_whole_batch_whether_spans_are_masked(between, expected):
+    method, signals = fusion(between=between), waves(8)
     kinds = []
     for seed in range(24):
         contiguous = []
@@ -133,7 +133,7 @@ def test_one_draw_decides_for_the_whole_batch_whether_spans_are_masked(span, exp
         assert contiguous[0] == contiguous[1]
         kinds.append(contiguous[0])
     assert sum(kinds) / 24 == pytest.approx(expected, abs=0.3)
-    assert (0 < sum(kinds) < 24) == (span == 0.5)
+    assert (0 < sum(kinds) < 24) == (between == 0.5)
 
 
 def test_a_batch_that_lacks_a_modality_is_averaged_over_the_others(fixed_mask):

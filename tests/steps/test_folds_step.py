@@ -26,11 +26,11 @@ def shard(folder, subjects, left_out=()):
     """A shard with a record of 4 windows per subject, and some records that could not be used."""
     parts = []
     for subject in subjects:
-        part = pd.DataFrame({name: [0] * 4 for name in window_columns(["a"])})
+        part = pd.DataFrame({name: [0] * 4 for name in window_columns({"a": (20,)})})
         part["record"], part["subject"] = f"{subject}-1", subject
         part["number"], part["label"], part["has_a"] = range(4), [0, 1, -1, 0], True
         parts.append(part)
-    with write_shard(folder, ["a"], 20, {"settings_digest": "same"}) as writer:
+    with write_shard(folder, {"a": (20,)}, {"settings_digest": "same"}) as writer:
         for part in parts:
             writer.add({"a": np.zeros((4, 20))}, part)
             record, subject = part.loc[0, ["record", "subject"]]

@@ -22,7 +22,9 @@ class CBraModSpec(SystemSpec):
     feed_forward: PositiveInt = 800
     dropout: Probability = 0.1
     mask_ratio: Ratio = 0.5
-    span: Probability = 0.5  # chance that a contiguous span is masked instead of single patches
+    # Share of the steps that mask whole leads, of a single channel a contiguous span, instead of
+    # single patches: 0 masks within leads only, 1 between leads only
+    between: Probability = 0.5
 
     @property
     def width(self) -> int:

@@ -1,19 +1,19 @@
-"""The channel that carries a modality: found by name, then read and cleaned."""
+"""What carries a modality or one of its leads: read, cleaned, and at the windows' rate."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from physiome.config.data import Modality, ShardSettings
+from physiome.config.data import ShardSettings
+from physiome.config.modality import Modality
 from physiome.data.cutting import signals
-from physiome.data.cutting.channel_kinds import candidates, kind_of
 from physiome.data.cutting.grid import Plan
-from physiome.data.cutting.marks import Marker, Marks
+from physiome.data.cutting.marks import Marker, Marks, either
+from physiome.data.cutting.picking import Pick
 from physiome.data.cutting.stretches import AROUND_S, divide
 from physiome.data.recording import UNCALIBRATED, Channel, Reader
-from physiome.errors import DataError, nearest
+from physiome.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -34,88 +34,49 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def find_channel(modality: Modality, known: Mapping[str, Channel]) -> Channel | None:
-    """The channel that carries the modality: called exactly so, else but for case and blanks."""
-    wanted = (modality.channel, *modality.aliases)
-    lowered = {name.strip().lower(): name for name in reversed([*known])}
-    hits = [w for w in wanted if w in known]
-    hits += [lowered[w.strip().lower()] for w in wanted if w.strip().lower() in lowered]
-    return known[hits[0]] if hits else None
-
-
-def _spelt_alike(modality: Modality, known: Mapping[str, Channel]) -> list[str]:
-    """Channels called as the modality but for case and blanks, if none is called exactly so."""
-    wanted = (modality.channel, *modality.aliases)
-    if any(name in known for name in wanted):
-        return []
-    alike = ([n for n in known if n.strip().lower() == w.strip().lower()] for w in wanted)
-    return next((names for names in alike if names), [])
-
-
-def pick_channels(
-    reader: Reader, settings: ShardSettings
-) -> tuple[dict[str, Channel], dict[str, str]]:
-    """The channel that carries each modality, and for the others what was looked for.
-
-    Raises:
-        DataError: a channel is absent and `strict_channels` is set; or several have a modality's
-            name but for case and blanks, and none has it exactly.
-    """
-    known = reader.channels()
-    found: dict[str, Channel] = {}
-    absent: dict[str, str] = {}
-    for name, modality in settings.modalities.items():
-        alike = _spelt_alike(modality, known)
-        if len(alike) > 1:
-            raise DataError(
-                f"several channels could be {name}",
-                where=reader.path,
-                why=f"{', '.join(map(repr, alike))} differ in case or blanks only",
-                do=f"give the one that is meant, as the file spells it, as the channel of {name}",
-            )
-        channel = find_channel(modality, known)
-        if channel:
-            found[name] = channel
-            continue
-        hint = _hint(modality.channel, known)
-        absent[name] = f"no channel {modality.channel!r}: {hint}"
-        if settings.strict_channels:
-            raise DataError(
-                f"no channel {modality.channel!r} for {name}", where=reader.path, do=hint
-            )
-    if not found:
-        wanted = ", ".join(repr(m.channel) for m in settings.modalities.values())
-        raise DataError(
-            "none of the wanted channels is there",
-            where=reader.path,
-            why=f"no channel {wanted}; known: {', '.join(sorted(known)) or 'none'}",
-        )
-    return found, absent
-
-
-def _hint(wanted: str, known: Mapping[str, Channel]) -> str:
-    """A channel of the same kind, or one spelt alike if names tell no kind; and all there are."""
-    alike = candidates(wanted, known.values())
-    if kind_of(wanted) is None or not known:
-        return nearest(wanted, known)
-    names = ", ".join(sorted(known))
-    return f"did you mean {alike[0]!r}? (known: {names})" if alike else f"known: {names}"
-
-
 def prepare_channel(
     reader: Reader,
-    channel: Channel,
+    pick: Pick,
     modality: Modality,
     plan: Plan,
     settings: ShardSettings,
 ) -> Prepared:
-    """Read one channel around the planned windows; fill gaps, convert, filter, resample.
+    """Read a lead around the planned windows; fill gaps, convert, filter, resample.
 
     Raises:
         DataError: the channel has another rate than the windows and `strict_rates` is set, or
-            its unit is of another kind than the modality's.
+            its unit is of another kind than the modality's; or it is measured against one of
+            another rate.
     """
-    notes = _odd_rate(reader, channel, settings)
+    notes = _odd_rate(reader, pick.channel, settings)
+    factor, more = _to_unit(reader, pick.channel, modality)
+    prepared = _read(reader, pick.channel, plan, settings, factor)
+    if pick.minus is not None:
+        if pick.minus.rate_hz != pick.channel.rate_hz:
+            raise DataError(
+                f"{pick.name}: the two have different sampling rates",
+                where=reader.path,
+                why=f"{pick.channel.rate_hz:g} and {pick.minus.rate_hz:g} Hz",
+            )
+        factor, odd = _to_unit(reader, pick.minus, modality)
+        other = _read(reader, pick.minus, plan, settings, factor)
+        prepared, more = _difference(prepared, other), more + odd
+    return replace(prepared, notes=notes + more)
+
+
+def _difference(one: Prepared, other: Prepared) -> Prepared:
+    """Filters are linear: what is left after them may be subtracted. Faults of either count."""
+    n = min(len(one.samples), len(other.samples))
+    return Prepared(
+        one.samples[:n] - other.samples[:n],
+        one.missing[:n] | other.missing[:n],
+        either(one.marks, other.marks),
+        one.starts,
+    )
+
+
+def _to_unit(reader: Reader, channel: Channel, modality: Modality) -> tuple[float, tuple[str, ...]]:
+    """What samples are multiplied by to be in the modality's unit, and what is odd about it."""
     if signals.units_conflict(channel.unit, modality.unit):
         raise DataError(
             f"channel {channel.name!r} is in {channel.unit}",
@@ -133,9 +94,8 @@ def prepare_channel(
         )
     factor = signals.unit_factor(channel.unit, modality.unit)
     if factor is None:
-        notes += (f"{channel.name}: unit {channel.unit!r} is taken for {modality.unit!r}",)
-    prepared = _read(reader, channel, plan, settings, 1.0 if factor is None else factor)
-    return replace(prepared, notes=notes)
+        return 1.0, (f"{channel.name}: unit {channel.unit!r} is taken for {modality.unit!r}",)
+    return factor, ()
 
 
 def _read(

@@ -8,20 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from physiome.config.data import ColumnLabels, HypotensionLabels, Modality, ShardSettings
+from physiome.config.data import ColumnLabels, HypotensionLabels, ShardSettings
+from physiome.config.modality import lead_keys
 from physiome.data.cutting import signals
-from physiome.data.cutting.channels import Prepared, pick_channels, prepare_channel
+from physiome.data.cutting.cut_lead import Findings, cut_lead
 from physiome.data.cutting.grid import Plan, plan_windows
-from physiome.data.cutting.labels import (
-    UNLABELLED,
-    annotation_labels,
-    hypotension_labels,
-    mean_pressure,
-)
-from physiome.data.cutting.quality import Judgement, judge
+from physiome.data.cutting.labels import UNLABELLED, annotation_labels
+from physiome.data.cutting.leads import join_leads
+from physiome.data.cutting.picking import pick_channels
 from physiome.data.formats import open_reader
-from physiome.data.recording import Channel, RawRecord, Reader
-from physiome.data.report import Carrier, Report
+from physiome.data.recording import RawRecord, Reader
+from physiome.data.report import Report
 from physiome.errors import DataError
 from physiome.files import file_digest
 
@@ -32,7 +29,8 @@ def cut_record(raw: RawRecord, settings: ShardSettings) -> Cut:
     """Cut one recording into windows.
 
     Returns:
-        signals: modality -> (W, T) float32 in the modality's unit, NaN where not carried;
+        signals: modality -> (W, T) float32 in the modality's unit, of several leads (W, C, T);
+            NaN where not carried;
         windows: the W rows of `windows.parquet`;
         report: what was found and what was left out and why.
 
@@ -63,9 +61,7 @@ def cut_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Cut:
     """
     found, absent = pick_channels(reader, settings)
     plan = plan_windows(raw, reader, settings)
-    notes = [*reader.notes, *plan.notes]
-    lost: dict[str, dict[str, int]] = {}
-    implausible: dict[str, str] = {}
+    met = Findings(notes=[*reader.notes, *plan.notes])
     rows: dict[str, np.ndarray] = {}
     dense = isinstance(settings.labels, HypotensionLabels) and settings.labels.dense
     table: dict[str, Any] = {
@@ -79,84 +75,31 @@ def cut_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Cut:
     if dense:
         table["target"] = np.nan
     for name, modality in settings.modalities.items():
-        if name not in found:
-            rows[name], verdict = _absent(plan, settings)
-            lost[name] = {"absent": len(verdict.good)}
-        else:
-            prepared = prepare_channel(reader, found[name], modality, plan, settings)
-            notes += prepared.notes
-            rows[name], verdict = _windows_of(prepared, plan, modality, settings)
-            lost[name] = verdict.counts
-            if verdict.unit_factor is not None:
-                implausible[name] = _odd_unit(found[name], verdict.unit_factor, modality.unit)
-            if isinstance(settings.labels, HypotensionLabels) and name == settings.labels.pressure:
-                table |= _pressure_labels(prepared, verdict, modality, settings, settings.labels)
+        parts = [
+            cut_lead(reader, found.get(key), key, modality, plan, settings, met)
+            for key in lead_keys(name, modality)
+        ]
+        rows[name], verdict = parts[0]
+        if modality.lead_names:
+            rows[name], verdict, table[f"leads_{name}"] = join_leads(parts, modality)
+            met.lost[name] = verdict.counts
         table |= {f"has_{name}": verdict.good, f"mean_{name}": verdict.mean}
         table |= {f"var_{name}": verdict.variance, f"lost_{name}": verdict.reason}
-    _refuse_wrong_unit(raw.record, implausible, table, settings)
+    table |= met.labels
+    _refuse_wrong_unit(raw.record, met.implausible, table, settings)
     report = Report(
         raw.record,
         raw.subject,
         duration_s=reader.duration_s,
-        channels={m: Carrier(c.name, c.rate_hz, c.unit) for m, c in found.items()},
+        channels={key: pick.carrier for key, pick in found.items()},
         absent=absent,
-        lost=lost,
-        implausible=implausible,
-        notes=notes,
+        lost=met.lost,
+        implausible=met.implausible,
+        notes=met.notes,
         overhang_s=plan.scoring.overhang_s if plan.scoring else 0.0,
         files=_digests(reader, raw),
     )
     return rows, pd.DataFrame(table), report
-
-
-def _windows_of(
-    prepared: Prepared, plan: Plan, modality: Modality, settings: ShardSettings
-) -> tuple[np.ndarray, Judgement]:
-    """Windows (W, T) float32 with NaN where the modality is not carried, and the verdict."""
-    samples = settings.window.samples
-    cut = np.lib.stride_tricks.sliding_window_view
-    rows = cut(prepared.samples.astype(np.float32), samples)[prepared.starts]
-    missing = cut(prepared.missing, samples)[prepared.starts]
-    verdict = judge(
-        rows,
-        missing,
-        prepared.marks,
-        plan.onsets_s,
-        settings.window.length_s,
-        modality,
-        settings.quality,
-    )
-    rows[~verdict.good] = np.nan
-    return rows, verdict
-
-
-def _pressure_labels(
-    prepared: Prepared,
-    verdict: Judgement,
-    modality: Modality,
-    settings: ShardSettings,
-    rule: HypotensionLabels,
-) -> dict[str, np.ndarray]:
-    """Columns label, event and, of dense labels, target: (W,) each.
-
-    A pressure line that does not move counts as not recorded.
-    """
-    x, rate_hz = prepared.samples, settings.window.rate_hz
-    stuck = np.rint(prepared.marks.flat * rate_hz).astype(int).clip(0, len(x))
-    invalid = prepared.missing | signals.stretches(stuck[:, 0], stuck[:, 1], len(x))
-    outside = np.zeros(len(x), dtype=bool)
-    if modality.low is not None:
-        outside |= x < modality.low
-    if modality.high is not None:
-        outside |= x > modality.high
-    starts, length = prepared.starts, settings.window.samples
-    label, event = hypotension_labels(
-        x, invalid, outside, starts, length, rate_hz, rule, settings.quality.max_outside
-    )
-    columns = {"label": label, "event": event & verdict.good}
-    if rule.dense:
-        columns["target"] = mean_pressure(x, starts, length, rate_hz, rule, label)
-    return columns
 
 
 def _given_labels(raw: RawRecord, plan: Plan, settings: ShardSettings) -> np.ndarray:
@@ -177,23 +120,6 @@ def _given_labels(raw: RawRecord, plan: Plan, settings: ShardSettings) -> np.nda
     return np.full(len(plan.onsets_s), label, dtype=np.int8)
 
 
-def _absent(plan: Plan, settings: ShardSettings) -> tuple[np.ndarray, Judgement]:
-    """As `_windows_of`, for a modality the recording does not have."""
-    count = len(plan.onsets_s)
-    rows = np.full((count, settings.window.samples), np.nan, dtype=np.float32)
-    nothing, reason = np.full(count, np.nan), np.full(count, "absent")
-    return rows, Judgement(np.zeros(count, dtype=bool), {}, nothing, nothing, None, reason)
-
-
-def _odd_unit(channel: Channel, factor: float, unit: str) -> str:
-    """How values that are plausible only after multiplying by `factor` are told of."""
-    behind = signals.unit_behind(unit, factor)
-    return (
-        f"values of {channel.name!r} are plausible after multiplying by {factor:g}: "
-        f"the unit {channel.unit!r} may be wrong" + (f", they look like {behind}" if behind else "")
-    )
-
-
 def _refuse_wrong_unit(
     record: str, implausible: Mapping[str, str], table: Mapping[str, Any], settings: ShardSettings
 ) -> None:
@@ -202,7 +128,7 @@ def _refuse_wrong_unit(
     Beside a plausible voltage, such a channel is rather broken: only its modality is lost.
     """
     volts = [n for n, m in settings.modalities.items() if m.unit.lower() in signals.VOLTS]
-    wrong = [implausible[name] for name in volts if name in implausible]
+    wrong = [text for key, text in implausible.items() if key.partition("/")[0] in volts]
     if wrong and not any(table[f"has_{name}"].any() for name in volts):
         raise DataError(
             "voltages have the wrong scale",

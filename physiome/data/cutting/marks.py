@@ -26,6 +26,15 @@ class Marks:
     levels: int
 
 
+def either(one: Marks, other: Marks) -> Marks:
+    """Of a difference of two channels: what one of them showed counts."""
+    return Marks(
+        np.concatenate([one.flat, other.flat]),
+        np.maximum(one.clipped, other.clipped),
+        min(one.levels, other.levels),
+    )
+
+
 class Marker:
     """Collects marks from a channel's samples, which come as read: NaN in gaps, its own rate.
 

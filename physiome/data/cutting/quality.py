@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physiome.config.data import Modality, Quality
+from physiome.config.data import Quality
+from physiome.config.modality import Modality
 from physiome.data.cutting.marks import Marks
 
 REASONS = ("gap", "flat", "scale", "clipped", "jump", "outside")

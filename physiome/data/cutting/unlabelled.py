@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from physiome.config.data import Modality, ShardSettings
-from physiome.data.cutting.channels import pick_channels
+from physiome.config.data import ShardSettings
+from physiome.config.modality import Lead, Modality, lead_keys
 from physiome.data.cutting.cut import Cut, cut_windows
+from physiome.data.cutting.picking import Pick, pick_channels
 from physiome.data.formats import open_reader
-from physiome.data.recording import Channel, RawRecord
+from physiome.data.recording import RawRecord
 from physiome.errors import DataError, PhysioError, nearest
 
 
@@ -18,14 +19,15 @@ def cut_unlabelled(
 
     Args:
         settings: what the model's own recordings were cut with.
-        channels: modality -> name of its channel, where it differs from the settings.
+        channels: modality, or `modality/lead`, -> name of its channel, where it differs from the
+            settings.
         wanted: modalities to use; those of `channels` are among them.
 
     Raises:
         DataError: the file is damaged, shorter than a window, lacks a channel of `channels`, or
             has none of the wanted channels.
     """
-    changed = {m: _renamed(settings.modalities[m], channels.get(m)) for m in wanted}
+    changed = {m: _renamed(m, settings.modalities[m], channels) for m in wanted}
     settings = settings.model_copy(
         update={"modalities": changed, "labels": None, "strict_channels": False}
     )
@@ -46,8 +48,11 @@ def cut_unlabelled(
     return cut_windows(RawRecord(path.stem, path.stem, str(path)), reader, settings)
 
 
-def parse_map(pairs: Sequence[str], modalities: Sequence[str]) -> dict[str, str]:
-    """`["eog=EOG left"]` -> {"eog": "EOG left"}.
+def parse_map(pairs: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+    """`["eog=EOG left", "eeg/F3=C3"]` -> {"eog": "EOG left", "eeg/F3": "C3"}.
+
+    Args:
+        keys: modalities, and leads as `modality/lead` (see `carriers`).
 
     Raises:
         PhysioError: for something else, an unknown modality, or one that is named twice.
@@ -59,13 +64,13 @@ def parse_map(pairs: Sequence[str], modalities: Sequence[str]) -> dict[str, str]
             raise PhysioError(
                 "not modality=CHANNEL",
                 where=f"--map {pair!r}",
-                do=f"e.g. --map {modalities[0]!r}=NAME",
+                do=f"e.g. --map {keys[0]!r}=NAME",
             )
-        if modality not in modalities:
+        if modality not in keys:
             raise PhysioError(
                 f"unknown modality {modality!r}",
                 where=f"--map {pair!r}",
-                do=nearest(modality, modalities),
+                do=nearest(modality, keys),
             )
         if modality in found:
             raise PhysioError(f"{modality} is mapped twice", where=f"--map {pair!r}")
@@ -73,20 +78,27 @@ def parse_map(pairs: Sequence[str], modalities: Sequence[str]) -> dict[str, str]
     return found
 
 
-def _renamed(modality: Modality, channel: str | None) -> Modality:
-    if channel is None:
-        return modality
-    return modality.model_copy(update={"channel": channel, "aliases": ()})
+def _renamed(name: str, modality: Modality, channels: Mapping[str, str]) -> Modality:
+    """The modality, with the channels that `channels` gives its leads."""
+    if not modality.lead_names:
+        if name not in channels:
+            return modality
+        return modality.model_copy(update={"channel": channels[name], "aliases": ()})
+    leads = tuple(
+        Lead(channel=channels[key], minus=lead.minus) if key in channels else lead
+        for key, lead in lead_keys(name, modality).items()
+    )
+    return modality.model_copy(update={"channels": leads})
 
 
-def _refuse_shared(path: Path, found: Mapping[str, Channel]) -> None:
+def _refuse_shared(path: Path, found: Mapping[str, Pick]) -> None:
     """One channel as two modalities is a slip of the map, and would pass unseen."""
     carries: dict[str, str] = {}
-    for modality, channel in found.items():
-        if channel.name in carries:
+    for key, pick in found.items():
+        if pick.name in carries:
             raise DataError(
-                f"channel {channel.name!r} would be both {carries[channel.name]} and {modality}",
+                f"channel {pick.name!r} would be both {carries[pick.name]} and {key}",
                 where=path,
                 do="correct --map, or leave one out with --modalities",
             )
-        carries[channel.name] = modality
+        carries[pick.name] = key

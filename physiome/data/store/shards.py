@@ -2,18 +2,19 @@
 
 A shard is a folder:
 
-- `<modality>.npy`: (windows, samples) float32, in the modality's unit; a row of NaN where the
-  window does not carry the modality.
+- `<modality>.npy`: (windows, samples) float32, in the modality's unit, of several leads (windows,
+  leads, samples); a row of NaN where the window does not carry the modality, or has lost the lead.
 - `windows.parquet`: one row per window: record, subject, number (within the record), onset_s,
   label (index into classes, -1: none), event (the window already is in the predicted state), with
   `labels.dense` target (mean pressure of the label span in mmHg, NaN without a label), and
-  for each modality has_<m>, mean_<m>, var_<m>.
+  for each modality has_<m>, mean_<m>, var_<m>, of several leads also leads_<m>: how many are there.
 - `manifest.json`: settings, units, classes, and one entry per record with what was left out
   and why. It is written last: a shard without it is not a shard.
 """
 
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,7 +38,10 @@ MANIFEST = "manifest.json"
 WINDOWS = "windows.parquet"
 
 
-def window_columns(modalities: Iterable[str], dense: bool = False) -> dict[str, str]:
+Shapes = Mapping[str, tuple[int, ...]]  # modality -> (samples,) of a window, or (leads, samples)
+
+
+def window_columns(shapes: Shapes, dense: bool = False) -> dict[str, str]:
     """Column name -> pandas dtype of `windows.parquet`."""
     columns = {
         "record": "str",
@@ -49,42 +53,43 @@ def window_columns(modalities: Iterable[str], dense: bool = False) -> dict[str, 
     }
     if dense:
         columns |= {"target": "float64"}
-    for modality in modalities:
+    for modality, shape in shapes.items():
         columns |= {f"has_{modality}": "bool"}
         columns |= {f"mean_{modality}": "float64", f"var_{modality}": "float64"}
+        columns |= {f"leads_{modality}": "int16"} if len(shape) > 1 else {}
     return columns
 
 
 class ShardWriter:
     """Collects the windows of one record after another. Made by `write_shard`."""
 
-    def __init__(self, folder: Path, files: dict[str, BinaryIO], samples: int):
+    def __init__(self, folder: Path, files: dict[str, BinaryIO], shapes: Shapes):
         self._folder = folder
         self._files = files
-        self._samples = samples
+        self._shapes = shapes
         self._bytes = 0
         self._dense = False
         self._tables: list[pd.DataFrame] = []
         self._records: list[dict[str, Any]] = []
-        for file in files.values():
-            self._header(file, 0)
+        for modality in files:
+            self._header(modality, 0)
 
     def add(self, signals: dict[str, np.ndarray], windows: pd.DataFrame) -> None:
         """Append one record's windows.
 
         Args:
-            signals: modality -> (windows, samples); a row of NaN where `has_<modality>` is False.
+            signals: modality -> windows of its shape; NaN where `has_<modality>` is False.
             windows: the rows of `windows.parquet`, in the same order.
         """
-        self._bytes += 4 * len(windows) * self._samples * len(self._files)
+        self._bytes += 4 * len(windows) * sum(map(math.prod, self._shapes.values()))
         for modality, file in self._files.items():
             rows = np.ascontiguousarray(signals[modality], dtype=np.float32)
-            if rows.shape != (len(windows), self._samples):
+            if rows.shape != (len(windows), *self._shapes[modality]):
                 raise ValueError(f"{modality}: {rows.shape} for {len(windows)} windows")
             with write_errors(self._folder, self._bytes):  # as far as is known by now
                 _write_all(file, rows.tobytes())
         self._dense = "target" in windows
-        self._tables.append(windows.astype(window_columns(self._files, self._dense)))
+        self._tables.append(windows.astype(window_columns(self._shapes, self._dense)))
 
     def note(self, entry: dict[str, Any]) -> None:
         """Add a record's manifest entry (record, subject, status, reason, windows, counts, ...)."""
@@ -92,51 +97,50 @@ class ShardWriter:
 
     def finish(self) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         """Write the final headers; return the windows table and the records' entries."""
-        columns = window_columns(self._files, self._dense)
+        columns = window_columns(self._shapes, self._dense)
         empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
         windows = pd.concat(self._tables, ignore_index=True) if self._tables else empty
-        for file in self._files.values():
+        for modality, file in self._files.items():
             file.seek(0)
-            self._header(file, len(windows))
+            self._header(modality, len(windows))
         return windows[list(columns)], self._records
 
-    def _header(self, file: BinaryIO, rows: int) -> None:
+    def _header(self, modality: str, rows: int) -> None:
         # numpy pads the header for growth along the first axis, so its length does not change.
-        fields = {"descr": "<f4", "fortran_order": False, "shape": (rows, self._samples)}
-        np.lib.format.write_array_header_1_0(file, fields)
+        shape = (rows, *self._shapes[modality])
+        fields = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._files[modality], fields)
 
 
 @contextmanager
-def write_shard(
-    folder: str | Path, modalities: Iterable[str], samples: int, facts: dict[str, Any]
-) -> Iterator[ShardWriter]:
+def write_shard(folder: str | Path, shapes: Shapes, facts: dict[str, Any]) -> Iterator[ShardWriter]:
     """Write a shard into `folder`; nothing is there under a final name unless the block succeeds.
 
     Args:
+        shapes: of a window of each modality.
         facts: further entries of the manifest (settings, units, classes).
     """
     folder = Path(folder)
-    modalities = list(modalities)
     with ExitStack() as stack:
         # Moved into place from the last to the first, and only when all are written: old signals
         # under a new manifest, or the reverse, would be read without complaint.
         manifest = stack.enter_context(atomic_path(folder / MANIFEST))
         table = stack.enter_context(atomic_path(folder / WINDOWS))
-        paths = {m: stack.enter_context(atomic_path(folder / f"{m}.npy")) for m in modalities}
+        paths = {m: stack.enter_context(atomic_path(folder / f"{m}.npy")) for m in shapes}
         with ExitStack() as opened:
             # Without a buffer, which closing would try to write once more after an error.
             files: dict[str, BinaryIO] = {
                 m: opened.enter_context(open(path, "wb", buffering=0)) for m, path in paths.items()
             }
-            writer = ShardWriter(folder, files, samples)
+            writer = ShardWriter(folder, files, shapes)
             yield writer
             windows, records = writer.finish()
         with write_errors(folder / WINDOWS):
             windows.to_parquet(table, index=False)
         sizes = {m: os.path.getsize(path) for m, path in paths.items()}
-        shape = {"windows": len(windows), "samples": samples, "bytes": sizes, "records": records}
-        shape["sha256"] = {WINDOWS: file_digest(table)}
-        manifest.write_text(readable_json({**facts, **shape}), encoding="utf-8")
+        held = {"windows": len(windows), "shapes": dict(shapes), "bytes": sizes}
+        held |= {"records": records, "sha256": {WINDOWS: file_digest(table)}}
+        manifest.write_text(readable_json({**facts, **held}), encoding="utf-8")
         (folder / MANIFEST).unlink(missing_ok=True)
 
 

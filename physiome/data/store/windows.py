@@ -18,14 +18,14 @@ from physiome.errors import DataError
 
 
 class Rows:
-    """The rows of one `.npy` file, (n, samples) float32, read through a memory map."""
+    """The windows of one `.npy` file, n of `shape` in float32, read through a memory map."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, window: tuple[int, ...]):
         with open(path, "rb") as file:
             try:
                 np.lib.format.read_magic(file)
                 shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-                if dtype != np.float32 or len(shape) != 2:
+                if dtype != np.float32 or shape[1:] != window:
                     raise ValueError(f"{dtype} of shape {shape}")
                 start = file.tell()
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -54,7 +54,7 @@ class WindowStore:
 
     Attributes:
         table: one row per window (see `shards`), columns shard and row tell where it lies.
-        samples: samples per window.
+        shapes: modality -> (samples,) of a window, or (leads, samples) of one of several leads.
         settings: what the shards were cut with, as JSON data; None if they do not say.
 
     Raises:
@@ -63,7 +63,7 @@ class WindowStore:
     Example:
         >>> store = WindowStore(folders, ["eeg", "eog"])
         >>> complete = np.flatnonzero(store.carrying("eeg") & store.carrying("eog"))
-        >>> store.read(complete[:4], ["eog"])["eog"].shape == (4, store.samples)
+        >>> store.read(complete[:4], ["eog"])["eog"].shape == (4, *store.shapes["eog"])
         True
     """
 
@@ -77,17 +77,17 @@ class WindowStore:
             )
         self.folders = [Path(folder) for folder in folders]
         self.modalities = tuple(modalities)
-        self.samples: int = manifests[0]["samples"]
+        self.shapes = {m: tuple(manifests[0]["shapes"][m]) for m in self.modalities}
         self.settings_digest: str = manifests[0]["settings_digest"]
         self.settings: dict[str, Any] | None = manifests[0].get("settings")
         self.table: pd.DataFrame = read_windows(folders)
         self._files: dict[tuple[int, str], Rows] = {}
 
     def read(self, index: np.ndarray, modalities: Iterable[str]) -> dict[str, np.ndarray]:
-        """Windows by their position in `table`: modality -> (len(index), samples) float32."""
+        """Windows by their position in `table`: modality -> (len(index), *shape) float32."""
         shards = self.table["shard"].to_numpy()[index]
         rows = self.table["row"].to_numpy()[index]
-        batch = {m: np.empty((len(index), self.samples), np.float32) for m in modalities}
+        batch = {m: np.empty((len(index), *self.shapes[m]), np.float32) for m in modalities}
         for shard in np.unique(shards):
             places = np.flatnonzero(shards == shard)
             for modality, out in batch.items():
@@ -111,5 +111,5 @@ class WindowStore:
     def _open(self, shard: int, modality: str) -> Rows:
         key = (shard, modality)
         if key not in self._files:
-            self._files[key] = Rows(self.folders[shard] / f"{modality}.npy")
+            self._files[key] = Rows(self.folders[shard] / f"{modality}.npy", self.shapes[modality])
         return self._files[key]
