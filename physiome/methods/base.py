@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from physiome.config.window import Window
 from physiome.errors import PhysioError, nearest
+from physiome.nn.leads import drop_leads
 from physiome.subsets import Subset, named_subsets
 
 # modality -> (B, L), in the modality's unit; of several leads (B, C, L), of which those that are
@@ -118,6 +119,12 @@ class Method(nn.Module):
 
         Called once, after `set_scaling` and before training, if `calibrated`.
         """
+
+    @staticmethod
+    def thinned(batch: Signals, most: int | None, rng: torch.Generator) -> dict[str, Tensor]:
+        """A training batch with at most `most` leads of each window, drawn; None: all there are."""
+        several = {m for m, x in batch.items() if x.ndim == 3 and most is not None}
+        return {m: drop_leads(x, most or 1, rng) if m in several else x for m, x in batch.items()}
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Named loss terms of a training batch. All randomness comes from `rng`."""

@@ -84,7 +84,7 @@ def sound_windows(x: np.ndarray) -> np.ndarray:
     leads = x.reshape(len(x), -1, x.shape[-1])  # (B, C, T)
     finite = np.asarray(np.isfinite(leads).all(axis=2))
     lost = np.asarray(np.isnan(leads).all(axis=2))
-    return (finite | lost).all(axis=1) & finite.any(axis=1)
+    return np.asarray((finite | lost).all(axis=1) & finite.any(axis=1))
 
 
 def _rows(x: np.ndarray) -> np.ndarray:

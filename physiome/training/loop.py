@@ -23,7 +23,6 @@ from physiome.data.store.windows import WindowStore
 from physiome.errors import TrainingError
 from physiome.files import write_errors
 from physiome.methods.base import Method, Progress
-from physiome.nn.leads import drop_leads
 from physiome.training.checkpoint import ResumeState
 from physiome.training.contrasts import chance_terms, summary_line
 from physiome.training.finite import (
@@ -208,7 +207,8 @@ class _Run:
         self, positions: np.ndarray, signals: dict, rows: slice, share: float
     ) -> dict[str, Tensor]:
         """Gradients of every objective of some rows of the batch, each graph freed at once."""
-        part = {m: self._thinned(self._to_device(x[rows])) for m, x in signals.items()}
+        part = {m: self._to_device(x[rows]) for m, x in signals.items()}
+        part = self.method.thinned(part, self.spec.max_leads, self.rng)
         logged: dict[str, Tensor] = {"loss": torch.zeros((), device=self.device)}
         objectives = self._objectives(part, positions)
         while True:
@@ -221,11 +221,6 @@ class _Run:
                 (total * share).backward()
             logged["loss"] = logged["loss"] + total.detach()
             logged.update({name: term.detach() for name, term in terms.items()})
-
-    def _thinned(self, x: Tensor) -> Tensor:
-        """With `max_leads` leads of each window, of a modality that has more."""
-        most = self.spec.max_leads
-        return x if x.ndim == 2 or most is None else drop_leads(x, most, self.rng)
 
     def _objectives(
         self, part: dict[str, Tensor], positions: np.ndarray
