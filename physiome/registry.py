@@ -70,6 +70,10 @@ METHODS: dict[str, Entry] = {
         "physiome.methods.cbramod", "CBraModFusion", "CBraMod fusion", "single",
         spec="systems.cbramod:CBraModSpec",
     ),
+    "cbramod_tuned": Entry(
+        "physiome.methods.cbramod_tuned", "TunedCBraMod", "CBraMod (labels)", "supervised",
+        trained_after="cbramod", labels=True, settings_of="cbramod", spec="systems.base:SystemSpec",
+    ),
     "physioomni_tokenizer": Entry(
         "physiome.methods.physioomni", "Tokenizer", "PhysioOmni tokenizer", "single",
         settings_of="physioomni", spec="systems.base:SystemSpec",

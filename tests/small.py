@@ -48,6 +48,7 @@ PHYSIOOMNI = {
 SECTIONS: dict[str, dict[str, Any]] = {
     "contrawr": CONTRAWR, "synthsleepnet": SYNTHSLEEPNET, "multimae": MULTIMAE,
     "robustssf": ROBUSTSSF, "crossl": CROSSL, "maskmentor": MULTIMAE, "cbramod": CBRAMOD,
+    "cbramod_tuned": CBRAMOD,
     "physioomni_tokenizer": PHYSIOOMNI, "physioomni": PHYSIOOMNI, "physioomni_tuned": PHYSIOOMNI,
     "physiome": FUSION, "random": FUSION, "handmade": {}, "majority": {},
     "image_row_means": {"image": {"n_fft": 64, "bins": 16, "frames": 16}},
