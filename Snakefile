@@ -5,6 +5,7 @@
 #   folds/                which subjects pretrain, train, validate and test
 #   models/               weights, manifests, training metrics
 #   embeddings/, scores/  embeddings and per-window scores of every fold, method and subset
+#   lost_leads/           per-window scores with leads of a modality taken away
 #   tables/, figures/     what people read
 #
 # Every job calls `python -m physiome <verb>`: copy a command from the log and run it by hand.
@@ -28,6 +29,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/leads.smk"
 include: "workflow/rules/learn.smk"
 
 
@@ -40,6 +42,7 @@ rule all:
         expand("<results>/figures/{dataset}/curves.svg", dataset=TRAINED),
         expand("<results>/figures/{dataset}/confusion.svg", dataset=SHOWN),
         expand("<results>/figures/{dataset}/robustness.svg", dataset=SHOWN),
+        expand("<results>/figures/{dataset}/lost_leads.svg", dataset=OF_LEADS),
         ["<results>/scores.csv"] if SHOWN else [],
     localrule: True
 

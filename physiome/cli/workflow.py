@@ -176,6 +176,38 @@ def probe(settings: Settings, embeddings: File, output: File, workers: int = 1) 
 
 
 @app.command(rich_help_panel=PANEL)
+def lost_leads(
+    shards: Shards,
+    folds: File,
+    fold: Number,
+    heads: File,
+    output: File,
+    weights: Path | None = None,
+    gpus: Gpus = 0,
+    device: Device = "auto",
+    shard_settings: Shard = None,
+) -> None:
+    """Score a fold's test windows with leads of a modality taken away."""
+    from physiome.predict import lost_leads as step
+
+    step.run(_folders(shards), folds, fold, heads, output, weights, gpus, device, shard_settings)
+
+
+@app.command(rich_help_panel=PANEL)
+def lost_leads_figure(
+    settings: Settings,
+    windows: Annotated[list[Path], typer.Argument(help="files of the step lost-leads")],
+    csv: File,
+    figure: File,
+    classes: Annotated[list[str], typer.Option("--class", help="in order; repeat it")] = [],
+) -> None:
+    """Draw scores by the number of leads left."""
+    from physiome.steps import lost_leads_figure as step
+
+    step.run(settings, classes, windows, csv, figure)
+
+
+@app.command(rich_help_panel=PANEL)
 def scores(probes: Probes, output: File, by_subject: File) -> None:
     """Compute all metrics from per-window probabilities."""
     from physiome.steps import scores as step

@@ -17,7 +17,7 @@ UNSAFE = set("{}*?[]<>\n\t\0")  # signs that Snakemake or a shell take for more 
 LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of Linux file systems
 BELOW = 400  # bytes that paths below the results folder may take, temporary names included
 # Settings of systems that name modalities.
-BY_MODALITY = ("spectral", "mask_ratios", "bands_hz", "slow")
+BY_MODALITY = ("spectral", "mask_ratios", "bands_hz", "slow", "published")
 
 
 def check(config: Experiment) -> None:
@@ -47,6 +47,7 @@ def check(config: Experiment) -> None:
                 config.resolve(method, name, fold)
     for method in config.all_methods:
         _check_modalities(config, method)
+        _check_published(config, method)
 
 
 def check_folders(config: Experiment) -> None:
@@ -57,6 +58,8 @@ def check_folders(config: Experiment) -> None:
     """
     _check_results(config.results)
     for name in config.used:
+        for method in config.rows_of(config.table_name(name)):
+            _check_weights(config, method, name)
         source = config.datasets[name].source.plain()
         if "raw" in source and source["raw"]["fill"] != "folder":
             continue
@@ -67,6 +70,12 @@ def check_folders(config: Experiment) -> None:
                 f"datasets.{name}.source: folder {folder!r} is not there - "
                 "give the path of your recordings"
             )
+
+
+def _check_weights(config: Experiment, method: str, dataset: str) -> None:
+    for modality, path in (config.resolve(method, dataset).settings.get("published") or {}).items():
+        if not Path(path).is_file():
+            raise ConfigError(f"{method}.published.{modality}: file {path!r} is not there")
 
 
 def _check_results(results: str) -> None:
@@ -116,6 +125,19 @@ def _check_modalities(config: Experiment, method: str) -> None:
                     raise ConfigError(
                         f"{method}.{key}: modality {name!r} does not exist - {nearest(name, known)}"
                     )
+
+
+def _check_published(config: Experiment, method: str) -> None:
+    """Published weights know EEG in a voltage; other modalities have none."""
+    for dataset, spec in config.datasets.items():
+        for name in config.resolve(method, dataset).settings.get("published") or ():
+            unit = spec.modalities[name].unit if name in spec.modalities else "uV"
+            if unit != "uV":
+                raise ConfigError(
+                    f"{method}.published.{name}: {dataset} has it in {unit!r}",
+                    why="these weights were trained on uV",
+                    do=f"set datasets.{dataset}.modalities.{name}.unit to uV",
+                )
 
 
 def _check_encoders(config: Experiment) -> None:

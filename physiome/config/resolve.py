@@ -75,6 +75,8 @@ def resolve(config: Sections, name: str, dataset: str, fold: int | None) -> Reso
         )
     common = _section(config, "train", dataset, fold).plain()
     train = _parsed(canonical_json(deep_merge(common, trained)), where, TrainSpec)
+    if own.get("published"):
+        title += f" (published weights: {', '.join(own['published'])})"
     untrained = variant is not None and variant.untrained
     return Resolved(name, base, entry, title, encoder, own, _shifted(config, train), untrained)
 

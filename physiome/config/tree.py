@@ -87,6 +87,10 @@ class Config(Experiment):
             own["classes"] = self.datasets[dataset].classes
         return TrainSettings(**own, train=found.train).text()
 
+    def published(self, dataset: str, fold: int, method: str) -> list[str]:
+        """Files of published weights that a training begins with."""
+        return list((self.resolve(method, dataset, fold).settings.get("published") or {}).values())
+
     def monitor_settings(self) -> str:
         """What else `pretrain` and `train` get: being watched changes no weight."""
         return canonical_json(self.monitor.plain() if self.monitor else None)
@@ -148,8 +152,13 @@ class Config(Experiment):
     def _shape(self, dataset: str) -> dict[str, Any]:
         spec = self.datasets[dataset]
         shape = {"dataset": dataset, "modalities": tuple(spec.modalities), "window": spec.window}
-        leads = {m: len(one.lead_names) for m, one in spec.modalities.items() if one.lead_names}
+        leads = self.leads_of(dataset)
         return shape | ({"leads": leads} if leads else {})
+
+    def leads_of(self, dataset: str) -> dict[str, int]:
+        """Number of leads of each modality that has several."""
+        modalities = self.datasets[dataset].modalities
+        return {m: len(spec.lead_names) for m, spec in modalities.items() if spec.lead_names}
 
     def _method(self, found: Resolved, dataset: str, fold: int) -> dict[str, Any]:
         """Of `MethodSettings`."""

@@ -114,6 +114,9 @@ class Method(nn.Module):
     def set_scaling(self, constants: Mapping[str, tuple[float, float]]) -> None:
         """Take (offset, scale) per modality, measured on the pretrain subset; default: unused."""
 
+    def begin(self) -> None:
+        """Take weights that were trained elsewhere. Called once, before training."""
+
     def calibrate(self, sample: Signals) -> None:
         """Take other constants from a sample of each modality's pretrain windows (n, L).
 

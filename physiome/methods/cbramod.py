@@ -4,8 +4,9 @@ Encoder and masked-patch pretraining follow CBraMod (Wang et al., ICLR 2025, pub
 fusion follows a later work that joins a CBraMod for EEG with an alike encoder for ECG, of which
 only the abstract is known: its "dual masking" within and between leads is ours. A modality of
 several leads has the published network over (lead, patch), and a share of the steps masks whole
-leads; in one of a single channel "between" becomes a contiguous span. All encoders are trained from
-scratch on the pretrain subset: this compares an architecture, not the published foundation model.
+leads; in one of a single channel "between" becomes a contiguous span. Encoders are trained
+from scratch on the pretrain subset, which compares an architecture and not the published foundation
+model, unless `published` names the file of its weights.
 The published input unit of 100 uV suits EEG only; a scaling per modality stands in its place. Not
 reproduced: the published layers are copies of one, so that their queries, keys and values start
 equal; here every layer draws its own.
@@ -18,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from physiome.config.systems.cbramod import CBraModSpec
-from physiome.errors import ConfigError
+from physiome.errors import ConfigError, PhysioError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.cbramod import CrissCross, CrissCrossEncoder
 from physiome.nn.cbramod_leads import LeadCrissCross, LeadEncoder
+from physiome.nn.cbramod_published import SCALE_UV, read_published, take_published
 from physiome.nn.leads import known_means, there
 from physiome.nn.losses import masked_mse
 from physiome.nn.resample import Upsample
@@ -64,6 +66,9 @@ class CBraModFusion(Method):
             {m: nn.Linear(spec.width, spec.patch) for m in inputs.modalities}
         )
         _initialise(self)
+        for m in spec.frozen:
+            self.encoders[m].requires_grad_(False)
+            self.outputs[m].requires_grad_(False)
 
     @classmethod
     def build(cls, spec: CBraModSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
@@ -75,7 +80,18 @@ class CBraModFusion(Method):
         for m, (offset, scale) in constants.items():
             scaling = self.scalings[m]
             assert isinstance(scaling, Scaling)
-            scaling.set(offset, scale)
+            if m in self.spec.published:  # what those weights were trained on
+                scaling.set(0.0, SCALE_UV)
+            else:
+                scaling.set(offset, scale)
+
+    def begin(self) -> None:
+        """Take the published weights that the settings name."""
+        for m, path in self.spec.published.items():
+            encoder, output = self.encoders[m], self.outputs[m]
+            assert isinstance(encoder, LeadEncoder | CrissCrossEncoder)
+            assert isinstance(output, nn.Linear)
+            take_published(read_published(path, self.spec), encoder, output)
 
     def patches(self, m: str, x: Tensor) -> Tensor:
         """Scaled and upsampled patches of modality m: (B, L) -> (B, T, P), or (B, C, T, P)."""
@@ -90,7 +106,13 @@ class CBraModFusion(Method):
         """
         between = torch.rand(1, generator=rng, device=rng.device) < self.spec.between
         errors = []
-        for m in (m for m in self.modalities if m in batch):
+        trained = [m for m in self.modalities if m in batch and m not in self.spec.frozen]
+        if not trained:
+            raise PhysioError(
+                "nothing to train: every encoder of this batch is frozen",
+                do="leave one out of cbramod.frozen, or set its train.epochs to 0",
+            )
+        for m in trained:
             patches = self.patches(m, batch[m])
             of_leads = patches.ndim == 4
             error = self._error_of_leads if of_leads else self._error

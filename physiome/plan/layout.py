@@ -90,6 +90,10 @@ class Layout:
         """Class probabilities of every test window; `json` says how they came about."""
         return f"{self.results}/scores/{row.folder}/{row.method}.{suffix}"
 
+    def lost_leads(self, row: Row) -> str:
+        """Class probabilities of test windows with leads of a modality taken away."""
+        return f"{self.results}/lost_leads/{row.folder}/{row.method}.parquet"
+
     def table(self, table: str, suffix: str = "csv") -> str:
         """A table that people read; `json` says how it was made."""
         return f"{self.results}/tables/{table}.{suffix}"

@@ -9,6 +9,7 @@ from physiome.config.agreement import Owner, require, require_owner
 from physiome.config.jobs import TrainSettings
 from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
+from physiome.files import file_digest
 from physiome.registry import METHODS, lineage
 from physiome.training.manifest import Manifest
 from physiome.training.runtime import compute_device
@@ -63,7 +64,7 @@ def run(
             build,
             store,
             patterns(store, index),
-            spec.plain() | {"parents": inputs},
+            spec.plain() | {"parents": inputs} | _published(spec),
             spec.train,
             chosen,
             output,
@@ -74,6 +75,12 @@ def run(
             watch(monitor, store, roles),
             rehearsed=True,
         )
+
+
+def _published(spec: TrainSettings) -> dict[str, Any]:
+    """Sums of the published weights it begins with, by modality."""
+    found = {m: file_digest(path) for m, path in spec.method.get("published", {}).items()}
+    return {"published_sha256": found} if found else {}
 
 
 def _load_parents(

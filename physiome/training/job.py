@@ -62,6 +62,7 @@ def train_to_file(
     method = build()
     index = np.unique(np.concatenate([positions for _, positions in groups]))
     set_constants(method, store, index)
+    method.begin()
     if rehearsed and spec.epochs:
         rehearse(method, *_two_windows(store, groups, labels))
     data = data_digest(store, groups)

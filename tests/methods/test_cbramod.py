@@ -3,11 +3,12 @@
 import pytest
 import torch
 from checks import calls_of, reached
+from published_layout import Published
 from small import SECTIONS
 from tiny import NAMES, SAMPLES, draws, inputs, waves
 
 from physiome.config.systems.cbramod import CBraModSpec
-from physiome.errors import ConfigError
+from physiome.errors import ConfigError, PhysioError
 from physiome.methods import cbramod
 from physiome.methods.cbramod import CBraModFusion, patch_mask, span_mask
 from physiome.subsets import all_subsets
@@ -199,3 +200,38 @@ def test_windows_of_both_tasks_give_the_published_patches():
         method = CBraModFusion(CBraModSpec(depth=1), fed)
         assert method.patches("a", torch.zeros(1, fed.window.samples)).shape == (1, n, 200)
     assert N * SMALL["patch"] == SAMPLES * 2
+
+
+@pytest.fixture
+def published(tmp_path):
+    """A file in the published layout, of a small network."""
+    torch.manual_seed(1)
+    torch.save(Published(CBraModSpec.parse(SMALL)).state_dict(), tmp_path / "w.pth")
+    return str(tmp_path / "w.pth")
+
+
+def test_training_begins_with_published_weights_at_their_scale(published):
+    method = fusion(published={"a": published})
+    method.set_scaling({m: (3.0, 7.0) for m in NAMES})
+    fresh = {n: p.clone() for n, p in method.named_parameters()}
+    method.begin()
+    changed = {
+        n.split(".")[1] for n, p in method.named_parameters() if not torch.equal(p, fresh[n])
+    }
+    assert changed == {"a"}
+    scales = {m: (float(s.offset), float(s.scale)) for m, s in method.scalings.items()}
+    assert scales == {"a": (0.0, 100.0), "b": (3.0, 7.0), "c": (3.0, 7.0)}
+
+
+def test_frozen_encoders_stay_as_published_and_the_others_train(published):
+    method = fusion(published={"a": published}, frozen=("a",))
+    method.begin()
+    trained = reached(method, method.loss(waves(), draws())["masked"])
+    assert {n.split(".")[1] for n in trained} == {"b", "c"}
+    with pytest.raises(PhysioError, match="every encoder of this batch is frozen"):
+        method.loss(waves(names="a"), draws())
+
+
+def test_only_what_is_published_can_be_frozen():
+    with pytest.raises(ConfigError, match="'b' has no published weights"):
+        fusion(published={"a": "w.pth"}, frozen=("b",))

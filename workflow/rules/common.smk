@@ -133,9 +133,11 @@ def scored_in(table):
     return table if table in CONFIG.ablations else CONFIG.tables_of[table]
 
 
-# Data sets whose own table is made, those with curves to draw, and tables with rows to compare
+# Data sets whose own table is made, those with curves to draw, with modalities of
+# several leads, and tables with rows to compare
 SHOWN = [d for d in CONFIG.used if CONFIG.table_name(d) in CONFIG.made_tables]
 TRAINED = [d for d in SHOWN if any(map(is_trained, models(CONFIG.table_name(d))))]
+OF_LEADS = [d for d in SHOWN if CONFIG.leads_of(d)]
 COMPARED = [table for table in CONFIG.made_tables if len(CONFIG.rows_of(table)) > 1]
 
 

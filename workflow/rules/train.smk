@@ -41,6 +41,7 @@ rule train:
     input:
         folds="<results>/folds/{dataset}.json",
         parents=parents,
+        published=lambda wc: CONFIG.published(wc.dataset, int(wc.fold), wc.method),
     output:
         weights="<results>/models/{dataset}/fold{fold}/{method}.safetensors",
         manifest="<results>/models/{dataset}/fold{fold}/{method}.json",

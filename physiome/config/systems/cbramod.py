@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.model import Probability, Ratio
 from physiome.config.systems.base import SystemSpec
@@ -25,11 +25,21 @@ class CBraModSpec(SystemSpec):
     # Share of the steps that mask whole leads, of a single channel a contiguous span, instead of
     # single patches: 0 masks within leads only, 1 between leads only
     between: Probability = 0.5
+    # Modality -> file of weights that CBraMod's authors published, which its training begins with
+    published: dict[str, str] = Field(default_factory=dict)
+    frozen: tuple[str, ...] = ()  # modalities of `published` whose encoders are not trained further
 
     @property
     def width(self) -> int:
         """Features of a patch."""
         return self.channels * ((self.patch - 1) // self.stride + 1)
+
+    @model_validator(mode="after")
+    def _only_published_weights_are_frozen(self) -> Self:
+        foreign = sorted(set(self.frozen) - set(self.published))
+        if foreign:
+            raise ValueError(f"frozen: {foreign[0]!r} has no published weights")
+        return self
 
     @model_validator(mode="after")
     def _widths_agree(self) -> Self:
