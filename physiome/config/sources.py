@@ -1,5 +1,6 @@
 """Where recordings come from, and how their files get here."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
@@ -82,6 +83,34 @@ class VitalDbSource(Spec):
         return self
 
 
+class PhysioNetSource(Spec):
+    """Recordings of any open project of PhysioNet, e.g. `eegmat/1.0.0`."""
+
+    kind: Literal["physionet"]
+    project: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*/[0-9][0-9.]*$")]  # name/version
+    # What a recording's path is like, without suffix; its groups, `subject` among them, are columns
+    pattern: str
+    raw: Raw
+    transfer: Transfer = Transfer(urls=("https://physionet.org/files",))
+    annotations: str | None = None  # ending of the file beside a recording that holds them
+    records: tuple[str, ...] | None = None  # ids to keep; null: all that fit the pattern
+
+    @model_validator(mode="after")
+    def _pattern_names_the_subject(self) -> "PhysioNetSource":
+        try:
+            groups = re.compile(self.pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"pattern {self.pattern!r}: {error}") from None
+        if "subject" not in groups:
+            raise ValueError(f"pattern {self.pattern!r} has no group (?P<subject>...)")
+        if set(groups) & {"record", "signals", "annotations", "problem"}:
+            raise ValueError(f"pattern {self.pattern!r}: a group has a name that is taken")
+        if self.raw.fill == "synthetic":
+            raise ValueError("raw.fill: a project is downloaded, or lies in a folder")
+        _require_addresses(self.raw, self.transfer)
+        return self
+
+
 class RecordingsSource(Spec):
     """Any folder of recordings in formats that are read, with a `records.csv` (record, subject).
 
@@ -94,7 +123,10 @@ class RecordingsSource(Spec):
     records: str = "records.csv"
 
 
-Source = Annotated[SleepEdfSource | VitalDbSource | RecordingsSource, Field(discriminator="kind")]
+Source = Annotated[
+    SleepEdfSource | VitalDbSource | PhysioNetSource | RecordingsSource,
+    Field(discriminator="kind"),
+]
 
 
 class SourceSettings(Spec):

@@ -38,7 +38,7 @@ def windows(config: Config, dataset: str) -> Amount:
         made = source["raw"]["synthetic"]
         recordings = made["subjects"] * made["recordings_per_subject"]
         return Amount(recordings * made["hours"] * 3600 / spec.window.length_s, "at most")
-    if source.get("raw", {}).get("fill") == "download":
+    if source.get("raw", {}).get("fill") == "download" and spec.source.kind in ASSUMED_S:
         return Amount(ASSUMED_S[spec.source.kind] / spec.window.length_s, "assumed")
     return Amount(None, "not known before the shards are written")
 
@@ -55,6 +55,8 @@ def raw_bytes(config: Config, dataset: str) -> Amount:
     found = sum(p.stat().st_size for p in Path(config.raw_folder(dataset)).rglob("*.*"))
     if done:
         return Amount(found / done - found, f"from {len(raw_lists(config, dataset))} batches")
+    if spec.source.kind not in ASSUMED_RAW:
+        return Amount(None, "not known before it is fetched")
     return Amount(max(0.0, ASSUMED_RAW[spec.source.kind] - found), "assumed")
 
 

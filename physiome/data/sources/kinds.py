@@ -15,6 +15,7 @@ from physiome.data.sources.record_table import Row
 SOURCES = {
     "sleep_edf": "physiome.data.sources.sleep_edf:SleepEdf",
     "vitaldb": "physiome.data.sources.vitaldb_cases:VitalDb",
+    "physionet": "physiome.data.sources.physionet:PhysioNet",
     "recordings": "physiome.data.sources.own_folder:Recordings",
 }
 
