@@ -39,8 +39,8 @@ UNTRAINED = {"epochs": 0, "batch": 8, "learning_rate": 1.0e-3}
 class Nights:
     """Recordings, shards and folds in `folder`; `model(name)` embeds, fits heads and scores."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, dataset: dict[str, Any] | None = None):
+        self.folder, self.dataset = folder, Dataset.parse(dataset or DATASET)
         records = []
         for i in range(NIGHTS):
             files = [folder / f"n{i}-{kind}.edf" for kind in ("PSG", "Hypnogram")]
@@ -48,7 +48,7 @@ class Nights:
             records.append(RawRecord(f"n{i}", f"s{i}", str(files[0]), str(files[1])).plain())
         self.recording = folder / "n4-PSG.edf"  # of the test subject
         write_json(folder / "raw.json", {"dataset": "nights", "records": records})
-        text = canonical_json(Dataset.parse(DATASET).shard_settings())
+        text = canonical_json(self.dataset.shard_settings())
         shard.run(settings=text, raw=folder / "raw.json", folder=folder / "shard")
         write_json(folder / "folds.json", {"folds": [{"fold": 1, **ROLES}]})
 
@@ -66,7 +66,10 @@ class Nights:
             "dataset": "nights",
             "name": name,
             "base": name,
-            "modalities": list(CHANNELS),
+            "modalities": list(self.dataset.modalities),
+            "leads": {
+                m: len(s.lead_names) for m, s in self.dataset.modalities.items() if s.lead_names
+            },
             "window": DATASET["window"],
             "method": SECTIONS[name],
             "classes": CLASSES,

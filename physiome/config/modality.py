@@ -16,8 +16,14 @@ class Lead(Spec):
     """One channel of a recording, or the difference of two."""
 
     channel: str
+    name: str | None = None  # what the lead is called here; null: as the channel
     aliases: tuple[str, ...] = ()  # other names of the same channel
     minus: str | None = None  # the channel that is subtracted from it: its reference
+
+    @property
+    def label(self) -> str:
+        """What it is called here."""
+        return self.name or self.channel
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,10 +67,13 @@ class Modality(Spec):
             raise ValueError(f"min_leads {self.min_leads} of {len(self.leads)} channels")
         if self.reference == "average" and self.min_leads < 3:
             raise ValueError("reference: average needs min_leads of at least 3")
-        names = [name for lead in self.leads for name in {*lead.names}]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"channel {twice[0]!r} is named twice")
+        for what, names in (
+            ("channel", [name for lead in self.leads for name in {*lead.names}]),
+            ("lead", [lead.label for lead in self.leads]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what} {twice[0]!r} is named twice")
         return self
 
     @property
@@ -77,7 +86,7 @@ class Modality(Spec):
     @property
     def lead_names(self) -> tuple[str, ...]:
         """Names of its leads, if it has several; of one channel none: it has no axis of leads."""
-        return tuple(lead.channel for lead in self.leads) if len(self.leads) > 1 else ()
+        return tuple(lead.label for lead in self.leads) if len(self.leads) > 1 else ()
 
     def job_settings(self) -> dict[str, Any]:
         """Plain data for a job, without title and without rare keys that nobody set."""
@@ -93,7 +102,7 @@ def _plain_default(key: str) -> Any:
 
 
 def carriers(modalities: Mapping[str, Modality]) -> dict[str, Lead]:
-    """Every lead by its key: the modality's name, or `modality/channel` where it has several.
+    """Every lead by its key: the modality's name, or `modality/lead` where it has several.
 
     Example:
         >>> carriers({"ecg": Modality(channel="II"), "eeg": Modality(channels=("F3", "F4"))}).keys()
@@ -106,4 +115,4 @@ def lead_keys(name: str, modality: Modality) -> dict[str, Lead]:
     """As `carriers`, of one modality."""
     if not modality.lead_names:
         return {name: modality.leads[0]}
-    return {f"{name}/{lead.channel}": lead for lead in modality.leads}
+    return {f"{name}/{lead.label}": lead for lead in modality.leads}

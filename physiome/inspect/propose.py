@@ -18,6 +18,8 @@ BOUNDS: dict[str, dict[str, Any]] = {
     "resp": {"min_sd": 0.001},
 }
 
+APART = 2  # EEG channels that are proposed as modalities of their own: the paper's nights have two
+
 
 def propose(channels: Mapping[str, Channel]) -> dict[str, dict[str, Any]]:
     """A `modalities` section for these channels: every EEG, and the best channel of other kinds."""
@@ -41,7 +43,10 @@ def propose(channels: Mapping[str, Channel]) -> dict[str, dict[str, Any]]:
 
 
 def merge(proposals: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """One `modalities` section for many files: the channel most of them have, others as aliases."""
+    """One `modalities` section for many files: the channel most of them have, others as aliases.
+
+    More than two EEG channels are the leads of one modality.
+    """
     proposals = list(proposals)
     merged: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for proposal in proposals for name in proposal):
@@ -49,7 +54,19 @@ def merge(proposals: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, dic
         channel, *others = [channel for channel, _ in counts.most_common()]
         bounds = next(p[name] for p in proposals if name in p)
         merged[name] = {**bounds, "channel": channel} | ({"aliases": others} if others else {})
-    return merged
+    return _grouped(merged)
+
+
+def _grouped(section: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """EEG channels as one modality of several leads, if there are many: 8 would be 255 subsets."""
+    leads = [m for name, m in section.items() if name.startswith("eeg")]
+    if len(leads) <= APART:
+        return dict(section)
+    channels = [
+        {k: m[k] for k in ("channel", "aliases")} if "aliases" in m else m["channel"] for m in leads
+    ]
+    others = {name: m for name, m in section.items() if not name.startswith("eeg")}
+    return {"eeg": {"channels": channels} | BOUNDS["eeg"]} | others
 
 
 def _key(name: str) -> str:

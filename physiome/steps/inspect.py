@@ -74,9 +74,14 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
         )
     if not as_json:
         if proposed:
-            counts = {name: sum(name in one for one in proposals) for name in proposed}
+            counts = {name: _holding(proposals, name) for name in proposed}
             print(map_text(proposed, counts, len(proposals)))
         print(f"{len(found)} files: {len(found) - bad} read, {bad} not")
+
+
+def _holding(proposals: list[Mapping[str, Any]], name: str) -> int:
+    """Files with a channel of the modality, or of one of the leads that were put together."""
+    return sum(any(key == name or key.startswith(f"{name}_") for key in one) for one in proposals)
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

@@ -1,8 +1,9 @@
 import pytest
 
+from physiome.config.modality import Modality
 from physiome.data.cutting.channel_kinds import candidates, kind_of
 from physiome.data.recording import Channel
-from physiome.inspect.propose import propose
+from physiome.inspect.propose import merge, propose
 
 
 def channels(**rates):
@@ -45,3 +46,16 @@ def test_every_eeg_and_one_channel_of_other_kinds_are_proposed():
         "ecg": "II",
     }
     assert section["ecg"]["unit"] == "mV"
+
+
+def test_many_eeg_channels_are_proposed_as_leads_of_one_modality():
+    one = channels(**{"EEG F3": 100, "EEG F4": 100, "EEG Pz": 100, "ECG": 100})
+    other = channels(**{"F3": 100, "EEG F4": 100, "EEG Pz": 100, "ECG": 100})
+    section = merge([propose(one), propose(one), propose(other)])
+    assert list(section) == ["eeg", "ecg"]
+    f3 = {"channel": "EEG F3", "aliases": ["F3"]}
+    assert section["eeg"]["channels"] == [f3, "EEG F4", "EEG Pz"]
+    assert Modality.parse(section["eeg"]).lead_names == ("EEG F3", "EEG F4", "EEG Pz")
+    assert list(merge([propose(channels(**{"Fpz-Cz": 100, "Pz-Oz": 100}))])) == [
+        "eeg_fpz_cz", "eeg_pz_oz"
+    ]  # fmt: skip

@@ -134,4 +134,36 @@ ELSEWHERE = {
             "test_subsets.py::test_names_that_cannot_be_are_refused",
         ],
     ),
+    44: Fault(
+        "A lead of several dies in the middle, is lacking or there twice, comes in another order "
+        "in every file, or lacks what it is measured against",
+        "Absent from there on, never zeros, while the others go on; found by name in any order; "
+        "the report names the lead and what was looked for; of two of one name none is chosen",
+        [
+            "data/test_leads.py::test_a_lead_that_dies_in_the_middle_is_absent_from_there_on_and_nowhere_zero",
+            "data/test_leads.py::test_a_lead_that_the_file_lacks_is_absent_and_named",
+            "data/test_leads.py::test_a_lead_that_is_there_twice_is_refused_or_told",
+            "data/test_leads.py::test_the_order_in_the_file_does_not_matter",
+            "data/test_leads.py::test_a_montage_that_lacks_the_reference_lacks_the_lead",
+            "steps/test_lost_leads.py::test_a_night_is_scored_from_the_leads_that_are_left",
+        ],
+    ),
+    45: Fault(
+        "Published weights that are another network's, cut, huge, or a program",
+        "Refused before training with what is missing, unknown or of another shape; never executed",
+        [
+            "nn/test_published.py::test_weights_of_another_network_are_refused",
+            "nn/test_published.py::test_what_is_no_dictionary_of_tensors_is_refused_and_never_executed",
+        ],
+    ),
+    46: Fault(
+        "A PhysioNet project whose lists lead out of its folder, have another sum than the file, "
+        "or none",
+        "Nothing is written outside; such a file is no recording, with both sums",
+        [
+            "data/test_physionet.py::test_a_project_whose_lists_lead_elsewhere_is_refused",
+            "data/test_physionet.py::test_a_file_with_another_sum_is_no_recording",
+            "data/test_physionet.py::test_a_file_without_a_sum_is_not_fetched",
+        ],
+    ),
 }

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -216,3 +217,16 @@ def test_a_night_of_stages_over_five_minutes_is_told(shared_data, tmp_path, caps
     use = psg["use"]["sleep_edf"]
     assert use["overhang_s"] == 79_200
     assert use["windows"] == use["labels"]["W"] == 10
+
+
+def test_leads_are_proposed_together_with_the_number_of_files_that_have_some(tmp_path, capsys):
+    names = ("EEG F3", "EEG F4", "EEG Pz")
+    for i in range(2):
+        lines = [
+            edfio.EdfSignal(np.arange(100.0), 100, label=name, physical_range=(-1, 101))
+            for name in names
+        ]
+        edfio.Edf(lines).write(tmp_path / f"{i}.edf")
+    inspect.run([tmp_path], [])
+    shown = capsys.readouterr().out
+    assert re.search(r"eeg: \{channels: \[EEG F3, EEG F4, EEG Pz\], .*\}  # in 2", shown)

@@ -85,7 +85,7 @@ def _renamed(name: str, modality: Modality, channels: Mapping[str, str]) -> Moda
             return modality
         return modality.model_copy(update={"channel": channels[name], "aliases": ()})
     leads = tuple(
-        Lead(channel=channels[key], minus=lead.minus) if key in channels else lead
+        Lead(channel=channels[key], name=lead.label, minus=lead.minus) if key in channels else lead
         for key, lead in lead_keys(name, modality).items()
     )
     return modality.model_copy(update={"channels": leads})

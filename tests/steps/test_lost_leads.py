@@ -1,0 +1,115 @@
+"""Leads lost at test time: scored by what is left, counted over the same windows, drawn."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from trained_nights import DATASET, Nights
+
+from physiome.evaluation.lost_leads import COLUMNS, by_leads, numbers_left
+from physiome.predict import lost_leads, score
+from physiome.steps import lost_leads_figure
+
+EEG = {"channels": ["EEG Fpz-Cz", "EEG Pz-Oz"], "unit": "uV", "low": -2000.0, "high": 2000.0}
+MODALITIES = {"eeg": EEG | {"min_sd": 0.1}, "eog": DATASET["modalities"]["eog"]}
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory):
+    return Nights(tmp_path_factory.mktemp("leads"), DATASET | {"modalities": MODALITIES})
+
+
+def lost(nights, name, output):
+    model = nights.model(name)
+    lost_leads.run(
+        [nights.folder / "shard"],
+        nights.folder / "folds.json",
+        1,
+        model["heads"],
+        output,
+        model.get("weights"),
+    )
+    return pd.read_parquet(output)
+
+
+@pytest.mark.parametrize("name", ["handmade", "crossl"])
+def test_with_all_leads_left_windows_score_as_the_evaluation_scored_them(nights, name, tmp_path):
+    table = lost(nights, name, tmp_path / "l.parquet")
+    assert set(table["left"]) == {1, 2}
+    assert set(table["subset"]) == {"eeg+eog", "eeg"}
+    p = [column for column in table if column.startswith("p") and column[1:].isdigit()]
+    scored = pd.read_parquet(nights.model(name)["scores"])
+    for subset in ("eeg+eog", "eeg"):
+        mine = table[(table["left"] == 2) & (table["subset"] == subset)].sort_values("number")
+        theirs = scored[(scored["subset"] == subset) & (scored["head"] == "logistic")]
+        theirs = theirs.sort_values("number")
+        assert len(mine) > 0
+        np.testing.assert_allclose(mine[p], theirs[p], atol=1e-5)
+        fewer = table[(table["left"] == 1) & (table["subset"] == subset)].sort_values("number")
+        assert fewer["number"].tolist() == mine["number"].tolist()  # the same windows
+        assert not np.allclose(fewer[p], mine[p], atol=1e-3)
+
+
+def test_a_figure_and_a_table_are_made_of_them(nights, tmp_path):
+    lost(nights, "handmade", tmp_path / "l.parquet")
+    settings = {
+        "dataset": "nights", "title": "N", "modalities": {"eeg": "EEG", "eog": "EOG"},
+        "methods": {"handmade": {"title": "Hand-made", "scope": "control"}},
+    }  # fmt: skip
+    classes = DATASET["classes"]
+    lost_leads_figure.run(
+        json.dumps(settings),
+        classes,
+        [tmp_path / "l.parquet"],
+        tmp_path / "l.csv",
+        tmp_path / "l.svg",
+    )
+    table = pd.read_csv(tmp_path / "l.csv")
+    assert list(table) == COLUMNS
+    assert set(table["left"]) == {1, 2}
+    svg = (tmp_path / "l.svg").read_text()
+    assert "leads of EEG left" in svg
+    assert "Hand-made" in svg
+
+
+def test_half_of_the_leads_go_until_one_is_left():
+    assert numbers_left(8) == [8, 4, 2, 1]
+    assert numbers_left(3) == [3, 1]
+
+
+def test_scores_are_means_over_folds_in_percent():
+    rows = [
+        ("d", "m", "eeg", "eeg", left, fold, f"s{fold}", 0, label, 1.0 - p, p)
+        for left, sharp in ((2, 1.0), (1, 0.0))
+        for fold in (1, 2)
+        for label, p in ((0, 0.5 - 0.4 * sharp), (1, 0.5 + 0.4 * sharp))
+    ]
+    columns = ["dataset", "method", "modality", "subset", "left", "fold", "subject", "number"]
+    table = by_leads(pd.DataFrame(rows, columns=[*columns, "label", "p0", "p1"]), ["no", "yes"])
+    auc = table[table["metric"] == "auc"].set_index("left")
+    assert auc["mean"].to_dict() == {2: 100.0, 1: 50.0}
+    assert auc["folds"].tolist() == [2, 2]
+    assert auc["subjects"].tolist() == [2, 2]
+
+
+def test_a_night_is_scored_from_the_leads_that_are_left(nights, tmp_path):
+    """One electrode falls off: every window is still scored with EEG."""
+    model = nights.model("handmade")
+    one = nights.altered("dead.edf", flat={"EEG Pz-Oz": slice(None)})
+    score.run(one, model["heads"], tmp_path / "dead.csv")
+    table = pd.read_csv(tmp_path / "dead.csv", keep_default_na=False)
+    assert set(table["subset"]) == {"eeg+eog"}
+    both = nights.altered("none.edf", flat={"EEG Pz-Oz": slice(None), "EEG Fpz-Cz": slice(None)})
+    score.run(both, model["heads"], tmp_path / "none.csv")
+    table = pd.read_csv(tmp_path / "none.csv", keep_default_na=False)
+    assert set(table["subset"]) == {"eog"}
+    assert table["missing"].str.contains("eeg: 0 of 2 leads (flat)", regex=False).all()
+
+
+def test_a_lead_can_be_mapped(nights, tmp_path):
+    model = nights.model("handmade")
+    lacking = nights.altered("lacking.edf", drop="EEG Pz-Oz")
+    score.run(lacking, model["heads"], tmp_path / "m.csv", channels=["eeg/EEG Pz-Oz=EMG submental"])
+    told = json.loads((tmp_path / "m.json").read_text())
+    assert told["channels"]["eeg/EEG Pz-Oz"]["name"] == "EMG submental"
