@@ -57,7 +57,7 @@ class FigureSpec(ShownSpec):
     """What the figures show."""
 
     metric: Metric = "acc"  # of the bars
-    timeline_method: str | None = None  # null: the last single method that has results
+    timeline_method: str | None = None  # null: PhysioME, else the last single method there is
 
 
 class IntervalSpec(ReportSettings):

@@ -120,6 +120,8 @@ class Config(Experiment):
             subsets = tuple(subset_name(s) for s in ablation.parsed(dataset.modalities))
             own |= {"paper_table": ablation.paper_table, "subsets": subsets}
             own |= {"title": ablation.title, "layout": "variants"}
+        if dataset.source.plain().get("raw", {}).get("fill") == "synthetic":
+            own["paper_table"] = None  # beside made-up recordings published figures say nothing
         look = self.tables
         return TableSpec(**own, head=look.head, metrics=look.metrics, decimals=look.decimals).text()
 

@@ -147,6 +147,7 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
         tested(spec, windows, subjects, folds),
         f"Head: {escape(HEADS.get(spec.head, spec.head))}.",
         "Bold: best single model of a row; underlined: best of a row; "
+        "neither where it is no better than the majority class; "
         "blue: smallest change from the full set among single models.",
     ]
     if (table["subset"] == ROBUSTNESS).any():

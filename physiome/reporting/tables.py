@@ -14,6 +14,7 @@ from physiome.config.report import MethodEntry, TableSpec
 from physiome.reporting.paper import DROP, MEAN, paper_method, paper_subset
 from physiome.subsets import AS_RECORDED, Subset, named_subsets, subset_name
 
+MAJORITY = "majority"  # the control that knows the class shares alone
 ROBUSTNESS = "mean_of_proper_subsets"
 LABELS = {ROBUSTNESS: "mean of the proper subsets", AS_RECORDED: "as recorded"}
 
@@ -164,7 +165,7 @@ def _with_marks(
     """bold: best single model of a row; underline: best of single and dedicated; blue: least drop.
 
     The best is the highest, or the lowest where less is better. Controls and models that learned
-    from labels take no mark.
+    from labels take no mark, and nothing is best that is no better than the majority class.
     """
     scope = table["method"].map({name: entry.scope for name, entry in methods.items()})
     keys = [table["subset"], table["metric"]]
@@ -174,11 +175,21 @@ def _with_marks(
         shown = sign * values.round(decimals).where(among)
         return shown.notna() & (shown == shown.groupby(keys).transform("max"))
 
+    beats = _beats_majority(table, sign, decimals)
     return table.assign(
-        bold=best(table["mean"], scope == "single", sign),
-        underline=best(table["mean"], scope.isin(["single", "dedicated"]), sign),
+        bold=best(table["mean"], (scope == "single") & beats, sign),
+        underline=best(table["mean"], scope.isin(["single", "dedicated"]) & beats, sign),
         blue=best(table["drop"], scope == "single", -1),
     )
+
+
+def _beats_majority(table: pd.DataFrame, sign: pd.Series, decimals: int) -> pd.Series:
+    """Which cells are better than the majority class in their row; all where it is not shown."""
+    shown = (sign * table["mean"]).round(decimals)
+    keys = ["subset", "metric"]
+    known = table.assign(shown=shown)[table["method"] == MAJORITY].set_index(keys)["shown"]
+    floor = known.reindex(pd.MultiIndex.from_frame(table[keys])).to_numpy()
+    return pd.Series(~(shown.to_numpy() <= floor), index=table.index)
 
 
 def wide(
@@ -202,7 +213,8 @@ def wide(
         for name, title in spec.modalities.items():
             row[title] = "" if subset in LABELS else int(name in used)
         for cell in group.to_dict("records"):
-            row |= _columns(cell, spec.methods[cell["method"]].title)
+            published = spec.paper_table is not None
+            row |= _columns(cell, spec.methods[cell["method"]].title, published)
         for name, entry in spec.methods.items():
             if counts is not None:
                 known = (subset, name) in counts.index
@@ -214,16 +226,17 @@ def wide(
     return pd.DataFrame(rows)
 
 
-def _columns(cell: Mapping[str, Any], title: str) -> dict[str, Any]:
+def _columns(cell: Mapping[str, Any], title: str, published: bool) -> dict[str, Any]:
     """A cell's columns in the CSV; those of published figures only where there can be any."""
     name = f"{title} {METRICS[cell['metric']].short}"
     parts = ["mean", "sd", "folds", "drop"]
-    parts += ["paper", "paper_drop"] if cell["metric"] in PRINTED else []
+    published = published and cell["metric"] in PRINTED
+    parts += ["paper", "paper_drop"] if published else []
     row = {}
     for part in parts:
         suffix = "" if part == "mean" else f" {part.replace('_', ' ')}"
         row[name + suffix] = round(cell[part], 4) if part != "folds" else cell[part]
-    if cell["metric"] in PRINTED:
+    if published:
         row[f"{name} difference"] = round(cell["mean"] - cell["paper"], 4)
     return row
 

@@ -16,6 +16,8 @@ from physiome.reporting.scores import read_scores
 from physiome.reporting.tables import build_table
 from physiome.subsets import subset_name
 
+FLAGSHIP = "physiome"  # what the timeline shows
+
 
 def run(
     settings: str, probes: list[Path], scores: Path, confusion: Path, timeline: Path, subsets: Path
@@ -112,7 +114,7 @@ def _timeline_probe(spec: FigureSpec, found: list[dict[str, Any]]) -> dict[str, 
     if wanted is None:
         drawn = [name for name in spec.methods if name in with_results]
         single = [name for name in drawn if spec.methods[name].scope == "single"]
-        wanted = (single or drawn)[-1]
+        wanted = FLAGSHIP if FLAGSHIP in drawn else (single or drawn)[-1]
     for facts in found:
         if facts["method"] == wanted:
             return facts

@@ -31,7 +31,7 @@ TABLE = {
     "datasets.*.title": ("Another", "table figures"),
     "datasets.*.paper_table": (None, "table"),
     "datasets.*.source.kind": (None, None),
-    "datasets.*.source.raw.fill": ("synthetic", "records"),
+    "datasets.*.source.raw.fill": ("synthetic", "records table"),  # no published figures beside it
     "datasets.*.source.raw.folder": ("/data", "records"),
     "datasets.*.source.transfer.urls": (["https://elsewhere.example"], ""),
     "datasets.*.source.transfer.connect_timeout_s": (1.0, ""),

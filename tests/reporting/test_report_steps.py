@@ -81,8 +81,7 @@ def test_csv_holds_every_metric_and_count_whatever_is_printed(tmp_path, scored):
     assert row["Main subjects k1"] == by_metric.sum()["subjects_k1"] == 4
     assert f"{row['Main KAPPA']:.2f}" in tex
     assert f"{row['Main ACC']:.2f}" not in tex
-    assert "Main ECE paper" not in found
-    assert "Main AUC paper" in found
+    assert not [name for name in found if name.endswith((" paper", " difference"))]
 
 
 @pytest.mark.parametrize(

@@ -274,3 +274,20 @@ def test_a_table_of_chosen_subsets_of_the_data_set_has_the_mean_of_those():
     assert list(table["subset"].unique()) == [*scored, ROBUSTNESS]
     last = cell(table, ROBUSTNESS, "m")
     assert (last["mean"], last["drop"]) == pytest.approx((60.0, 30.0))
+
+
+def test_nothing_is_marked_that_is_no_better_than_the_majority_class():
+    """`one` leads where all lie below the class shares, and only ties with them elsewhere."""
+    values = {
+        ("a+b", "one"): (0.7,), ("a+b", "majority"): (0.75,),
+        ("a", "one"): (0.75,), ("a", "majority"): (0.75,),
+        ("b", "one"): (0.8,), ("b", "majority"): (0.75,),
+    }  # fmt: skip
+    cells, modalities = toy(values)
+    methods = {"one": entry("One"), "majority": entry("Majority", "control")}
+    table = build_table(cells, methods, modalities)
+    expected = {("b", "one", "acc")}
+    assert {key for key in marked(table, "bold") if key[0] != ROBUSTNESS} == expected
+    without = {"one": entry("One")}
+    shown = build_table(cells[cells["method"] == "one"], without, modalities)
+    assert ("a", "one", "acc") in marked(shown, "bold")
