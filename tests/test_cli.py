@@ -25,6 +25,8 @@ VERBS = {
     "embed": ["--settings", "--folds", "--fold", "--weights", "--gpus", "--device"],
     "probe": ["--settings", "--embeddings", "--output", "--workers"],
     "predict": ["--weights", "--heads", "--output", "--map", "--modalities", "--device", "FILE"],
+    "lost-leads": ["--heads", "--weights", "--folds", "--fold", "--output", "SHARDS"],
+    "init": ["--output", "--label", "--records", "FOLDER"],
     "scores": ["--output", "--by-subject", "PROBES"],
     "concat": ["--output", "SCORES"],
     "table": ["--settings", "--scores", "--csv", "--tex"],
@@ -59,13 +61,14 @@ def test_every_verb_explains_itself(subtests):
         with subtests.test(verb=verb):
             said = help_of(verb)
             assert [o for o in options if o not in said and o.lower() not in said] == []
-            callback = next(c.callback for c in COMMANDS if c.callback.__name__ == verb)
+            callback = next(c.callback for c in COMMANDS if c.callback.__name__.replace("_", "-") == verb)
             assert callback.__doc__.splitlines()[0] in said
 
 
 def test_the_overview_lists_every_verb():
     said = help_of()
-    known = {command.name or command.callback.__name__ for command in COMMANDS}
+    names = (command.name or command.callback.__name__ for command in COMMANDS)
+    known = {name.replace("_", "-") for name in names}
     assert set(VERBS) <= known
     assert [verb for verb in known if verb not in said] == []
 

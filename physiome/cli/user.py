@@ -14,6 +14,23 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel=PANEL)
+def init(
+    folder: Annotated[Path, typer.Argument(help="of recordings, perhaps with a records.csv")],
+    output: Annotated[Path, typer.Option(help="the YAML file to write")] = Path("mine.yaml"),
+    label: Annotated[
+        str | None, typer.Option(help="column of records.csv with the classes; default: a guess")
+    ] = None,
+    records: Annotated[
+        bool, typer.Option("--records", help="write a missing records.csv, subjects by names")
+    ] = False,
+) -> None:
+    """Write a small configuration that runs for a folder of your own recordings."""
+    from physiome.steps import init as step
+
+    print("\n".join(step.run(folder, output, label, records)))
+
+
+@app.command(rich_help_panel=PANEL)
 def inspect(
     paths: Annotated[list[Path], typer.Argument(help="recordings, or folders of them")],
     config: Annotated[list[Path], typer.Option(help="YAML file; repeat it, later ones win")] = [],

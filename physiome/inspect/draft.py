@@ -1,0 +1,161 @@
+"""A first configuration for a folder of recordings, as text with comments."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+MOST_CLASSES = 8  # a column with more values says rather who than what
+LIKELY = ("label", "task", "class", "condition", "stage", "state", "group", "diagnosis")
+TAKEN = ("record", "subject", "path", "annotations", "signals")
+RATE_HZ = 100.0
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Where classes come from.
+
+    Attributes:
+        rule: the `labels` section.
+        classes: in order.
+        others: columns that could be labels, too.
+    """
+
+    rule: dict[str, Any]
+    classes: list[str]
+    others: tuple[str, ...] = ()
+
+    @property
+    def window_s(self) -> float:
+        """Scored stretches are usually of half a minute; a label of a whole recording is not."""
+        return 30.0 if self.rule["rule"] == "annotations" else 10.0
+
+
+def column_labels(rows: Sequence[Mapping[str, str]], wanted: str | None = None) -> Labels | None:
+    """Classes from a column of the records table: the wanted one, else the likeliest; or None."""
+    names = [name for name in (rows[0] if rows else {}) if name not in TAKEN]
+    values = {name: list(dict.fromkeys(row[name] for row in rows if row[name])) for name in names}
+    fit = [name for name in names if 2 <= len(values[name]) <= MOST_CLASSES or name == wanted]
+    fit.sort(key=lambda n: (n != wanted, n.lower() not in LIKELY))
+    if not fit or (wanted is not None and fit[0] != wanted):
+        return None
+    chosen = values[fit[0]]
+    rule = {"rule": "column", "column": fit[0], "texts": {value: value for value in chosen}}
+    return Labels(rule, chosen, tuple(fit[1:]))
+
+
+def annotation_labels(seconds: Sequence[Mapping[str, float]]) -> Labels | None:
+    """Classes from annotation texts that last, of all recordings; None where fewer than two do."""
+    total: dict[str, float] = {}
+    for one in seconds:
+        for text, length_s in one.items():
+            total[text] = total.get(text, 0.0) + length_s
+    texts = sorted((text for text, length_s in total.items() if length_s > 0), key=str.lower)
+    if not 2 <= len(texts) <= MOST_CLASSES:
+        return None
+    rule = {"rule": "annotations", "texts": {text: text for text in texts}}
+    return Labels(rule, texts)
+
+
+def guess_subject(path: str) -> str:
+    """Whose recording it is, by its path: BIDS' `sub-`, else the name before its last part.
+
+    Example:
+        >>> [guess_subject(p) for p in ("sub-07/eeg/sub-07_task-rest.edf", "S3_night2.edf", "a.edf")]
+        ['07', 'S3', 'a']
+    """
+    bids = re.search(r"(?:^|/)sub-([A-Za-z0-9]+)", path)
+    if bids:
+        return bids[1]
+    stem = path.rpartition("/")[2].rpartition(".")[0]
+    return re.split(r"[_-]", stem)[0] or stem
+
+
+def key_of(name: str) -> str:
+    """A data set's name, made of a folder's.
+
+    Example:
+        >>> key_of("Challenge 2015"), key_of("7")
+        ('challenge_2015', 'set_7')
+    """
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return plain if plain[:1].isalpha() else f"set_{plain}".rstrip("_")
+
+
+def draft(
+    folder: str,
+    modalities: Mapping[str, Mapping[str, Any]],
+    labels: Labels,
+    rate_hz: float,
+    counts: tuple[int, int, int],
+    output: str,
+) -> str:
+    """The configuration.
+
+    Args:
+        folder: of the recordings, as it shall be written.
+        modalities: a section as `propose.merge` makes it.
+        rate_hz: of the slowest channel that is used.
+        counts: recordings, subjects, and windows there will be at most.
+        output: where it will lie, for the commands in it.
+    """
+    recordings, subjects, windows = counts
+    name, length_s = key_of(folder.rstrip("/").rpartition("/")[2]), labels.window_s
+    rate_hz = min(RATE_HZ, rate_hz)
+    frame_s = round(0.3 * length_s, 1)
+    others = f"; could be, too: {', '.join(labels.others)}" if labels.others else ""
+    lines = [f"    {m}: {_flow(spec)}" for m, spec in modalities.items()]
+    return f"""\
+# Written by `physiome init`: {recordings} recordings of {subjects} subjects, some {windows} windows. A first
+# run of a few minutes on a laptop; what to change for a real one stands beside.
+#
+#   physiome check config.yaml {output}
+#   snakemake --cores 4 --configfile {output}
+#
+# The table will be results/tables/{name}.csv. config.yaml explains every key.
+
+use_datasets: [{name}]
+# Others: contrawr, synthsleepnet, multimae, robustssf, crossl, maskmentor, cbramod, physioomni; small
+# sizes of theirs are in workflow/overlays/small-models.yaml
+methods: [physiome, physiome_plus, random, handmade, majority]
+
+datasets:
+  {name}:
+    title: {_flow(name)}
+    source: {{kind: recordings, folder: {_flow(folder)}}}  # with its records.csv: who is whose
+    batches: {max(1, min(8, recordings // 10))}
+    modalities:  # what one may lose alone; several leads of one signal are one modality
+  {(chr(10) + "  ").join(lines)}
+    classes: {_flow(labels.classes)}
+    window: {{length_s: {length_s}, rate_hz: {rate_hz}, lowpass_hz: {round(0.4 * rate_hz, 1)}}}
+    labels: {_flow(labels.rule)}{"  # by `physiome init`" + others if others else ""}
+
+folds: {{count: {max(2, min(5, subjects // 2))}, train_share: 0.5, use: 1}}  # by subject; use: null runs all
+
+# A small model: the paper's has 100 million parameters and wants a GPU and many nights
+encoder: {{frame_s: {frame_s}, step_s: {round((length_s - frame_s) / 3.05, 2)}, channels: [8, 8, 16, 16], width: 64,
+  depth: 2, heads: 4, decoder_width: 32, decoder_depth: 1, decoder_heads: 4, projection: [128, 64]}}
+pretrain: {{epochs: 1, least_steps: 150, batch: 32, learning_rate: 2.0e-3, clip_norm: 2.0{_thin(modalities)}}}
+train: {{epochs: 1, least_steps: 100, batch: 32, learning_rate: 5.0e-4{_thin(modalities)}}}
+systems:
+  physiome: {{width: 64, depth: 2, heads: 4, decoder_width: 32, decoder_depth: 1, decoder_heads: 4,
+    restore_width: 64, restore_depth: 2, restore_heads: 4, projection: [128, 64]}}
+"""
+
+
+def _thin(modalities: Mapping[str, Mapping[str, Any]]) -> str:
+    """Three leads of a window a step, where a modality has more."""
+    return (
+        ", max_leads: 3" if any(len(m.get("channels", ())) > 3 for m in modalities.values()) else ""
+    )
+
+
+def _flow(value: Any) -> str:
+    """YAML on one line."""
+    if isinstance(value, str):
+        return yaml.safe_dump(value, width=10_000, allow_unicode=True).split("\n")[0]
+    return yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
+    ).strip()

@@ -1,0 +1,160 @@
+"""What a recording holds and what each data set would make of it, by the code that cuts it."""
+
+import datetime
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
+from physiome.config.modality import carriers, lead_keys
+from physiome.data.cutting.channel_kinds import candidates
+from physiome.data.cutting.cut import cut_windows
+from physiome.data.cutting.picking import find_channel
+from physiome.data.formats import holds_annotations, open_reader, read_annotations
+from physiome.data.formats.suffixes import is_recording
+from physiome.data.recording import Channel, RawRecord, Reader
+from physiome.data.report import Report
+from physiome.errors import DataError
+from physiome.inspect.propose import propose
+
+PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
+
+
+def files_in(paths: list[Path]) -> Iterator[Path]:
+    """The recordings among the paths and below the folders among them."""
+    for path in paths:
+        if os.path.isdir(path):  # of a path that may not be looked at: no, then its block says why
+            closed: list[OSError] = []
+            walked = os.walk(path, onerror=closed.append)
+            inside = [Path(folder, name) for folder, _, names in walked for name in names]
+            yield from (Path(error.filename) for error in closed)  # their blocks say why
+            yield from sorted(p for p in inside if is_recording(p))
+        else:
+            yield path
+
+
+def look(path: Path, settings: Mapping[str, ShardSettings]) -> dict[str, Any]:
+    """What a file holds and what each data set would make of it, as JSON data.
+
+    A file that cannot be read has the keys `file` and `error` only.
+    """
+    try:
+        reader = open_reader(path)
+        channels = reader.channels()
+        annotations = _annotation_file(path)
+        scored = _annotations(annotations)
+    except DataError as error:
+        return {"file": str(path), "error": str(error)}
+    return {
+        "file": str(path),
+        "duration_s": reader.duration_s,
+        "start": _moment(reader.start),
+        "channels": [
+            {"name": c.name, "rate_hz": c.rate_hz, "unit": c.unit} for c in channels.values()
+        ],
+        "annotation_file": str(annotations) if annotations else None,
+        "annotations_s": scored,
+        "notes": list(reader.notes),
+        "use": {
+            name: _use(path, reader, annotations, one) for name, one in settings.items() if channels
+        },
+        "proposal": propose(channels),
+    }
+
+
+def _moment(start: float | None) -> str | None:
+    if start is None:
+        return None
+    return datetime.datetime.fromtimestamp(start, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _annotation_file(path: Path) -> Path | None:
+    """The file itself if it has annotations, else the hypnogram beside a cassette night."""
+    if holds_annotations(path):
+        return path
+    if not path.name.endswith(PSG):
+        return None
+    record = _record(path, PSG)
+    near = sorted(path.parent.glob(f"*{HYPNOGRAM}"))
+    return next((other for other in near if _record(other, HYPNOGRAM) == record), None)
+
+
+def _record(path: Path, ending: str) -> str:
+    """What the two files of a cassette night share: all but the letters of recorder and scorer."""
+    stem = path.name.removesuffix(ending)
+    return stem[:6] + stem[8:]
+
+
+def _annotations(path: Path | None) -> dict[str, float]:
+    """Seconds of each annotation text."""
+    if path is None:
+        return {}
+    seconds: dict[str, float] = {}
+    for a in read_annotations(path)[0]:
+        seconds[a.text] = seconds.get(a.text, 0.0) + a.duration_s
+    return seconds
+
+
+def _use(
+    path: Path, reader: Reader, annotations: Path | None, settings: ShardSettings
+) -> dict[str, Any]:
+    """What the shard step would take, by the same code; without labels where there can be none."""
+    labelled = not isinstance(settings.labels, ColumnLabels)
+    if isinstance(settings.labels, AnnotationLabels) and annotations is None:
+        labelled = False
+    if not labelled:
+        settings = settings.model_copy(update={"labels": None})
+    raw = RawRecord(path.stem, path.stem, str(path), str(annotations) if annotations else None)
+    known = reader.channels()
+    leads = carriers(settings.modalities)
+    absent = [key for key, lead in leads.items() if not find_channel(lead, known)]
+    map_ = _map(settings, absent, known)
+    if len(absent) == len(leads):
+        return {"left_out": "none of its channels is here", "map": map_}
+    try:
+        _, windows, report = cut_windows(raw, reader, settings)
+    except DataError as error:
+        parts = [error.what, error.why, error.do]
+        return {"left_out": " - ".join(part for part in parts if part), "map": map_}
+    has = windows[[f"has_{name}" for name in settings.modalities]].to_numpy(dtype=bool)
+    drop = ~has.all(axis=1) if settings.incomplete_windows == "drop" else ~has.any(axis=1)
+    labels = {name: int((windows["label"] == i).sum()) for i, name in enumerate(settings.classes)}
+    return {
+        "windows": len(windows),
+        "window_s": settings.window.length_s,
+        "dropped": int(drop.sum()),
+        "labels": labels | {"none": int((windows["label"] < 0).sum())} if labelled else None,
+        "modalities": {
+            name: {
+                **_found(lead_keys(name, modality), report),
+                "carried": int(windows[f"has_{name}"].sum()),
+                "lost": {k: n for k, n in report.lost[name].items() if n},
+            }
+            for name, modality in settings.modalities.items()
+        },
+        "implausible": report.implausible,
+        "overhang_s": report.overhang_s,
+        "notes": [note for note in report.notes if note not in reader.notes],
+        "map": map_,
+    }
+
+
+def _found(keys: Iterable[str], report: Report) -> dict[str, str | None]:
+    """The channels of a modality, in words, and what was looked for in vain."""
+    channels = [report.channels[key].name for key in keys if key in report.channels]
+    absent = [report.absent[key] for key in keys if key in report.absent]
+    return {"channel": ", ".join(channels) or None, "absent": "; ".join(absent) or None}
+
+
+def _map(
+    settings: ShardSettings, absent: list[str], channels: Mapping[str, Channel]
+) -> dict[str, dict[str, Any]]:
+    """Aliases that would give each absent modality of one channel another of the same kind."""
+    aliases = {}
+    for name in (n for n in absent if n in settings.modalities):
+        (lead,) = settings.modalities[name].leads
+        near = candidates(lead.channel, channels.values())
+        if near:
+            aliases[name] = {"aliases": [*lead.aliases, near[0]]}
+    return aliases

@@ -1,0 +1,154 @@
+"""The verb `init`: a first configuration for a folder of recordings."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from physiome.config.sources import RecordingsSource
+from physiome.config.tree import load_files
+from physiome.data.formats.suffixes import NAMING
+from physiome.data.sources.own_folder import Recordings
+from physiome.data.sources.record_table import Row, write_rows
+from physiome.errors import DataError
+from physiome.files import write_text
+from physiome.inspect.draft import Labels, annotation_labels, column_labels, draft, guess_subject
+from physiome.inspect.look import files_in, look
+from physiome.inspect.propose import merge
+
+SHIPPED = Path("config.yaml")
+
+
+def run(folder: Path, output: Path, label: str | None = None, records: bool = False) -> list[str]:
+    """Write a small configuration that runs; return what to do with it, in lines.
+
+    Args:
+        label: the column of records.csv that holds the classes; None: the likeliest, or
+            annotations.
+        records: write `records.csv` into the folder if it has none, with subjects guessed from
+            names (BIDS' participants.tsv gives further columns). It is to be looked at.
+
+    Raises:
+        DataError: nothing to read or to learn, or a file that would be overwritten; nothing is
+            written then.
+    """
+    if output.exists():
+        raise DataError("file is there already", where=output, do="give another --output")
+    if not folder.is_dir():
+        raise DataError("folder is not there", where=folder)
+    found = [look(path, {}) for path in files_in([folder])]
+    blocks = [block for block in found if "error" not in block]
+    if not blocks:
+        why = found[0]["error"] if found else f"looked for {', '.join(NAMING)}"
+        raise DataError("no recording can be read", where=folder, why=why)
+    table = folder / "records.csv"
+    made = [] if table.is_file() else _guessed(folder, blocks)
+    rows = (
+        made
+        or Recordings(RecordingsSource(kind="recordings", folder=str(folder)), folder).records()
+    )
+    if made and not records:
+        first = made[0]
+        raise DataError(
+            "no table of records",
+            where=table,
+            why=f"it says whose each recording is; by its name {first['path']} would be that of "
+            f"{first['subject']}, and there would be {len({r['subject'] for r in made})} subjects",
+            do="write one (record, subject, label), or add --records to have it written so",
+        )
+    text = _draft(folder, blocks, rows, label, output)
+    if made:
+        write_rows(table, [{**row, "signals": ""} for row in made])
+    write_text(output, text)
+    return [*_told(found, blocks, table if made else None), *_next(output)]
+
+
+def _guessed(folder: Path, blocks: Sequence[dict[str, Any]]) -> list[Row]:
+    """A row of every recording, subjects by their names, with what participants.tsv says."""
+    known, rows = _participants(folder), []
+    for block in blocks:
+        path = Path(block["file"]).relative_to(folder).as_posix()
+        subject = guess_subject(path)
+        record = path.rpartition(".")[0].replace("/", "_")
+        rows.append({"record": record, "subject": subject, "path": path, **known.get(subject, {})})
+    return rows
+
+
+def _participants(folder: Path) -> dict[str, dict[str, str]]:
+    """BIDS: subject -> its other columns."""
+    path = folder / "participants.tsv"
+    if not path.is_file():
+        return {}
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return {
+        row["participant_id"].removeprefix("sub-"): {
+            k: v for k, v in row.items() if k != "participant_id" and v is not None
+        }
+        for row in rows
+        if row.get("participant_id")
+    }
+
+
+def _draft(
+    folder: Path,
+    blocks: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
+    label: str | None,
+    output: Path,
+) -> str:
+    labels = _labels(folder, blocks, rows, label)
+    modalities = merge([block["proposal"] for block in blocks])
+    if not modalities:
+        raise DataError(
+            "no channel has a name that tells its kind",
+            where=folder,
+            do="name them in a copy of workflow/overlays/own-recordings.yaml",
+        )
+    used = {c for m in modalities.values() for c in _channels(m)}
+    rates = [c["rate_hz"] for b in blocks for c in b["channels"] if c["name"] in used]
+    windows = sum(int(b["duration_s"] // labels.window_s) for b in blocks)
+    counts = len(rows), len({row["subject"] for row in rows}), windows
+    return draft(str(folder), modalities, labels, min(rates), counts, str(output))
+
+
+def _channels(modality: dict[str, Any]) -> list[str]:
+    leads = modality.get("channels") or [modality["channel"]]
+    return [lead if isinstance(lead, str) else lead["channel"] for lead in leads]
+
+
+def _labels(
+    folder: Path, blocks: Sequence[dict[str, Any]], rows: Sequence[Row], label: str | None
+) -> Labels:
+    found = column_labels(rows, label)
+    if label is None:
+        found = annotation_labels([b["annotations_s"] or {} for b in blocks]) or found
+    if found is None:
+        raise DataError(
+            f"column {label!r} holds no classes" if label else "nothing says what to learn",
+            where=folder / "records.csv",
+            why="neither annotations that last nor a column with 2 to 8 values",
+            do="add a column with the label of each recording, and name it with --label",
+        )
+    return found
+
+
+def _told(
+    found: Sequence[dict[str, Any]], blocks: Sequence[dict[str, Any]], table: Path | None
+) -> list[str]:
+    lines = [f"{len(blocks)} of {len(found)} files read"]
+    lines += [f"  not read: {block['error']}" for block in found if "error" in block][:5]
+    if table is not None:
+        lines.append(f"{table}: written; subjects are guessed from names, look at them")
+    return lines
+
+
+def _next(output: Path) -> list[str]:
+    """What is planned, if config.yaml is here; and the two commands."""
+    if SHIPPED.is_file():
+        load_files([SHIPPED, output])
+    return [
+        f"{output}: written. Next:",
+        f"  python -m physiome check config.yaml {output}",
+        f"  snakemake --cores 4 --configfile {output}",
+    ]

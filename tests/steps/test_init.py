@@ -1,0 +1,134 @@
+"""`physiome init`: a configuration that can be run, or a reason why there is none."""
+
+import shutil
+
+import edfio
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from physiome.config.tree import load_files
+from physiome.errors import DataError
+from physiome.steps import init
+
+CHANNELS = ("EEG F3", "EEG F4", "EEG Pz", "ECG")
+
+
+def record(path, channels=CHANNELS, scored=None):
+    """A minute of noise; `scored`: texts of ten seconds each."""
+    rng = np.random.default_rng(0)
+    lines = [
+        edfio.EdfSignal(
+            rng.normal(0, 30, 6000).clip(-190, 190),
+            100,
+            label=name,
+            physical_dimension="uV",
+            physical_range=(-200, 200),
+        )
+        for name in channels
+    ]
+    notes = [edfio.EdfAnnotation(10 * i, 10, text) for i, text in enumerate(scored or ())]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    edfio.Edf(lines, annotations=notes or None).write(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six subjects, each at rest and at a task, with a table that says so."""
+    folder = tmp_path / "My study 7"
+    rows = []
+    for subject in range(6):
+        for task in ("rest", "task"):
+            record(folder / f"s{subject}_{task}.edf")
+            rows.append(f"s{subject}_{task},s{subject},{task},{subject}")
+    text = "\n".join(["record,subject,task,age", *rows]) + "\n"
+    (folder / "records.csv").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def shipped(repository, tmp_path, monkeypatch):
+    """Where config.yaml lies, as in a clone."""
+    shutil.copyfile(repository / "config.yaml", tmp_path / "config.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "config.yaml"
+
+
+def test_what_it_writes_is_a_whole_configuration(folder, shipped, tmp_path):
+    told = init.run(folder, tmp_path / "mine.yaml")
+    config = load_files([shipped, tmp_path / "mine.yaml"])
+    assert list(config.used) == ["my_study_7"]
+    mine = config.datasets["my_study_7"]
+    assert list(mine.modalities) == ["eeg", "ecg"]
+    assert mine.modalities["eeg"].lead_names == CHANNELS[:3]
+    assert mine.classes == ("rest", "task")
+    assert mine.labels.plain() == {
+        "rule": "column", "column": "task", "texts": {"rest": "rest", "task": "task"}
+    }  # fmt: skip
+    assert told[0] == "12 of 12 files read"
+    assert "snakemake" in told[-1]
+    assert "could be, too: age" in (tmp_path / "mine.yaml").read_text()
+
+
+def test_another_column_can_be_asked_for(folder, shipped, tmp_path):
+    init.run(folder, tmp_path / "mine.yaml", label="age")
+    found = yaml.safe_load((tmp_path / "mine.yaml").read_text())["datasets"]["my_study_7"]
+    assert found["classes"] == ["0", "1", "2", "3", "4", "5"]
+    with pytest.raises(DataError, match="'aeg' holds no classes"):
+        init.run(folder, tmp_path / "other.yaml", label="aeg")
+    assert not (tmp_path / "other.yaml").exists()
+
+
+def test_nothing_is_overwritten(folder, tmp_path):
+    (tmp_path / "mine.yaml").write_text("precious")
+    with pytest.raises(DataError, match="is there already"):
+        init.run(folder, tmp_path / "mine.yaml")
+    assert (tmp_path / "mine.yaml").read_text() == "precious"
+
+
+def test_without_a_table_of_records_it_says_what_it_would_write_and_does_on_request(
+    folder, shipped, tmp_path
+):
+    (folder / "records.csv").unlink()
+    with pytest.raises(DataError, match=r"s0_rest.edf would be that of s0, .* be 6 subjects"):
+        init.run(folder, tmp_path / "mine.yaml")
+    assert not (folder / "records.csv").exists()
+    with pytest.raises(DataError, match="nothing says what to learn"):
+        init.run(folder, tmp_path / "mine.yaml", records=True)
+    assert not (folder / "records.csv").exists()
+
+
+def test_a_bids_folder_is_read_with_its_participants(tmp_path, shipped):
+    folder = tmp_path / "bids"
+    for subject in ("01", "02", "03", "04"):
+        record(folder / f"sub-{subject}/eeg/sub-{subject}_task-rest_eeg.edf")
+    (folder / "participants.tsv").write_text(
+        "participant_id\tgroup\nsub-01\tpatient\nsub-02\tcontrol\nsub-03\tpatient\nsub-04\tcontrol\n"
+    )
+    told = init.run(folder, tmp_path / "mine.yaml", records=True)
+    assert any("look at them" in line for line in told)
+    table = pd.read_csv(folder / "records.csv", dtype=str)
+    assert table["subject"].tolist() == ["01", "02", "03", "04"]
+    assert table["path"][0] == "sub-01/eeg/sub-01_task-rest_eeg.edf"
+    mine = load_files([shipped, tmp_path / "mine.yaml"]).datasets["bids"]
+    assert mine.classes == ("patient", "control")
+
+
+def test_annotations_that_last_are_labels(tmp_path, shipped):
+    folder = tmp_path / "nights"
+    for subject in "abc":
+        record(folder / f"{subject}.edf", scored=["W", "W", "N2", "REM"])
+    init.run(folder, tmp_path / "mine.yaml", records=True)
+    mine = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"]
+    assert mine.labels.rule == "annotations"
+    assert mine.classes == ("N2", "REM", "W")
+    assert mine.window.length_s == 30.0
+
+
+def test_a_folder_without_recordings_says_so(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no recording can be read"):
+        init.run(tmp_path / "empty", tmp_path / "mine.yaml")
+    with pytest.raises(DataError, match="folder is not there"):
+        init.run(tmp_path / "nowhere", tmp_path / "mine.yaml")
