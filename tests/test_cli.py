@@ -61,7 +61,9 @@ def test_every_verb_explains_itself(subtests):
         with subtests.test(verb=verb):
             said = help_of(verb)
             assert [o for o in options if o not in said and o.lower() not in said] == []
-            callback = next(c.callback for c in COMMANDS if c.callback.__name__.replace("_", "-") == verb)
+            callback = next(
+                c.callback for c in COMMANDS if c.callback.__name__.replace("_", "-") == verb
+            )
             assert callback.__doc__.splitlines()[0] in said
 
 
