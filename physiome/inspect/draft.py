@@ -116,6 +116,7 @@ def draft(
 #
 # The table will be results/tables/{name}.csv. config.yaml explains every key.
 
+threads: {{shard: 1, train: 1, probe: 1}}  # small models gain nothing by more: jobs run side by side
 use_datasets: [{name}]
 # Others: contrawr, synthsleepnet, multimae, robustssf, crossl, maskmentor, cbramod, physioomni; small
 # sizes of theirs are in workflow/overlays/small-models.yaml

@@ -79,6 +79,14 @@ def test_six_modalities_are_planned_with_the_subsets_that_are_scored(fresh):
     assert "scored" in json.loads(config.embed_settings("vitaldb", 1, "physiome"))
 
 
+def test_leads_of_a_physionet_project_are_planned_with_what_their_loss_costs(fresh):
+    plan = fresh.plan("--configfile", "workflow/overlays/eeg-ecg.yaml")
+    assert plan["records"] == 1
+    assert plan["pretrain"] == 36  # six folds: two modalities under three encoders
+    assert plan["lost_leads"] == plan["embed"] == 108  # 18 rows
+    assert plan["lost_leads_figure"] == 1
+
+
 def test_the_goal_data_plans_no_training(fresh):
     plan = fresh.plan("data")
     assert set(plan) == {"records", "fetch", "shard", "folds", "data"}
@@ -224,6 +232,7 @@ EEGMAT = {"pretrain": 36, "train": 84, "embed": 92, "probe": 92}  # 10 systems, 
             {"pretrain": 12, "train": 16, "embed": 22, "probe": 22},
         ),
         (0, ["learn-icu"], {"pretrain": 27, "train": 63, "embed": 72, "probe": 72}),
+        (0, ["learn-leads"], {"pretrain": 32, "train": 76, "embed": 84, "probe": 84}),
         (
             0,
             ["learn-nights"],
