@@ -65,8 +65,8 @@ class EncoderSpec(Transformers, CommonEncoderSpec):
     channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (48, 48, 64, 64)
     mask_ratio: Ratio = 0.8
     detach_target: bool = False
-    # Frames of a modality's several leads: weighed by what they hold, or all alike
-    leads: Literal["attention", "mean"] = "attention"
+    # Frames of a modality's several leads: all alike, or weighed by what they hold
+    leads: Literal["mean", "attention"] = "mean"
 
     @model_validator(mode="after")
     def _frames_overlap(self) -> Self:

@@ -63,7 +63,7 @@ def guess_subject(path: str) -> str:
     """Whose recording it is, by its path: BIDS' `sub-`, else the name before its last part.
 
     Example:
-        >>> [guess_subject(p) for p in ("sub-07/eeg/sub-07_task-rest.edf", "S3_night2.edf", "a.edf")]
+        >>> [guess_subject(p) for p in ("sub-07/eeg/sub-07_rest.edf", "S3_night2.edf", "a.edf")]
         ['07', 'S3', 'a']
     """
     bids = re.search(r"(?:^|/)sub-([A-Za-z0-9]+)", path)
@@ -105,21 +105,22 @@ def draft(
     name, length_s = key_of(folder.rstrip("/").rpartition("/")[2]), labels.window_s
     rate_hz = min(RATE_HZ, rate_hz)
     frame_s = round(0.3 * length_s, 1)
-    others = f"; could be, too: {', '.join(labels.others)}" if labels.others else ""
+    step_s, thin = round((length_s - frame_s) / 3.05, 2), _thin(modalities)
+    others = f"  # could be, too: {', '.join(labels.others)}" if labels.others else ""
     lines = [f"    {m}: {_flow(spec)}" for m, spec in modalities.items()]
     return f"""\
-# Written by `physiome init`: {recordings} recordings of {subjects} subjects, some {windows} windows. A first
-# run of a few minutes on a laptop; what to change for a real one stands beside.
+# Written by `physiome init`: {recordings} recordings of {subjects} subjects, some {windows} windows.
+# A first run of a few minutes on a laptop; what to change for a real one stands beside.
 #
 #   physiome check config.yaml {output}
 #   snakemake --cores 4 --configfile {output}
 #
 # The table will be results/tables/{name}.csv. config.yaml explains every key.
 
-threads: {{shard: 1, train: 1, probe: 1}}  # small models gain nothing by more: jobs run side by side
+threads: {{shard: 1, train: 1, probe: 1}}  # small models gain nothing by more: jobs run abreast
 use_datasets: [{name}]
-# Others: contrawr, synthsleepnet, multimae, robustssf, crossl, maskmentor, cbramod, physioomni; small
-# sizes of theirs are in workflow/overlays/small-models.yaml
+# Others: contrawr, synthsleepnet, multimae, robustssf, crossl, maskmentor, cbramod, physioomni;
+# small sizes of theirs are in workflow/overlays/small-models.yaml
 methods: [physiome, physiome_plus, random, handmade, majority]
 
 datasets:
@@ -131,18 +132,19 @@ datasets:
   {(chr(10) + "  ").join(lines)}
     classes: {_flow(labels.classes)}
     window: {{length_s: {length_s}, rate_hz: {rate_hz}, lowpass_hz: {round(0.4 * rate_hz, 1)}}}
-    labels: {_flow(labels.rule)}{"  # by `physiome init`" + others if others else ""}
+    labels: {_flow(labels.rule)}{others}
 
-folds: {{count: {max(2, min(5, subjects // 2))}, train_share: 0.5, use: 1}}  # by subject; use: null runs all
+# By subject; use: null runs all folds
+folds: {{count: {max(2, min(5, subjects // 2))}, train_share: 0.5, use: 1}}
 
 # A small model: the paper's has 100 million parameters and wants a GPU and many nights
-encoder: {{frame_s: {frame_s}, step_s: {round((length_s - frame_s) / 3.05, 2)}, channels: [8, 8, 16, 16], width: 64,
-  depth: 2, heads: 4, decoder_width: 32, decoder_depth: 1, decoder_heads: 4, projection: [128, 64]}}
-pretrain: {{epochs: 1, least_steps: 150, batch: 32, learning_rate: 2.0e-3, clip_norm: 2.0{_thin(modalities)}}}
-train: {{epochs: 1, least_steps: 100, batch: 32, learning_rate: 5.0e-4{_thin(modalities)}}}
+encoder: {{frame_s: {frame_s}, step_s: {step_s}, channels: [8, 8, 16, 16], width: 64, depth: 2,
+  heads: 4, decoder_width: 32, decoder_depth: 1, decoder_heads: 4, projection: [128, 64]}}
+pretrain: {{epochs: 1, least_steps: 150, batch: 32, learning_rate: 2.0e-3, clip_norm: 2.0{thin}}}
+train: {{epochs: 1, least_steps: 100, batch: 32, learning_rate: 5.0e-4{thin}}}
 systems:
-  physiome: {{width: 64, depth: 2, heads: 4, decoder_width: 32, decoder_depth: 1, decoder_heads: 4,
-    restore_width: 64, restore_depth: 2, restore_heads: 4, projection: [128, 64]}}
+  physiome: {{width: 64, depth: 2, heads: 4, decoder_width: 32, decoder_depth: 1,
+    decoder_heads: 4, restore_width: 64, restore_depth: 2, restore_heads: 4, projection: [128, 64]}}
 """
 
 
