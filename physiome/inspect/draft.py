@@ -109,7 +109,7 @@ def draft(
     others = f"  # could be, too: {', '.join(labels.others)}" if labels.others else ""
     lines = [f"    {m}: {_flow(spec)}" for m, spec in modalities.items()]
     return f"""\
-# Written by `physiome init`: {recordings} recordings of {subjects} subjects, some {windows} windows.
+# Written by `physiome init`: {recordings} recordings of {subjects} subjects, {windows} windows.
 # A first run of a few minutes on a laptop; what to change for a real one stands beside.
 #
 #   physiome check config.yaml {output}
