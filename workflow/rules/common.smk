@@ -97,6 +97,11 @@ def probes(table):
     return [AT.scores(r) for r in GRAPH.rows(table)]
 
 
+def lost_leads_of(wildcards):
+    """Rows of a data set whose test windows are scored with fewer leads."""
+    return [AT.lost_leads(r) for r in GRAPH.rows(CONFIG.table_name(wildcards.dataset))]
+
+
 @cache
 def models(table):
     """All trainings that a table needs."""

@@ -1,11 +1,6 @@
 # What happens to trained models when a modality of several leads loses some of them.
 
 
-def lost_leads_of(wildcards):
-    """Rows of a data set whose test windows are scored with fewer leads."""
-    return [AT.lost_leads(r) for r in GRAPH.rows(CONFIG.table_name(wildcards.dataset))]
-
-
 rule lost_leads:
     input:
         folds="<results>/folds/{dataset}.json",
