@@ -104,8 +104,6 @@ def draft(
     recordings, subjects, windows = counts
     name, length_s = key_of(folder.rstrip("/").rpartition("/")[2]), labels.window_s
     rate_hz = min(RATE_HZ, rate_hz)
-    frame_s = round(0.3 * length_s, 1)
-    step_s, thin = round((length_s - frame_s) / 3.05, 2), _thin(modalities)
     others = f"  # could be, too: {', '.join(labels.others)}" if labels.others else ""
     lines = [f"    {m}: {_flow(spec)}" for m, spec in modalities.items()]
     return f"""\
@@ -137,6 +135,14 @@ datasets:
 # By subject; use: null runs all folds
 folds: {{count: {max(2, min(5, subjects // 2))}, train_share: 0.5, use: 1}}
 
+{_small(length_s, modalities)}"""
+
+
+def _small(length_s: float, modalities: Mapping[str, Mapping[str, Any]]) -> str:
+    """Sizes and steps for a first look; four frames a window."""
+    frame_s = round(0.3 * length_s, 1)
+    step_s, thin = round((length_s - frame_s) / 3.05, 2), _thin(modalities)
+    return f"""\
 # A small model: the paper's has 100 million parameters and wants a GPU and many nights
 encoder: {{frame_s: {frame_s}, step_s: {step_s}, channels: [8, 8, 16, 16], width: 64, depth: 2,
   heads: 4, decoder_width: 32, decoder_depth: 1, decoder_heads: 4, projection: [128, 64]}}
@@ -150,9 +156,8 @@ systems:
 
 def _thin(modalities: Mapping[str, Mapping[str, Any]]) -> str:
     """Three leads of a window a step, where a modality has more."""
-    return (
-        ", max_leads: 3" if any(len(m.get("channels", ())) > 3 for m in modalities.values()) else ""
-    )
+    many = any(len(spec.get("channels", ())) > 3 for spec in modalities.values())
+    return ", max_leads: 3" if many else ""
 
 
 def _flow(value: Any) -> str:

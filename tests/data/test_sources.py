@@ -15,6 +15,12 @@ from physiome.errors import ConfigError, DataError
 SOURCE = {
     "sleep_edf": {"kind": "sleep_edf", "raw": {"fill": "synthetic"}},
     "vitaldb": {"kind": "vitaldb", "raw": {"fill": "synthetic"}},
+    "physionet": {
+        "kind": "physionet",
+        "project": "eegmat/1.0.0",
+        "pattern": "(?P<subject>.*)",
+        "raw": {"fill": "folder", "folder": "x"},
+    },
     "recordings": {"kind": "recordings", "folder": "x"},
 }
 

@@ -152,8 +152,8 @@ ELSEWHERE = {
         "Published weights that are another network's, cut, huge, or a program",
         "Refused before training with what is missing, unknown or of another shape; never executed",
         [
-            "nn/test_published.py::test_weights_of_another_network_are_refused",
-            "nn/test_published.py::test_what_is_no_dictionary_of_tensors_is_refused_and_never_executed",
+            "nn/test_published_weights.py::test_weights_of_another_network_are_refused",
+            "nn/test_published_weights.py::test_what_is_no_dictionary_of_tensors_is_refused_and_never_executed",
         ],
     ),
     46: Fault(
