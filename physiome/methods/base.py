@@ -126,8 +126,9 @@ class Method(nn.Module):
     @staticmethod
     def thinned(batch: Signals, most: int | None, rng: torch.Generator) -> dict[str, Tensor]:
         """A training batch with at most `most` leads of each window, drawn; None: all there are."""
-        several = {m for m, x in batch.items() if x.ndim == 3 and most is not None}
-        return {m: drop_leads(x, most or 1, rng) if m in several else x for m, x in batch.items()}
+        if most is None:
+            return dict(batch)
+        return {m: drop_leads(x, most, rng) if x.ndim == 3 else x for m, x in batch.items()}
 
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Named loss terms of a training batch. All randomness comes from `rng`."""

@@ -10,7 +10,6 @@ import torch
 from small import job_of
 from tiny import SAMPLES, draws, waves
 
-from physiome.errors import PhysioError
 from physiome.methods.base import Method, Progress
 from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.methods.crossl import CroSSL
@@ -168,8 +167,16 @@ def test_a_method_that_goes_by_place_is_found():
     assert not torch.isfinite(ready("crossl", GoesByPlace).embed(signals)).all()
 
 
-def test_a_window_without_any_lead_is_no_window():
-    """The store never gives one; a method is not asked to make something of it."""
-    method = ready("handmade")
-    with pytest.raises((PhysioError, RuntimeError, IndexError)):
-        method.embed({"a": torch.full((1, LEADS, SAMPLES), torch.nan)})
+def test_a_batch_is_thinned_where_a_modality_has_more_leads_and_nowhere_else():
+    """Without a limit nothing is drawn: trainings of single channels stay what they were."""
+    method, rng = ready("crossl"), draws()
+    signals = some(method)
+    thin = method.thinned(signals, 2, rng)
+    assert there(signals["a"]).sum(dim=1).tolist() == [3, 2, 1, 3, 2, 1]
+    assert there(thin["a"]).sum(dim=1).tolist() == [2, 2, 1, 2, 2, 1]
+    assert thin["b"] is signals["b"]
+    for batch, most in ((signals, None), ({"b": signals["b"]}, 2)):
+        untouched = draws()
+        found = method.thinned(batch, most, untouched)
+        assert all(found[m] is batch[m] for m in batch)
+        assert torch.equal(untouched.get_state(), draws().get_state())
