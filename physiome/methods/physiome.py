@@ -26,6 +26,7 @@ from physiome.nn.masking import take_tokens
 from physiome.nn.physiome_levels import WIDTH, Level
 from physiome.nn.physiome_parts import Part, draw_parts, join, rows_of
 from physiome.nn.physiome_restorer import Restorer
+from physiome.nn.presence import Presence, PresenceTokens
 from physiome.nn.transformer import initialise
 
 
@@ -57,6 +58,7 @@ class PhysioME(TokenFusion):
                 {m: Restorer(spec.width, inner, self.n, *restore) for m in encoders}
             )
         self.levels = nn.ModuleDict({m: Level() for m in encoders} if spec.levels else {})
+        self.presence = PresenceTokens(tuple(encoders), spec.width) if spec.presence else None
         if "reinitialise" in spec.defects:
             initialise(self)  # over the whole tree, pretrained encoders and LoRA included
         self.train()  # a module starts in training mode: not the frozen encoders
@@ -110,10 +112,7 @@ class PhysioME(TokenFusion):
             )
         }
         if self.restores:
-            whole = (
-                fused if self.spec.restore_from == "sampled" else self._fuse_whole(entered, parts)
-            )
-            terms["missing"] = self._cut(self._missing(whole, encoded, parts))
+            terms["missing"] = self._cut(self._missing(fused, entered, encoded, parts))
         return terms | self.contrast(torch.cat([pool(f) for f in fused]), encoded)
 
     def _draw_parts(self, present: tuple[str, ...], size: int, rng: torch.Generator) -> list[Part]:
@@ -140,14 +139,15 @@ class PhysioME(TokenFusion):
                 z = self._cut(self.enter[m](rows_of(e, parts, m, "kept")[:, 1:]))
                 sizes = [len(e[parts[i].rows]) for i in places]
                 for i, piece in zip(places, z.split(sizes), strict=True):
-                    entered[i][m] = self.coded(m, piece)
+                    entered[i][m] = self._told(m, self.coded(m, piece), "observed")
         return entered
 
     def _fuse_part(self, tokens: Mapping[str, Tensor], part: Part) -> dict[str, Tensor]:
         """Fused tokens of a part, with stand-ins for all it has no tokens of."""
         size = part.rows.stop - part.rows.start
+        away = {m: "dropped" if m in part.dropped else "absent" for m in self.modalities}
         return self.fuse_tokens(
-            {m: tokens[m] if m in tokens else self._stand_in(m, size) for m in self.modalities}
+            {m: tokens[m] if m in tokens else self._stand_in(m, size, away[m]) for m in away}
         )
 
     def _fuse_whole(
@@ -160,9 +160,14 @@ class PhysioME(TokenFusion):
     def _missing(
         self,
         fused: Sequence[dict[str, Tensor]],
+        entered: Sequence[dict[str, Tensor]],
         encoded: Mapping[str, Tensor],
         parts: Sequence[Part],
     ) -> Tensor:
+        if self.spec.restore_windows == "complete" and len(encoded) < len(self.modalities):
+            return self._nothing(fused)
+        if self.spec.restore_from == "complete":
+            fused = self._fuse_whole(entered, parts)
         if "detach" not in self.spec.defects:  # in the public code restorers learn nothing at all
             for m, e in encoded.items():
                 self._restorer(m).note(e[:, 1:])
@@ -172,9 +177,11 @@ class PhysioME(TokenFusion):
                 source = source.detach()
             target = rows_of(encoded[m], parts, m, "dropped")[:, 1:].detach()
             losses.append(mse(self._restorer(m)(source), target))
-        if not losses:
-            return next(iter(fused[0].values())).new_zeros((), dtype=torch.float32)
-        return torch.stack(losses).mean()
+        return torch.stack(losses).mean() if losses else self._nothing(fused)
+
+    @staticmethod
+    def _nothing(fused: Sequence[dict[str, Tensor]]) -> Tensor:
+        return next(iter(fused[0].values())).new_zeros((), dtype=torch.float32)
 
     def after_step(self) -> None:
         """Mean tokens follow the targets of the step."""
@@ -236,14 +243,18 @@ class PhysioME(TokenFusion):
         tokens = {}
         for m in self.modalities:
             if m in encoded:
-                tokens[m] = self.enter_tokens(m, encoded[m])
+                tokens[m] = self._told(m, self.enter_tokens(m, encoded[m]), "observed")
             elif restored and m in restored:
-                tokens[m] = self.coded(m, self.enter[m](restored[m]))
+                tokens[m] = self._told(m, self.coded(m, self.enter[m](restored[m])), "absent")
             else:
-                tokens[m] = self._stand_in(m, batch)
+                tokens[m] = self._stand_in(m, batch, "absent")
         return tokens
 
-    def _stand_in(self, m: str, batch: int) -> Tensor:
+    def _stand_in(self, m: str, batch: int, state: Presence) -> Tensor:
         """What takes a missing modality's place: N copies of the mask token, or its memory bank."""
         tokens = self.memory[m] if self.spec.restoration == "memory" else self.mask_token
-        return self.coded(m, tokens.expand(batch, self.n, -1))
+        return self._told(m, self.coded(m, tokens.expand(batch, self.n, -1)), state)
+
+    def _told(self, m: str, tokens: Tensor, state: Presence) -> Tensor:
+        """Tokens that say whether their modality is observed, where the model has that option."""
+        return tokens if self.presence is None else self.presence(m, tokens, state)

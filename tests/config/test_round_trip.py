@@ -83,6 +83,8 @@ def fusion(draw):
         lora=Lora(rank=draw(COUNTS), alpha=draw(COUNTS), dropout=draw(OPEN)),
         restoration=draw(st.sampled_from(["decoder", "masked", "memory"])),
         restoration_gradient=draw(st.booleans()),
+        restore_windows=draw(st.sampled_from(["all", "complete"])),
+        presence=draw(st.booleans()),
         weights={"contrast": draw(NOT_NEGATIVE)},
     )
 

@@ -92,6 +92,8 @@ TABLE = {
     "systems.physiome.embedding": ("per_modality", "train embed"),
     "systems.physiome.levels": (True, "train embed"),
     "systems.physiome.restore_from": ("complete", "train embed"),
+    "systems.physiome.restore_windows": ("complete", "train embed"),
+    "systems.physiome.presence": (True, "train embed"),
     "systems.physiome.normalise_pooled": (False, "train embed"),
     "systems.physiome.drop_groups": (2, "train embed"),
     "systems.physiome.restoration": ("memory", "train embed"),

@@ -28,6 +28,11 @@ class PhysioMESpec(Transformers, SystemSpec):
     # What restoration decoders learn from: the pass that serves all losses, of sampled tokens, or
     # one of their own of complete tokens, as at inference.
     restore_from: Literal["sampled", "complete"] = "sampled"
+    # The windows they learn from: all that lack what is dropped, or those alone that really carry
+    # every modality.
+    restore_windows: Literal["all", "complete"] = "all"
+    # Tell every token whether its modality is observed, dropped in training or truly absent.
+    presence: bool = False
     # Faults of the public code, for the row "as published": fresh weights for the pretrained
     # encoders; no gradient through encoder outputs, embedding MLPs and decoders.
     defects: tuple[Literal["reinitialise", "detach"], ...] = ()
