@@ -41,7 +41,8 @@ demo: .venv/ready
 	snakemake $(DEMO) --report results/demo/report.html --quiet all
 	@python -m physiome show results/demo/tables/table{1,2,3,4,5,6}.csv
 	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}\n'
-	@printf 'Beside:  .intervals.csv (differences, with 95 %% intervals), .costs.csv (time, memory)\n'
+	@printf 'Beside:  .intervals.csv (differences, with 95 %% intervals), .costs.csv (time, memory),\n'
+	@printf '         .missing.csv (modalities really missing against hidden ones)\n'
 	@printf 'Scores:  results/demo/scores.csv\nReport:  results/demo/report.html\n\n'
 
 # Data set by data set and seed by seed; what is there already is not made again. A control has no

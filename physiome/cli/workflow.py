@@ -240,6 +240,14 @@ def intervals(settings: Settings, probes: Probes, output: File) -> None:
 
 
 @app.command(rich_help_panel=PANEL)
+def really_missing(settings: Settings, probes: Probes, output: File) -> None:
+    """Compare windows that really lack modalities with windows in which they are hidden."""
+    from physiome.steps import really_missing as step
+
+    step.run(settings, probes, output)
+
+
+@app.command(rich_help_panel=PANEL)
 def pairs(settings: Settings, probes: Probes, output: File) -> None:
     """Note which scores of a run `learn` compares."""
     from physiome.steps import pairs as step

@@ -66,8 +66,8 @@ def draw(subjects: int, resamples: int, seed: Sequence[int]) -> np.ndarray:
 
 
 def resampled_acc(counts: Counts, drawn: np.ndarray) -> np.ndarray:
-    """(R,) accuracy of each resample."""
-    return (drawn @ counts.right) / (drawn @ counts.windows)
+    """(R,) accuracy of each resample; NaN of one without a window."""
+    return _ratio(drawn @ counts.right, drawn @ counts.windows)
 
 
 def resampled_auc(counts: Counts, drawn: np.ndarray) -> np.ndarray:

@@ -98,8 +98,8 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
     """Probabilities of every test window under every subset it carries.
 
     Returns:
-        record, subject, number, onset_s, label, event, complete (the window carries all
-        modalities), subset, head, p0 ... p{C-1}. If some test window is incomplete, the subset
+        record, subject, number, onset_s, label, event, carried (the modalities that the window
+        has, as a subset's name), complete (it has all), subset, head, p0 ... p{C-1}. If some test window is incomplete, the subset
         `as_recorded` holds every test window, scored by the head of the modalities it really has;
         it is left out for a head that some of them lack. No row at all where there is no head.
     """
@@ -113,8 +113,8 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
     for item in fitted:
         windows = embeddings.carrying(item.subset, "test")
         x = embeddings.values(item.subset, windows)
-        described = _described(windows, labels, item.subset, has=own.loc[windows.index])
-        described["complete"] = own.loc[windows.index] == subset_name(embeddings.modalities)
+        described = _described(windows, labels, item.subset, own.loc[windows.index])
+        described["complete"] = described["carried"] == subset_name(embeddings.modalities)
         for head, fit in item.heads.items():
             p = fit.probabilities(x)
             columns = {f"p{c}": p[:, c] for c in range(p.shape[1])}
@@ -124,7 +124,7 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
     embedded = {subset_name(item.subset) for item in fitted}
     if not has.all() and set(own) - {""} <= embedded:
         tables += [_as_recorded(pd.concat(tables), int((own != "").sum()))]
-    return pd.concat(tables, ignore_index=True).drop(columns="own")
+    return pd.concat(tables, ignore_index=True)
 
 
 def _no_predictions(
@@ -132,7 +132,7 @@ def _no_predictions(
 ) -> pd.DataFrame:
     """The columns of `predict` without a row."""
     p = {f"p{c}": np.empty(0, np.float32) for c in range(classes)}
-    return _described(none, labels, (), own).assign(head="", **p).drop(columns="own")
+    return _described(none, labels, (), own).assign(head="", **p)
 
 
 def _carried(modalities: tuple[str, ...], has: np.ndarray) -> str:
@@ -140,22 +140,22 @@ def _carried(modalities: tuple[str, ...], has: np.ndarray) -> str:
 
 
 def _described(
-    windows: pd.DataFrame, labels: pd.DataFrame, subset: Subset, has: pd.Series
+    windows: pd.DataFrame, labels: pd.DataFrame, subset: Subset, carried: pd.Series
 ) -> pd.DataFrame:
     keys = pd.MultiIndex.from_frame(windows[["record", "number"]])
     told = labels.reindex(keys)
     return windows[["record", "subject", "number", "onset_s"]].assign(
         label=told["label"].to_numpy(),
         event=told["event"].to_numpy(bool),
+        carried=carried,
         complete=False,
         subset=subset_name(subset),
-        own=has,
     )
 
 
 def _as_recorded(predicted: pd.DataFrame, expected: int) -> pd.DataFrame:
     """Of all predictions, those under exactly the modalities the window has: `expected` a head."""
-    kept = predicted[predicted["subset"] == predicted["own"]]
+    kept = predicted[predicted["subset"] == predicted["carried"]]
     kept = kept[kept.groupby("head")["head"].transform("size") == expected]
     return kept.assign(subset=AS_RECORDED).sort_values(["head", "record", "number"])
 

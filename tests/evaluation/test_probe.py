@@ -116,6 +116,7 @@ def test_as_recorded_scores_each_window_once_with_what_it_has(embed):
     by_subset = table[table["head"] == "paper"].set_index(["subset", "record", "number"])
     for row in recorded.head(40).itertuples():
         own = "+".join(m for m in "abc" if has.loc[(row.record, row.number), f"has_{m}"])
+        assert row.carried == own
         assert by_subset.loc[(own, row.record, row.number), "p0"] == row.p0
 
 

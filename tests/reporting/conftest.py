@@ -14,12 +14,12 @@ SUBSETS = ("a+b", "a", "b")
 def probe(tmp_path):
     """`probe(method, fold, ...)` writes a probe result and returns its path.
 
-    Two records of two subjects; the share of right answers is about `skill`; the last window of
-    each record lacks modality b.
+    Two records of two subjects; the share of right answers is about `skill`; the last windows of
+    each record, `lacking` of them, are without modality b.
     """
 
     def write(
-        method="m", fold=0, *, skill=0.8, classes=3, windows=40, event=False, **facts
+        method="m", fold=0, *, skill=0.8, classes=3, windows=40, lacking=1, event=False, **facts
     ) -> Path:
         rng = np.random.default_rng(fold)
         tables = []
@@ -38,7 +38,8 @@ def probe(tmp_path):
                     onset_s=30.0 * number,
                     label=label,
                     event=event & (label == 1),
-                    complete=number < n - 1,
+                    carried=np.where(number < n - lacking, "a+b", "a"),
+                    complete=number < n - lacking,
                     subset=subset,
                     head="logistic",
                     **columns,

@@ -15,7 +15,9 @@ from tests.faults.waves import EEG, EOG, noise, write
 
 pytestmark = pytest.mark.slow
 
-REPORTS = {"scores": 1, "all_scores": 1, "table": 1, "intervals": 1, "figures": 1, "comparison": 1}
+REPORTS = dict.fromkeys(
+    ("scores", "all_scores", "table", "intervals", "really_missing", "figures", "comparison"), 1
+)
 SCORED = {"folds": 1, "embed": 4, "probe": 4, **REPORTS, "all": 1}
 
 

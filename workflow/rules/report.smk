@@ -53,6 +53,30 @@ rule intervals:
         " {input:q} > {log:q} 2>&1"
 
 
+rule really_missing:
+    input:
+        lambda wc: probes(wc.table),
+    output:
+        report(
+            "<results>/tables/{table}.missing.csv",
+            caption="../report/missing.rst",
+            category="Tables",
+            labels={"table": "{table}", "shows": "really and artificially missing"},
+        ),
+    log:
+        "<results>/logs/really_missing/{table}.log",
+    conda:
+        "../../envs/physiome.yaml"
+    params:
+        settings=lambda wc: CONFIG.interval_settings(wc.table),
+        code=code("physiome.steps.really_missing"),
+    message:
+        "Compare really and artificially missing modalities in {wildcards.table}"
+    shell:
+        "python -m physiome really-missing --settings {params.settings:q} --output {output:q}"
+        " {input:q} > {log:q} 2>&1"
+
+
 rule costs:
     input:
         lambda wc: [AT.manifest(model) for model in models(wc.table)],
