@@ -252,6 +252,7 @@ def tracked():
 # Their result is what they print.
 PRINTING = {f"cli/{name}.py" for name in ("__init__", "user", "workflow")} | {
     "steps/show.py",
+    "steps/compare.py",
     "steps/inspect.py",
     "predict/score.py",
     "reporting/gains.py",

@@ -84,6 +84,23 @@ def show(
 
 
 @app.command(rich_help_panel=PANEL)
+def compare(
+    first: Annotated[Path, typer.Argument(help="folder scores/<dataset> of a run")],
+    second: Annotated[Path, typer.Argument(help="the same of another run, or the same folder")],
+    method: Annotated[str, typer.Option(help="of the first; of the second, unless --with")],
+    other: Annotated[
+        str | None, typer.Option("--with", help="method of the second; default: the same")
+    ] = None,
+    head: str = "logistic",
+    output: Annotated[Path | None, typer.Option(help="a CSV to write")] = None,
+) -> None:
+    """Compare two methods or two runs on the test windows that both scored, with intervals."""
+    from physiome.steps import compare as step
+
+    step.run((first, second), (method, other or method), head, output)
+
+
+@app.command(rich_help_panel=PANEL)
 def predict(
     file: Annotated[
         Path, typer.Argument(help="a recording: EDF, BDF, .vhdr, .fif, .set, .vital, WFDB, CSV")

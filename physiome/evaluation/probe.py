@@ -99,9 +99,10 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
 
     Returns:
         record, subject, number, onset_s, label, event, carried (the modalities that the window
-        has, as a subset's name), complete (it has all), subset, head, p0 ... p{C-1}. If some test window is incomplete, the subset
-        `as_recorded` holds every test window, scored by the head of the modalities it really has;
-        it is left out for a head that some of them lack. No row at all where there is no head.
+        has, as a subset's name), complete (it has all), subset, head, p0 ... p{C-1}. If some test
+        window is incomplete, the subset `as_recorded` holds every test window, scored by the head
+        of the modalities it really has; it is left out for a head that some of them lack. No row at
+        all where there is no head.
     """
     test = embeddings.windows[embeddings.windows["role"] == "test"]
     if test.empty:

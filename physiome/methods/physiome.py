@@ -145,7 +145,9 @@ class PhysioME(TokenFusion):
     def _fuse_part(self, tokens: Mapping[str, Tensor], part: Part) -> dict[str, Tensor]:
         """Fused tokens of a part, with stand-ins for all it has no tokens of."""
         size = part.rows.stop - part.rows.start
-        away = {m: "dropped" if m in part.dropped else "absent" for m in self.modalities}
+        away: dict[str, Presence] = {
+            m: "dropped" if m in part.dropped else "absent" for m in self.modalities
+        }
         return self.fuse_tokens(
             {m: tokens[m] if m in tokens else self._stand_in(m, size, away[m]) for m in away}
         )

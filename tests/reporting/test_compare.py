@@ -1,0 +1,82 @@
+"""`physiome compare`: two rows of scores on the windows both scored."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from physiome.errors import DataError
+from physiome.evaluation.metrics import window_metrics
+from physiome.files import read_json, write_json
+from physiome.steps import compare
+
+
+@pytest.fixture
+def runs(tmp_path, probe):
+    """Two runs' scores of a data set: the second is of method n, called m there too."""
+    folders = tmp_path / "one" / "toy", tmp_path / "two" / "toy"
+    for folder, skill in zip(folders, (0.6, 0.9), strict=True):
+        for fold in (1, 2):
+            path = probe("m", fold, skill=skill)
+            there = folder / f"fold{fold}"
+            there.mkdir(parents=True)
+            for suffix in (".parquet", ".json"):
+                shutil.move(path.with_suffix(suffix), there / f"m{suffix}")
+    return folders
+
+
+def compared(folder, runs, methods=("m", "m")):
+    compare.run(runs, methods, "logistic", folder / "c.csv", resamples=100)
+    return pd.read_csv(folder / "c.csv").set_index(["subset", "metric"])
+
+
+def test_scores_are_means_over_folds_and_the_difference_theirs(tmp_path, runs, capsys):
+    table = compared(tmp_path, runs)
+    assert list(table.reset_index()) == compare.COLUMNS
+    row = table.loc[("a", "auc")]
+    for name, folder in zip(("first", "second"), runs, strict=True):
+        parts = [pd.read_parquet(folder / f"fold{f}" / "m.parquet") for f in (1, 2)]
+        parts = [part.query("subset == 'a' and complete") for part in parts]
+        each = [
+            window_metrics(x["label"].to_numpy(int), x[["p0", "p1", "p2"]].to_numpy(), list("xyz"))
+            for x in parts
+        ]
+        assert row[name] == pytest.approx(100 * np.mean([m["auc"] for m in each]), abs=1e-3)
+    assert row["difference"] == pytest.approx(row["second"] - row["first"], abs=1e-3)
+    assert row["low"] <= row["difference"] <= row["high"]
+    assert row[["folds", "windows", "subjects"]].tolist() == [2, 2 * (39 + 79), 4]
+    assert f"{row['difference']:+.1f}" in capsys.readouterr().out
+
+
+def test_the_same_scores_differ_by_nothing(tmp_path, runs):
+    table = compared(tmp_path, (runs[0], runs[0]))
+    assert (table[["difference", "low", "high"]] == 0).all().all()
+
+
+def test_only_windows_with_one_label_in_both_count(tmp_path, runs):
+    path = runs[1] / "fold1" / "m.parquet"
+    table = pd.read_parquet(path)
+    other = table["number"] == 3  # of both records
+    table.assign(label=table["label"].where(~other, (table["label"] + 1) % 3)).to_parquet(path)
+    assert compared(tmp_path, runs).loc[("b", "auc"), "windows"] == 2 * (39 + 79) - 2
+
+
+def test_what_cannot_be_compared_is_said(tmp_path, runs):
+    with pytest.raises(DataError, match=r"no scores of method 'n'.*known: m"):
+        compared(tmp_path, runs, ("n", "m"))
+    with pytest.raises(DataError, match=r"no scores of method .* scores/<dataset>"):
+        compared(tmp_path, (runs[0].parent, runs[1]))
+    with pytest.raises(DataError, match="no scores of head 'paper'"):
+        compare.run(runs, ("m", "m"), "paper")
+    facts = runs[1] / "fold1" / "m.json"
+    told = read_json(facts)
+    write_json(facts, told | {"classes": ["x", "y", "z"]})
+    with pytest.raises(DataError, match="other classes"):
+        compared(tmp_path, runs)
+    write_json(facts, told)
+    for path in runs[1].glob("fold*/m.parquet"):
+        table = pd.read_parquet(path)
+        table.assign(record="r" + table["record"]).to_parquet(path)
+    with pytest.raises(DataError, match="no test window was scored by both"):
+        compared(tmp_path, runs)
