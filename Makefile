@@ -11,6 +11,7 @@
 # make edits  edit a finished run a hundred times at random and compare with runs from scratch
 # make estimate  jobs and GPU-hours per table, from the work that make bench counted
 # make check  lint, format, types
+# make docs   the documentation, into .site/
 # make lock   write constraints.txt and envs/physiome.yaml anew (needs uv)
 
 PYTHON ?= python3.11
@@ -28,7 +29,7 @@ PIECES := $(if $(wildcard $(LEARN_DATA)),$(DATA),$(filter nights,$(DATA)))
 LEARN := results/learn$(if $(QUICK),/quick)
 LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
 
-.PHONY: learn demo test quick bench torture edits estimate check lock fuzz
+.PHONY: docs learn demo test quick bench torture edits estimate check lock fuzz
 
 # --no-compile: modules are compiled when first imported, and most never are.
 .venv/ready: pyproject.toml constraints.txt
@@ -90,6 +91,13 @@ check: .venv/ready
 	pyright
 	python envs/write.py --check
 	snakemake --lint
+
+.venv/docs: .venv/ready
+	pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+docs: .venv/docs
+	mkdocs build --quiet
 
 lock:
 	echo 'torch==2.13.0' > .torch-pin

@@ -3,7 +3,7 @@
 Ours; the paper's modalities are single channels. The leads share one frame network, each adds what
 its name stands for, and they are averaged over those that are there, so that any of them may be
 lost. `mean` weighs them alike, `attention` by what they hold: as good with all leads, worse with a
-few of them left (EEGMAT, see the README).
+few of them left (EEGMAT, see docs/leads.md).
 """
 
 from collections.abc import Callable

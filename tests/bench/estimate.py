@@ -13,7 +13,7 @@ from physiome.plan.graph import Graph
 from physiome.plan.layout import Model, Row
 from tests.bench import common, systems
 
-WINDOWS = {"sleep_edf": 195_000, "vitaldb": 480_000}  # all subjects, about; see README
+WINDOWS = {"sleep_edf": 195_000, "vitaldb": 480_000}  # all subjects, about; see docs/experiment.md
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The example of a method of one's own in the README is a method that keeps the contract."""
+"""The example of a method of one's own in the documentation is a method that keeps the contract."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,15 @@ from tiny import inputs
 
 from physiome.methods.base import Method
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-method.md"
 
 
 @pytest.fixture(scope="module")
 def build() -> contract.Build:
     """Builds the example from a seed."""
-    (source,) = re.findall(r"```python\n(\"\"\"Contrast between.*?)```", README.read_text(), re.S)
+    (source,) = re.findall(r"```python\n(\"\"\"Contrast between.*?)```", PAGE.read_text(), re.S)
     namespace: dict = {"__name__": "pairs"}
-    exec(compile(source, "README.md", "exec"), namespace)
+    exec(compile(source, "own-method.md", "exec"), namespace)
 
     def made(seed: int) -> Method:
         torch.manual_seed(seed)
