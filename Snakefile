@@ -57,3 +57,7 @@ rule data:
 
 onerror:
     print("\n".join(last_words(log)), file=sys.stderr)
+
+
+onsuccess:
+    end(CONFIG)

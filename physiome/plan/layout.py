@@ -98,6 +98,14 @@ class Layout:
         """A table that people read; `json` says how it was made."""
         return f"{self.results}/tables/{table}.{suffix}"
 
+    def figures(self, dataset: str) -> str:
+        """The folder of a data set's figures."""
+        return f"{self.results}/figures/{dataset}"
+
+    def what_became(self, dataset: str) -> str:
+        """Every record, and why it was left out if it was."""
+        return f"{self.results}/folds/{dataset}.records.csv"
+
     def step_of(self, path: str) -> str:
         """The rule that writes a result which notes its settings."""
         kind, *rest = PurePosixPath(path).relative_to(self.results).parts

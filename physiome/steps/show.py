@@ -32,6 +32,8 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None
             content = pd.read_csv(path, dtype=str, keep_default_na=False)
         except FileNotFoundError:
             raise DataError("table is missing", where=path, do="run the workflow first") from None
+        if not {"head", "subset"} <= set(content):
+            raise DataError("not a table of scores", where=path, do="give tables/<table>.csv")
         heads = set(content["head"])
         if head not in heads:
             raise DataError(f"no rows of head {head!r}", where=path, do=nearest(head, heads))

@@ -134,6 +134,12 @@ def test_the_terminal_shows_the_metrics_that_are_asked_for(noted, capsys):
         show.run([noted / "t.csv"], "logistic", ["kapa"])
 
 
+def test_a_tables_companion_is_not_shown_as_a_table(noted):
+    (noted / "t.costs.csv").write_text("method,parameters\nm,3\n")
+    with pytest.raises(DataError, match="not a table of scores"):
+        show.run([noted / "t.costs.csv"], "logistic")
+
+
 def test_the_terminal_knows_methods_by_whatever_scores_a_table_has(noted, capsys):
     make(noted)
     table = pd.read_csv(noted / "t.csv", dtype=str, keep_default_na=False)

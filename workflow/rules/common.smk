@@ -9,6 +9,7 @@ from physiome.config.pairs import learned_rows, pair_settings
 from physiome.data.sources.kinds import SOURCES
 from physiome.data.sources.own_files import batch_digests
 from physiome.errors import PhysioError
+from physiome.plan.ending import made_tables, whereabouts
 from physiome.plan.failures import last_words
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
@@ -39,6 +40,17 @@ wildcard_constraints:
     modality=r"[a-z][a-z0-9_]*",
     table="|".join(CONFIG.tables_of),
     scored="|".join([*CONFIG.datasets, *CONFIG.ablations]),
+
+
+def end(config):
+    """Print a run's table, if it makes one, and where everything is."""
+    made = made_tables(config)
+    if len(made) == 1:
+        from physiome.steps import show  # imports what planning does not need
+
+        show.run(made, config.tables.head)
+    for line in whereabouts(config):
+        print(line, file=sys.stderr)
 
 
 def shards(wildcards):

@@ -1,0 +1,23 @@
+"""A run that succeeded ends by saying where its results are."""
+
+from types import SimpleNamespace
+
+from physiome.plan.ending import made_tables, whereabouts
+
+
+def test_what_is_there_is_named_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = SimpleNamespace(results="r", made_tables=["one", "two"], used=["a", "b"])
+    assert whereabouts(config) == []
+    for path in ("r/tables/one.csv", "r/tables/three.csv", "r/folds/a.records.csv"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    (tmp_path / "r/figures/b").mkdir(parents=True)
+    assert list(map(str, made_tables(config))) == ["r/tables/one.csv"]
+    assert whereabouts(config) == [
+        "",
+        "Tables:          r/tables/one.csv (and .tex)",
+        "To read them:    physiome show r/tables/one.csv",
+        "Figures:         r/figures/b/",
+        "Every recording: r/folds/a.records.csv",
+    ]
