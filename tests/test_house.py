@@ -255,6 +255,7 @@ PRINTING = {f"cli/{name}.py" for name in ("__init__", "user", "workflow")} | {
     "steps/compare.py",
     "steps/inspect.py",
     "predict/score.py",
+    "predict/several.py",
     "reporting/gains.py",
 }
 # Written in pieces, so that this file does not find itself.

@@ -82,8 +82,14 @@ class Nights:
         probe.run('{"paper_head": null, "strengths": [0.01]}', place / "rows.npy", found["scores"])
         return found
 
-    def altered(self, name: str, drop: str | None = None, flat: dict[str, slice] | None = None):
-        """A copy of the test night without a channel, or with samples of some held constant."""
+    def altered(
+        self,
+        name: str,
+        drop: str | None = None,
+        flat: dict[str, slice] | None = None,
+        gains: dict[str, float] | None = None,
+    ):
+        """A copy of the test night: without a channel, samples held constant, another gain."""
         edf = edfio.read_edf(self.recording)
         if drop is not None:
             edf.drop_signals([drop])
@@ -92,6 +98,10 @@ class Nights:
             data = np.array(signal.data)
             data[samples] = 10.0
             signal.update_data(data)
+        for channel, gain in (gains or {}).items():
+            signal = edf.get_signal(channel)
+            signal.update_data(gain * np.array(signal.data))
         path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
         edf.write(path)
         return path

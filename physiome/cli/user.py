@@ -102,11 +102,26 @@ def compare(
 
 @app.command(rich_help_panel=PANEL)
 def predict(
-    file: Annotated[
-        Path, typer.Argument(help="a recording: EDF, BDF, .vhdr, .fif, .set, .vital, WFDB, CSV")
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="recordings (EDF, BDF, .vhdr, .fif, .set, .vital, WFDB, CSV), or folders of them"
+        ),
     ],
-    heads: Annotated[Path, typer.Option(help="<method>.heads.npz of the probe step")],
-    output: Annotated[Path, typer.Option(help="the .csv to write; a .json lies beside it then")],
+    output: Annotated[
+        Path | None, typer.Option(help="one recording: the .csv to write, beside it a .json")
+    ] = None,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(help="folder for each recording's table, annotations, picture and summary"),
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="results folder the model is in")] = None,
+    dataset: Annotated[str | None, typer.Option(help="of --run, where it has several")] = None,
+    method: Annotated[str | None, typer.Option(help="of --run; default: physiome")] = None,
+    fold: Annotated[int | None, typer.Option(help="of --run; default: its first")] = None,
+    heads: Annotated[
+        Path | None, typer.Option(help="instead of --run: <method>.heads.npz of the probe step")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help=".safetensors the heads were fitted on; controls have none")
     ] = None,
@@ -120,7 +135,15 @@ def predict(
         str, typer.Option(help="auto (waits for a free GPU if there are any), cpu, or cuda")
     ] = "auto",
 ) -> None:
-    """Score a recording of your own, from whichever modalities each window carries."""
-    from physiome.predict import score as step
+    """Score recordings of your own, from whichever modalities each window carries."""
+    from physiome.predict import asked
 
-    step.run(file, heads, output, weights, map, modalities, device)
+    asked.run(
+        files,
+        asked.ModelFiles(run, dataset, method, fold, heads, weights),
+        output,
+        output_dir,
+        map,
+        modalities,
+        device,
+    )

@@ -14,6 +14,7 @@ from physiome.files import read_noted
 from physiome.subsets import Subset, named_subsets, subset_name
 
 ROLES = ("train", "test")
+SHOWN = (1, 50, 99)  # percentiles
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ class Embeddings:
                 do="look at the method's training curve; the model has probably diverged",
             )
         return x
+
+    def spreads(self) -> dict[str, list[float]]:
+        """Modality -> sd of its train windows, in its unit: percentiles 1, 50 and 99."""
+        columns = [f"var_{m}" for m in self.modalities]
+        path = self.path.with_suffix(".parquet")
+        table = read_parquet(path, columns=columns, filters=[("role", "==", "train")])
+        found = {m: np.sqrt(table[f"var_{m}"].dropna()) for m in self.modalities}
+        return {m: np.percentile(sd, SHOWN).tolist() for m, sd in found.items() if len(sd)}
 
     def labels(self, roles: Iterable[str]) -> pd.DataFrame:
         """label and event of the windows with these roles, indexed by (record, number).

@@ -1,8 +1,7 @@
 """What a recording holds and what each data set would make of it, by the code that cuts it."""
 
 import datetime
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,12 @@ from physiome.data.cutting.channel_kinds import candidates
 from physiome.data.cutting.cut import cut_windows
 from physiome.data.cutting.picking import find_channel
 from physiome.data.formats import holds_annotations, open_reader, read_annotations
-from physiome.data.formats.suffixes import is_recording
 from physiome.data.recording import Channel, RawRecord, Reader
 from physiome.data.report import Report
 from physiome.errors import DataError
 from physiome.inspect.propose import propose
 
 PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
-
-
-def files_in(paths: list[Path]) -> Iterator[Path]:
-    """The recordings among the paths and below the folders among them."""
-    for path in paths:
-        if os.path.isdir(path):  # of a path that may not be looked at: no, then its block says why
-            closed: list[OSError] = []
-            walked = os.walk(path, onerror=closed.append)
-            inside = [Path(folder, name) for folder, _, names in walked for name in names]
-            yield from (Path(error.filename) for error in closed)  # their blocks say why
-            yield from sorted(p for p in inside if is_recording(p))
-        else:
-            yield path
 
 
 def look(path: Path, settings: Mapping[str, ShardSettings]) -> dict[str, Any]:

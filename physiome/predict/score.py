@@ -1,7 +1,9 @@
-"""Score a recording of one's own with trained weights and fitted heads."""
+"""Score recordings of one's own with trained weights and fitted heads."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,46 @@ from physiome.config.modality import carriers
 from physiome.data.report import Report
 from physiome.errors import DataError, PhysioError
 from physiome.files import atomic_path, file_digest, write_json
+from physiome.predict.sleep import is_staging, sleep_statistics
 from physiome.predict.trained import Trained, check_weights, load_method, open_trained
+from physiome.predict.words import lost, odd_spreads, summary
 from physiome.subsets import Subset, parse_subset
 from physiome.training.runtime import compute_device, visible_devices
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained method on its device, and how its recordings are to be cut.
+
+    Attributes:
+        mapped: modality, or modality/lead, -> channel that carries it in the recordings.
+        wanted: modalities to use.
+    """
+
+    trained: Trained
+    method: Any
+    heads: Path
+    weights: Path | None
+    mapped: dict[str, str]
+    wanted: Subset
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A recording's predictions.
+
+    Attributes:
+        table: of `predict_windows`.
+        restored: subset -> modalities that were rebuilt for it.
+        odd: what is unlike the recordings of training; texts.
+        facts: the manifest of the prediction.
+    """
+
+    table: pd.DataFrame
+    report: Report
+    restored: dict[str, list[str]]
+    odd: list[str]
+    facts: dict[str, Any]
 
 
 def run(
@@ -40,40 +79,78 @@ def run(
     """
     if output.suffix != ".csv":
         raise PhysioError("output must end in .csv", where=output)
-    from physiome.data.cutting.unlabelled import cut_unlabelled, parse_map
+    with opened(heads, weights, channels, modalities, device) as model:
+        scored = score(recording, model)
+    write(scored, output)
+    print("\n".join(words(scored, recording, model.trained)))
+    print(output)
+
+
+@contextmanager
+def opened(
+    heads: Path,
+    weights: Path | None,
+    channels: Sequence[str],
+    modalities: str | None,
+    device: str,
+) -> Iterator[Model]:
+    """The model of `run`, while its device is held."""
+    from physiome.data.cutting.unlabelled import parse_map
 
     trained = open_trained(heads)
-    names = trained.settings.modalities
     mapped = parse_map(channels, [*carriers(trained.shards.modalities)])
-    wanted = _wanted(modalities, mapped, names)
+    wanted = _wanted(modalities, mapped, trained.settings.modalities)
     gpus = int(device == "auto" and bool(visible_devices()))
     with compute_device(gpus, device) as chosen:
-        from physiome.evaluation.predict import predict_windows, restored_modalities
-
         check_weights(trained, heads, weights)
-        rows, windows, report = cut_unlabelled(recording, trained.shards, mapped, wanted)
         method = load_method(trained.settings, weights, chosen)
-        table = predict_windows(
-            method,
-            rows,
-            windows,
-            trained.heads,
-            trained.settings.classes,
-            trained.facts["refused"] or {},
-            trained.settings.batch,
+        yield Model(trained, method, heads, weights, mapped, wanted)
+
+
+def score(recording: Path, model: Model) -> Scored:
+    """Cut a recording into windows and predict each from what it carries; see `run`."""
+    from physiome.data.cutting.unlabelled import cut_unlabelled
+    from physiome.evaluation.predict import predict_windows, restored_modalities
+
+    trained, settings = model.trained, model.trained.settings
+    rows, windows, report = cut_unlabelled(recording, trained.shards, model.mapped, model.wanted)
+    table = predict_windows(
+        model.method,
+        rows,
+        windows,
+        trained.heads,
+        settings.classes,
+        trained.facts["refused"] or {},
+        settings.batch,
+    )
+    _refuse_nothing(recording, table, report)
+    used = set(table["subset"][table["class"] != ""])
+    restored = {
+        name: restored_modalities(
+            model.method, rows, windows, parse_subset(name, settings.modalities)
         )
-        _refuse_nothing(recording, table, report)
-        used = {
-            name: parse_subset(name, names) for name in set(table["subset"][table["class"] != ""])
-        }
-        restored = {n: restored_modalities(method, rows, windows, s) for n, s in used.items()}
+        for name in used
+    }
+    odd = odd_spreads(trained, windows)
+    facts = _facts(model, report, table, restored) | {"unlike_training": odd}
+    asked = {
+        "recording": str(recording),
+        "map": model.mapped,
+        "modalities": list(model.wanted),
+    }
+    return Scored(table, report, restored, odd, facts | asked)
+
+
+def write(scored: Scored, output: Path) -> None:
+    """Write `output` (CSV) and the `.json` beside it."""
     with atomic_path(output) as temporary:
-        table.to_csv(temporary, index=False)
-    facts = _facts(trained, heads, weights, report, table, restored)
-    asked = {"recording": str(recording), "map": mapped, "modalities": list(wanted)}
-    write_json(output.with_suffix(".json"), facts | asked | {"output": file_digest(output)})
-    print("\n".join(summary(trained, recording, table, report, restored)))
-    print(output)
+        scored.table.to_csv(temporary, index=False)
+    write_json(output.with_suffix(".json"), scored.facts | {"output": file_digest(output)})
+
+
+def words(scored: Scored, recording: Path, trained: Trained) -> list[str]:
+    """Lines for the terminal."""
+    return summary(trained, recording, scored.table, scored.report, scored.restored, scored.odd)
 
 
 def _wanted(modalities: str | None, mapped: Collection[str], names: Sequence[str]) -> Subset:
@@ -103,68 +180,18 @@ def _refuse_nothing(recording: Path, table: pd.DataFrame, report: Report) -> Non
         )
 
 
-def lost(report: Report) -> list[str]:
-    """What each modality is missing in how many windows, and odd units; one text each."""
-    counts = {m: {r: n for r, n in found.items() if n} for m, found in report.lost.items()}
-    texts = [
-        f"{m} " + ", ".join(f"{reason} {n}" for reason, n in found.items())
-        for m, found in counts.items()
-        if found
-    ]
-    return texts + list(report.implausible.values())
-
-
-def summary(
-    trained: Trained,
-    recording: Path,
-    table: pd.DataFrame,
-    report: Report,
-    restored: dict[str, list[str]],
-) -> list[str]:
-    """What was scored from what, what was missing, what was rebuilt; lines."""
-    from physiome.evaluation.predict import NO_HEAD
-
-    scored = table[table["class"] != ""]
-    length_s = trained.settings.window.length_s
-    lines = [
-        f"{recording.name}: {len(scored)} of {len(table)} windows of {length_s:g} s scored by "
-        + trained.title
-    ]
-    for name, part in scored.groupby("subset", sort=False):
-        rebuilt = restored.get(str(name))
-        lines.append(
-            f"  {name}: {len(part)} windows"
-            + (f", restored {', '.join(rebuilt)}" if rebuilt else "")
-        )
-    empty = table.loc[table["class"] == "", "reason"]
-    lines += [f"  not scored: {n} windows, {reason}" for reason, n in Counter(empty).items()]
-    lines += [f"missing: {text}" for text in lost(report)]
-    parts = Counter(part for text in table["missing"] for part in text.split("; "))
-    lines += [f"not used: {n} windows of {part}" for part, n in parts.items() if NO_HEAD in part]
-    unused = [m for m in trained.settings.modalities if m not in report.lost]
-    lines += [f"not asked for: {', '.join(unused)}"] if unused else []
-    lines += [f"note: {note}" for note in [*report.absent.values(), *report.notes]]
-    counts = Counter(scored["class"])
-    classes = ", ".join(f"{name} {counts[name]}" for name in trained.settings.classes)
-    return [*lines, f"classes: {classes}"]
-
-
 def _facts(
-    trained: Trained,
-    heads: Path,
-    weights: Path | None,
-    report: Report,
-    table: pd.DataFrame,
-    restored: dict[str, list[str]],
+    model: Model, report: Report, table: pd.DataFrame, restored: dict[str, list[str]]
 ) -> dict[str, Any]:
     """The manifest of a prediction."""
-    model = {key: trained.facts[key] for key in ("dataset", "fold", "method", "classes")}
+    trained, heads, weights = model.trained, model.heads, model.weights
+    named = {key: trained.facts[key] for key in ("dataset", "fold", "method", "classes")}
     scored = table[table["class"] != ""]
     found = report.plain()
     kept = ("files", "channels", "absent", "lost", "implausible", "notes", "duration_s")
-    return {
+    facts = {
         "version": __version__,
-        **model,
+        **named,
         "weights": {"path": str(weights), "sha256": file_digest(weights)} if weights else None,
         "heads": {"path": str(heads), "sha256": file_digest(heads)},
         "windows": len(table),
@@ -173,3 +200,7 @@ def _facts(
         "subsets": dict(Counter(scored["subset"])),
         **{key: found[key] for key in kept},
     }
+    if is_staging(trained.settings.classes):
+        length_s = trained.settings.window.length_s
+        facts["sleep"] = sleep_statistics(table["class"].tolist(), length_s)
+    return facts

@@ -24,6 +24,11 @@ class Trained:
     heads: dict[str, LinearHead]
 
     @property
+    def spreads(self) -> dict[str, list[float]]:
+        """Modality -> percentiles 1, 50, 99 of its train windows' sd; {} of an older file."""
+        return self.facts.get("spreads", {})
+
+    @property
     def title(self) -> str:
         """Names method, data set and fold, for messages."""
         return f"{self.facts['method']} ({self.facts['dataset']}, fold {self.facts['fold']})"

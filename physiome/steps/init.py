@@ -7,13 +7,13 @@ from typing import Any
 
 from physiome.config.sources import RecordingsSource
 from physiome.config.tree import load_files
-from physiome.data.formats.suffixes import NAMING
+from physiome.data.formats.suffixes import NAMING, files_in
 from physiome.data.sources.own_folder import Recordings
 from physiome.data.sources.record_table import Row, write_rows
 from physiome.errors import DataError
 from physiome.files import write_text
 from physiome.inspect.draft import Labels, annotation_labels, column_labels, draft, guess_subject
-from physiome.inspect.look import files_in, look
+from physiome.inspect.look import look
 from physiome.inspect.propose import merge
 
 SHIPPED = Path("config.yaml")

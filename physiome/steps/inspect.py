@@ -7,10 +7,10 @@ from typing import Any
 
 from physiome.config.data import ShardSettings
 from physiome.config.tree import load_files
-from physiome.data.formats.suffixes import NAMING
+from physiome.data.formats.suffixes import NAMING, files_in
 from physiome.errors import ConfigError, DataError
 from physiome.inspect.describe import as_text, map_text
-from physiome.inspect.look import files_in, look
+from physiome.inspect.look import look
 from physiome.inspect.propose import merge
 
 

@@ -22,7 +22,8 @@ from physiome.evaluation.ridge import with_dense
 from physiome.files import atomic_path, digest, file_digest, sums, write_json
 from physiome.subsets import subset_name
 
-# What the heads' file says of the model, so that it and the weights can score another recording.
+# What the heads' file says of the model, so that it and the weights can score another recording;
+# beside it the spread of its train windows.
 MODEL = (
     "dataset", "fold", "method", "classes", "settings", "shard_settings", "refused", "weights",
     "weights_sha256",
@@ -56,7 +57,7 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
         predicted.to_parquet(temporary, index=False)
     heads = {subset_name(f.subset): f.heads.get(LOGISTIC) for f in fitted}
     linear = {name: head for name, head in heads.items() if isinstance(head, LinearHead)}
-    model = {key: vars(opened.facts)[key] for key in MODEL}
+    model = {key: vars(opened.facts)[key] for key in MODEL} | {"spreads": opened.spreads()}
     save_heads(output.with_suffix(".heads.npz"), linear, model)
     written = {"sha256": sums(output, output.with_suffix(".heads.npz"))}
     write_json(output.with_suffix(".json"), _facts(opened, spec, fitted, found) | written)

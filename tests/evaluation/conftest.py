@@ -79,6 +79,7 @@ def write_embeddings(
             "event": False,
             "role": np.array(["train"] * 8 + ["test"] * 4)[subject],
             **{f"has_{m}": has[:, i] for i, m in enumerate(MODALITIES)},
+            **{f"var_{m}": np.where(has[:, i], 4.0, np.nan) for i, m in enumerate(MODALITIES)},
         }
     ).assign(onset_s=lambda t: 30.0 * t["number"])
     path = folder / f"{name}.npy"

@@ -1,5 +1,7 @@
 """Which files are of which format. Apart from the readers: to look for files needs none of them."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 FORMATS = {  # in the order of preference; first the suffix that a record is named by
@@ -28,3 +30,16 @@ def is_recording(path: Path) -> bool:
     if OF_FORMAT.get(suffix) in TABLES:
         return path.with_suffix(".json").is_file()
     return suffix in NAMING
+
+
+def files_in(paths: list[Path]) -> Iterator[Path]:
+    """The recordings among the paths and below the folders among them."""
+    for path in paths:
+        if os.path.isdir(path):  # of a path that may not be looked at: no, then its block says why
+            closed: list[OSError] = []
+            walked = os.walk(path, onerror=closed.append)
+            inside = [Path(folder, name) for folder, _, names in walked for name in names]
+            yield from (Path(error.filename) for error in closed)  # their blocks say why
+            yield from sorted(p for p in inside if is_recording(p))
+        else:
+            yield path

@@ -1,0 +1,80 @@
+"""A recording's predicted classes on one page: what, how surely, and from which signals."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from physiome.files import atomic_path
+from physiome.reporting.figures import STYLE
+
+# Okabe and Ito's colours, told apart with any colour vision
+COLORS = ("#E69F00", "#56B4E9", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#F0E442", "#000000")
+USED, MISSING = "#0072B2", "#D9D9D9"
+
+
+def write_picture(
+    path: Path,
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    modalities: Sequence[str],
+    window_s: float,
+    title: str,
+) -> None:
+    """Write a PNG: class over time, probabilities, and what each window was scored from.
+
+    Args:
+        table: of `predict_windows`.
+    """
+    with mpl.rc_context(STYLE):
+        figure = picture(table, classes, modalities, window_s, title)
+        FigureCanvasAgg(figure)
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=150)
+
+
+def picture(
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    modalities: Sequence[str],
+    window_s: float,
+    title: str,
+) -> Figure:
+    """See `write_picture`."""
+    hours = np.append(table["onset_s"], table["onset_s"].iloc[-1] + window_s) / 3600
+    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
+    stage, share, used = figure.subplots(
+        3, 1, sharex=True, height_ratios=[3, 3, 0.5 + 0.4 * len(modalities)]
+    )
+    places = {name: float(i) for i, name in enumerate(classes)}
+    level = np.array([places.get(name, np.nan) for name in table["class"]])
+    stage.stairs(level, hours, baseline=None, color="0.2", linewidth=1.1)
+    stage.set_yticks(range(len(classes)), classes)
+    stage.set_ylim(len(classes) - 0.5, -0.5)
+    stage.set_title(title, loc="left")
+    p = table[[f"p_{name}" for name in classes]].to_numpy(float)
+    below = np.zeros(len(p))
+    for i, name in enumerate(classes):
+        above = below + p[:, i]
+        share.stairs(
+            above, hours, baseline=below, fill=True, color=COLORS[i % len(COLORS)], label=name
+        )
+        below = above
+    share.set_ylim(0, 1)
+    share.set_ylabel("probability")
+    figure.legend(loc="outside right center", frameon=False)
+    for row, name in enumerate(modalities):
+        here = table["subset"].map(lambda subset, name=name: name in subset.split("+"))
+        there = np.where(here & (table["class"] != ""), 1.0, np.nan)
+        for values, color in ((np.where(np.isnan(there), 1.0, np.nan), MISSING), (there, USED)):
+            used.stairs(row + 0.4 * values, hours, baseline=row - 0.4, fill=True, color=color)
+    used.set_yticks(range(len(modalities)), modalities)
+    used.set_ylim(len(modalities) - 0.5, -0.5)
+    used.set_ylabel("used")
+    used.set_xlabel("hours from the start of the recording")
+    used.set_xlim(hours[0], hours[-1])
+    return figure

@@ -1,0 +1,86 @@
+"""What a prediction says at the terminal: from what, what was missing, what is odd."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from physiome.data.report import Report
+from physiome.predict.trained import Trained
+
+ODD = 0.5  # share of windows whose spread training never met: then the recording is said to be odd
+
+
+def summary(
+    trained: Trained,
+    recording: Path,
+    table: pd.DataFrame,
+    report: Report,
+    restored: Mapping[str, Sequence[str]],
+    odd: Sequence[str],
+) -> list[str]:
+    """What was scored from what, what was missing, what was rebuilt; lines."""
+    from physiome.evaluation.predict import NO_HEAD
+
+    scored = table[table["class"] != ""]
+    length_s = trained.settings.window.length_s
+    lines = [
+        f"{recording.name}: {len(scored)} of {len(table)} windows of {length_s:g} s scored by "
+        + trained.title
+    ]
+    for name, part in scored.groupby("subset", sort=False):
+        rebuilt = restored.get(str(name))
+        lines.append(
+            f"  {name}: {len(part)} windows"
+            + (f", restored {', '.join(rebuilt)}" if rebuilt else "")
+        )
+    empty = table.loc[table["class"] == "", "reason"]
+    lines += [f"  not scored: {n} windows, {reason}" for reason, n in Counter(empty).items()]
+    lines += [f"missing: {text}" for text in lost(report)]
+    parts = Counter(part for text in table["missing"] for part in text.split("; "))
+    lines += [f"not used: {n} windows of {part}" for part, n in parts.items() if NO_HEAD in part]
+    unused = [m for m in trained.settings.modalities if m not in report.lost]
+    lines += [f"not asked for: {', '.join(unused)}"] if unused else []
+    lines += [f"note: {note}" for note in [*report.absent.values(), *report.notes]]
+    lines += [f"warning: {text}" for text in odd]
+    counts = Counter(scored["class"])
+    classes = ", ".join(f"{name} {counts[name]}" for name in trained.settings.classes)
+    return [*lines, f"classes: {classes}"]
+
+
+def lost(report: Report) -> list[str]:
+    """What each modality is missing in how many windows, and odd units; one text each."""
+    counts = {m: {r: n for r, n in found.items() if n} for m, found in report.lost.items()}
+    texts = [
+        f"{m} " + ", ".join(f"{reason} {n}" for reason, n in found.items())
+        for m, found in counts.items()
+        if found
+    ]
+    return texts + list(report.implausible.values())
+
+
+def odd_spreads(trained: Trained, windows: pd.DataFrame) -> list[str]:
+    """A text for each modality whose windows mostly vary more or less than any in training.
+
+    A gain set otherwise, a unit that the file misstates, or a body that the model never met: its
+    classes are then guesses, whatever their probabilities.
+
+    Args:
+        windows: of `cut_windows`; var_<m> is NaN where a modality is lost.
+    """
+    found = []
+    for m, (low, middle, high) in trained.spreads.items():
+        if f"var_{m}" not in windows or windows[f"var_{m}"].isna().all():
+            continue
+        sd = np.sqrt(windows[f"var_{m}"].dropna().to_numpy(float))
+        outside = float(np.mean((sd < low) | (sd > high)))
+        if outside > ODD:
+            unit = trained.shards.modalities[m].unit
+            found.append(
+                f"{m} is unlike training: sd {np.median(sd):.3g} {unit} in the middle window, "
+                f"there {middle:.3g} ({low:.3g} to {high:.3g} for 98 %); "
+                f"{100 * outside:.0f} % of its windows lie outside"
+            )
+    return found

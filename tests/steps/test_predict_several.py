@@ -1,0 +1,156 @@
+"""Many recordings at once, into files that other programs open."""
+
+import shutil
+
+import edfio
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+from trained_nights import CLASSES
+
+from physiome.errors import PhysioError
+from physiome.files import read_json
+from physiome.predict import asked, several
+from physiome.predict.annotations import runs
+
+NIGHT = "n4-PSG"
+
+
+def scored(nights, folder, *paths, name="handmade", **more):
+    model = nights.model(name)
+    files = {key: model[key] for key in ("heads", "weights") if key in model}
+    several.run(list(paths), folder, device="cpu", **files, **more)
+    return pd.read_csv(folder / "summary.csv", keep_default_na=False).set_index("recording")
+
+
+def test_each_recording_has_a_table_annotations_a_picture_and_a_row(nights, tmp_path, capsys):
+    lacking = nights.altered("lacking.edf", drop="EOG horizontal")
+    rows = scored(nights, tmp_path / "new" / "out", nights.recording, lacking)
+    names = {path.name for path in (tmp_path / "new" / "out").iterdir()}
+    kinds = (".csv", ".json", ".annotations.edf", ".png")
+    assert names == {f"{n}{kind}" for n in (NIGHT, "lacking") for kind in kinds} | {"summary.csv"}
+    assert rows["subsets"].tolist() == ["fpz+pz+eog 24", "fpz+pz 24"]
+    assert rows["error"].tolist() == ["", ""]
+    table = pd.read_csv(tmp_path / "new" / "out" / f"{NIGHT}.csv")
+    for name in CLASSES:
+        counted = (table["class"] == name).sum()
+        assert int(rows.loc[str(nights.recording), f"windows_{name}"]) == counted
+    picture = (tmp_path / "new" / "out" / f"{NIGHT}.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
+    assert "[2/2] lacking.edf: 24 of 24 windows" in capsys.readouterr().out
+
+
+def test_annotations_open_in_mne_and_hold_the_table(nights, tmp_path):
+    scored(nights, tmp_path, nights.recording)
+    found = mne.read_annotations(tmp_path / f"{NIGHT}.annotations.edf")
+    expanded = [t for t, s in zip(found.description, found.duration, strict=True)
+                for _ in range(round(s / 30))]  # fmt: skip
+    said = pd.read_csv(tmp_path / f"{NIGHT}.csv")["class"]
+    texts = {name: f"Sleep stage {name}" for name in CLASSES} | {"REM": "Sleep stage R"}
+    assert expanded == said.map(texts).tolist()
+    assert np.diff(found.onset) == pytest.approx(found.duration[:-1])
+    written, night = (
+        edfio.read_edf(p) for p in (tmp_path / f"{NIGHT}.annotations.edf", nights.recording)
+    )
+    assert (written.startdate, written.starttime) == (night.startdate, night.starttime)
+
+
+def test_runs_cover_all_windows_once():
+    said = ["W", "W", "", "N1", "N1", "N1", "W"]
+    found = list(runs(said))
+    assert found == [("W", 0, 2), ("", 2, 1), ("N1", 3, 3), ("W", 6, 1)]
+    assert list(runs([])) == []
+
+
+def test_one_bad_recording_does_not_keep_the_others_from_being_scored(nights, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    whole = nights.recording.read_bytes()
+    (folder / "a-cut.edf").write_bytes(whole[: len(whole) // 2])
+    shutil.copy(nights.recording, folder / "b-whole.edf")
+    shutil.copy(nights.folder / "n4-Hypnogram.edf", folder)  # no signals: not a recording to score
+    with pytest.raises(PhysioError, match=r"summary.csv: 1 of 2 recordings .* - a-cut.edf: "):
+        scored(nights, tmp_path / "out", folder)
+    rows = pd.read_csv(tmp_path / "out" / "summary.csv", keep_default_na=False)
+    assert rows["error"].ne("").tolist() == [True, False]
+    assert (tmp_path / "out" / "b-whole.csv").exists()
+    assert not (tmp_path / "out" / "a-cut.csv").exists()
+    assert "1 files without signals are left out" in capsys.readouterr().out
+
+
+def test_two_recordings_of_one_name_are_refused_before_any_is_scored(nights, tmp_path):
+    twin = nights.altered(f"elsewhere/{NIGHT}.edf")
+    with pytest.raises(PhysioError, match=f"2 recordings would be written as {NIGHT}.csv"):
+        scored(nights, tmp_path / "out", nights.recording, twin)
+    assert not (tmp_path / "out").exists()
+
+
+def test_amplitudes_that_training_never_met_are_warned_of(nights, tmp_path, capsys):
+    loud = nights.altered("loud.edf", gains={"EEG Fpz-Cz": 8.0})
+    rows = scored(nights, tmp_path, nights.recording, loud)
+    usual, warned = rows["warnings"]
+    assert usual == ""
+    assert warned.startswith("fpz is unlike training: sd ")
+    assert " uV in the middle window" in warned
+    assert "warning: fpz is unlike training" in capsys.readouterr().out
+    assert read_json(tmp_path / "loud.json")["unlike_training"] == [warned]
+
+
+@pytest.fixture
+def finished(nights, tmp_path):
+    """A results folder with heads of a network and of a control, in two data sets."""
+    for dataset, fold, name in (("nights", 2, "random"), ("nights", 3, "random"),
+                                ("nights", 2, "handmade"), ("cases", 1, "handmade")):  # fmt: skip
+        model = nights.model(name)
+        for kind, key, suffix in (("scores", "heads", "heads.npz"),
+                                  ("models", "weights", "safetensors")):  # fmt: skip
+            if key in model:
+                path = tmp_path / "run" / kind / dataset / f"fold{fold}" / f"{name}.{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(model[key], path)
+    return tmp_path / "run"
+
+
+def test_a_run_knows_where_its_heads_and_weights_are(finished):
+    heads, weights = asked.ModelFiles(finished, "nights", "random").files()
+    assert heads == finished / "scores/nights/fold2/random.heads.npz"
+    assert weights == finished / "models/nights/fold2/random.safetensors"
+    heads, weights = asked.ModelFiles(finished, "nights", "random", 3).files()
+    assert heads.parent.name == weights.parent.name == "fold3"
+    heads, weights = asked.ModelFiles(finished, "cases", "handmade").files()
+    assert weights is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "several data sets - add --dataset cases or nights"),
+        ({"dataset": "night"}, "no data set 'night' - did you mean 'nights'"),
+        ({"dataset": "nights"}, "no method 'physiome'.*known: handmade, random"),
+        (
+            {"dataset": "nights", "method": "random", "fold": 1},
+            "no fold 1 of random - folds.* 2, 3",
+        ),
+        ({"heads": "h.npz"}, "which model"),
+        ({"weights": "w.safetensors"}, "--weights goes with --heads"),
+    ],
+)
+def test_a_model_that_is_not_there_is_named_with_what_is(finished, given, said):
+    with pytest.raises(PhysioError, match=said):
+        asked.ModelFiles(finished, **given).files()
+
+
+def test_what_cannot_be_asked_is_said(finished, nights, tmp_path):
+    model = asked.ModelFiles(finished, "nights", "handmade")
+    with pytest.raises(PhysioError, match="written where"):
+        asked.run([nights.recording], model, None, None, [], None, "cpu")
+    with pytest.raises(PhysioError, match="--output is for one recording"):
+        asked.run([nights.folder], model, tmp_path / "o.csv", None, [], None, "cpu")
+    with pytest.raises(PhysioError, match="no fitted heads"):
+        asked.ModelFiles(tmp_path / "none").files()
+    with pytest.raises(PhysioError, match="go with --run"):
+        asked.ModelFiles(None, "nights", heads=tmp_path / "h.npz").files()
+    asked.run([nights.recording], model, tmp_path / "o.csv", None, [], None, "cpu")
+    assert read_json(tmp_path / "o.json")["sleep"]["time_in_bed_min"] == 12.0
