@@ -32,6 +32,8 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None
             content = pd.read_csv(path, dtype=str, keep_default_na=False)
         except FileNotFoundError:
             raise DataError("table is missing", where=path, do="run the workflow first") from None
+        except (ValueError, OSError) as error:  # empty, not text, not a table
+            raise DataError("table cannot be read", where=path, why=str(error)) from None
         if not {"head", "subset"} <= set(content):
             raise DataError("not a table of scores", where=path, do="give tables/<table>.csv")
         heads = set(content["head"])

@@ -138,6 +138,9 @@ def test_a_tables_companion_is_not_shown_as_a_table(noted):
     (noted / "t.costs.csv").write_text("method,parameters\nm,3\n")
     with pytest.raises(DataError, match="not a table of scores"):
         show.run([noted / "t.costs.csv"], "logistic")
+    (noted / "t.costs.csv").write_text("")
+    with pytest.raises(DataError, match="cannot be read"):
+        show.run([noted / "t.costs.csv"], "logistic")
 
 
 def test_the_terminal_knows_methods_by_whatever_scores_a_table_has(noted, capsys):

@@ -232,7 +232,7 @@ EEGMAT = {"pretrain": 36, "train": 84, "embed": 92, "probe": 92}  # 10 systems, 
             {"pretrain": 12, "train": 16, "embed": 22, "probe": 22},
         ),
         (0, ["learn-icu"], {"pretrain": 27, "train": 63, "embed": 72, "probe": 72}),
-        (0, ["learn-leads"], {"pretrain": 32, "train": 76, "embed": 84, "probe": 84}),
+        (0, ["learn-leads"], {"pretrain": 32, "train": 100, "embed": 108, "probe": 108}),
         (
             0,
             ["learn-nights"],

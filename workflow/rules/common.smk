@@ -48,7 +48,10 @@ def end(config):
     if len(made) == 1:
         from physiome.steps import show  # imports what planning does not need
 
-        show.run(made, config.tables.head)
+        try:
+            show.run(made, config.tables.head)
+        except PhysioError as error:  # a run that succeeded stays so
+            print(f"physiome: {error}", file=sys.stderr)
     for line in whereabouts(config):
         print(line, file=sys.stderr)
 
