@@ -1,0 +1,202 @@
+"""A trained model from Python: load it, read a recording, embed, predict; any subset."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physiome.config.modality import carriers
+from physiome.data.cutting.unlabelled import cut_unlabelled
+from physiome.errors import DataError, PhysioError, nearest
+from physiome.evaluation.embed import embed_subsets
+from physiome.evaluation.predict import predict_windows
+from physiome.predict.locate import locate
+from physiome.predict.trained import Trained, check_weights, load_method, open_trained
+from physiome.subsets import Subset, subset_name
+
+
+def load(
+    run: str | Path,
+    dataset: str | None = None,
+    method: str | None = None,
+    fold: int | None = None,
+    device: str = "cpu",
+) -> "LoadedModel":
+    """The model of a finished run, checked against the heads that were fitted on it.
+
+    Args:
+        run: a results folder.
+        dataset, method, fold: which model; by default the only data set, PhysioME, the first fold.
+        device: where torch shall compute.
+
+    Raises:
+        PhysioError: there is no such model, or its files do not belong together.
+    """
+    heads, weights = locate(Path(run), dataset, method, fold)
+    trained = open_trained(heads)
+    check_weights(trained, heads, weights)
+    return LoadedModel(trained, load_method(trained.settings, weights, device))
+
+
+class LoadedModel:
+    """A trained method with its heads.
+
+    Signals are a mapping from modality to an array (windows, samples), of a modality of several
+    leads (windows, leads, samples), in the modality's unit at `rate_hz`, filtered as those of
+    training: `read` makes them from a file. A modality that is not there is a missing key. A window
+    that lacks it alone, or a lead, is a row of NaN.
+    """
+
+    def __init__(self, trained: Trained, method: Any):
+        self._trained, self._method = trained, method
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the columns of `predict_proba`."""
+        return tuple(self._trained.settings.classes)
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Modality -> unit of its signals, in order."""
+        known = self._trained.shards.modalities
+        return {m: known[m].unit for m in self._trained.settings.modalities}
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples per second of every signal."""
+        return self._trained.settings.window.rate_hz
+
+    @property
+    def samples(self) -> int:
+        """Samples of a window."""
+        return self._trained.settings.window.samples
+
+    def read(
+        self, recording: str | Path, channels: Mapping[str, str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """All whole windows of a recording; what is lost in a window is NaN there.
+
+        Args:
+            channels: modality, or modality/lead, -> its channel where names differ from training's.
+
+        Raises:
+            DataError: the file cannot be used, see `physiome predict`.
+        """
+        settings, wanted = self._trained.shards, self._trained.settings.modalities
+        mapped = dict(channels or {})
+        known = [*carriers(settings.modalities)]
+        for name in mapped:
+            if name not in known:
+                raise PhysioError(f"unknown modality {name!r}", do=nearest(name, known))
+        rows, windows, _ = cut_unlabelled(Path(recording), settings, mapped, wanted)
+        found = {}
+        for m, x in rows.items():
+            has = windows[f"has_{m}"].to_numpy(bool)
+            if has.any():
+                found[m] = np.where(has.reshape(-1, *[1] * (x.ndim - 1)), x, np.nan)
+        return found
+
+    def embed(self, signals: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Embeddings (windows, D) of what each window carries; NaN of one that carries nothing.
+
+        Raises:
+            DataError: signals of another shape, or windows whose embeddings have other widths than
+                those of others: with such a method, embed them apart.
+        """
+        import torch
+
+        given = self._checked(signals)
+        carried = _carried(given)
+        found: dict[Subset, tuple[np.ndarray, np.ndarray]] = {}
+        for subset in {s for s in carried if s}:
+            why = self._method.refuses(subset)
+            if why:
+                raise DataError(f"the method refuses {subset_name(subset)}", why=why)
+            places = np.array([i for i, s in enumerate(carried) if s == subset])
+            batch = self._trained.settings.batch
+            parts = []
+            for start in range(0, len(places), batch):
+                rows = places[start : start + batch]
+                tensors = {
+                    m: torch.from_numpy(given[m][rows]).to(self._method.device) for m in subset
+                }
+                parts.append(embed_subsets(self._method, tensors, [subset])[subset].cpu().numpy())
+            found[subset] = places, np.concatenate(parts)
+        widths = {values.shape[1] for _, values in found.values()}
+        if len(widths) != 1:
+            raise DataError(
+                "no embedding of one width for all windows",
+                why=f"widths {sorted(widths)} of {', '.join(map(subset_name, found))}",
+                do="embed windows that carry the same modalities",
+            )
+        result = np.full((len(carried), widths.pop()), np.nan, np.float32)
+        for places, values in found.values():
+            result[places] = values
+        return result
+
+    def predict_proba(self, signals: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Probabilities (windows, classes) from what each window carries; NaN where nothing can.
+
+        Raises:
+            DataError: signals of another shape.
+        """
+        given = self._checked(signals)
+        has = _there(given)
+        count = len(next(iter(given.values())))
+        windows = pd.DataFrame({"number": range(count), "onset_s": 0.0})
+        windows = windows.assign(
+            **{f"has_{m}": there for m, there in has.items()},
+            **{f"lost_{m}": np.where(there, "", "absent") for m, there in has.items()},
+        )
+        table = predict_windows(
+            self._method,
+            given,
+            windows,
+            self._trained.heads,
+            self.classes,
+            self._trained.facts["refused"] or {},
+            self._trained.settings.batch,
+        )
+        return table[[f"p_{name}" for name in self.classes]].to_numpy(np.float32)
+
+    def _checked(self, signals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Signals in the model's order, float32.
+
+        Raises:
+            DataError: none, an unknown modality, another shape, or a window that is partly NaN.
+        """
+        known = self._trained.settings.modalities
+        for name in signals:
+            if name not in known:
+                raise DataError(f"unknown modality {name!r}", do=nearest(name, known))
+        given = {m: np.asarray(signals[m], np.float32) for m in known if m in signals}
+        if not given:
+            raise DataError("no modality is given", do=f"give some of {', '.join(known)}")
+        first = len(next(iter(given.values())))
+        for m, x in given.items():
+            leads = self._trained.shards.modalities[m].lead_names
+            expected = (first, *([len(leads)] if leads else []), self.samples)
+            if x.shape != expected:
+                raise DataError(f"{m} has shape {x.shape}", why=f"{expected} was expected")
+            lost = np.isnan(x)
+            if (lost.any(axis=-1) != lost.all(axis=-1)).any() or np.isinf(x).any():
+                raise DataError(
+                    f"{m} has a window that is partly not a number",
+                    do="make all of it NaN: then the window lacks it",
+                )
+        return given
+
+
+def _there(signals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Modality -> which windows carry it, (W,) bool."""
+    flat = {m: np.isnan(x).reshape(len(x), -1) for m, x in signals.items()}
+    return {m: np.array(~lost.all(axis=1)) for m, lost in flat.items()}
+
+
+def _carried(signals: Mapping[str, np.ndarray]) -> Sequence[Subset]:
+    """The modalities that each window carries."""
+    has = _there(signals)
+    count = len(next(iter(signals.values())))
+    return [tuple(m for m in has if has[m][w]) for w in range(count)]

@@ -1,0 +1,90 @@
+"""A model from Python gives what `physiome predict` and the embed step give."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from trained_nights import CLASSES, DATASET
+
+from physiome.errors import DataError, PhysioError
+from physiome.evaluation.embeddings import open_embeddings
+from physiome.predict import score
+from physiome.predict.api import load
+
+
+@pytest.fixture(scope="module")
+def model(nights, tmp_path_factory):
+    """PhysioME with untrained weights, by its run."""
+    found, run = nights.model("random"), tmp_path_factory.mktemp("run")
+    for folder, key, name in (("scores", "heads", "random.heads.npz"),
+                              ("models", "weights", "random.safetensors")):  # fmt: skip
+        place = run / folder / "nights" / "fold1"
+        place.mkdir(parents=True)
+        shutil.copy(found[key], place / name)
+    return load(run, method="random")
+
+
+def test_it_knows_what_it_wants(model):
+    assert model.classes == tuple(CLASSES)
+    assert model.units == dict.fromkeys(DATASET["modalities"], "uV")
+    assert (model.rate_hz, model.samples) == (100.0, 3000)
+
+
+def test_a_recording_is_predicted_as_on_the_command_line(model, nights, tmp_path):
+    still = {"EOG horizontal": slice(5 * 3000, 9 * 3000), "EEG Pz-Oz": slice(8 * 3000, 9 * 3000)}
+    night = nights.altered("api.edf", flat=still)
+    files = nights.model("random")
+    score.run(night, files["heads"], tmp_path / "o.csv", files["weights"], device="cpu")
+    table = pd.read_csv(tmp_path / "o.csv")
+    p = model.predict_proba(model.read(night))
+    np.testing.assert_allclose(p, table[[f"p_{c}" for c in CLASSES]], atol=1e-6)
+
+
+def test_embeddings_are_those_of_the_run(model, nights):
+    stored = open_embeddings(nights.model("random")["heads"].parent / "rows.npy")
+    signals = model.read(nights.recording)
+    for subset in (("fpz", "pz", "eog"), ("pz",)):
+        windows = stored.carrying(subset, "test")
+        mine = model.embed({m: signals[m] for m in subset})[windows["number"]]
+        np.testing.assert_allclose(mine, stored.values(subset, windows), atol=1e-4)
+
+
+def test_a_window_without_anything_gives_nothing_and_disturbs_no_other(model, nights):
+    signals = {"fpz": model.read(nights.recording)["fpz"]}
+    whole = model.predict_proba(signals)
+    lacking = {"fpz": signals["fpz"].copy()}
+    lacking["fpz"][3] = np.nan
+    p, e = model.predict_proba(lacking), model.embed(lacking)
+    assert np.isnan(p[3]).all()
+    assert np.isnan(e[3]).all()
+    others = np.arange(len(p)) != 3
+    np.testing.assert_allclose(p[others], whole[others], atol=1e-6)
+    assert np.isfinite(e[others]).all()
+
+
+def test_a_channel_of_another_name_is_found_by_the_map(model, nights):
+    mapped = model.read(nights.recording, {"fpz": "EEG Pz-Oz", "pz": "EEG Fpz-Cz"})
+    plain = model.read(nights.recording)
+    assert np.array_equal(mapped["fpz"], plain["pz"])
+    with pytest.raises(PhysioError, match="unknown modality 'fpzz' - did you mean 'fpz'"):
+        model.read(nights.recording, {"fpzz": "EEG Pz-Oz"})
+
+
+@pytest.mark.parametrize(
+    ("signals", "said"),
+    [
+        ({}, "no modality is given"),
+        ({"ecg": np.zeros((2, 3000))}, "unknown modality 'ecg'"),
+        ({"fpz": np.zeros((2, 100))}, r"shape \(2, 100\) - \(2, 3000\) was expected"),
+        ({"fpz": np.zeros((2, 3000)), "pz": np.zeros((3, 3000))}, "pz has shape"),
+        (
+            {"fpz": np.where(np.arange(3000) < 9, np.nan, np.zeros((2, 3000)))},
+            "partly not a number",
+        ),
+    ],
+)
+def test_signals_that_do_not_fit_are_refused(model, signals, said):
+    for ask in (model.embed, model.predict_proba):
+        with pytest.raises(DataError, match=said):
+            ask(signals)
