@@ -19,15 +19,16 @@ def whereabouts(config: Config) -> list[str]:
     None where there is no table.
     """
     at = Layout(config.results)
-    made = " ".join(map(str, made_tables(config)))
+    names = [path.stem for path in made_tables(config)]
+    if not names:
+        return []
+    made = at.table(names[0] if len(names) == 1 else f"{{{','.join(names)}}}")
     figures = [folder for d in config.used if Path(folder := at.figures(d)).is_dir()]
     records = [path for d in config.used if Path(path := at.what_became(d)).is_file()]
     lines = {
-        "Tables": f"{made} (and .tex)",
+        "Tables": f"{made}, .tex beside",
         "To read them": f"physiome show {made}",
         "Figures": " ".join(f"{folder}/" for folder in figures),
         "Every recording": " ".join(records),
     }
-    return (
-        ["", *(f"{name + ':':<17}{text}" for name, text in lines.items() if text)] if made else []
-    )
+    return ["", *(f"{name + ':':<17}{text}" for name, text in lines.items() if text)]

@@ -16,8 +16,12 @@ def test_what_is_there_is_named_and_nothing_else(tmp_path, monkeypatch):
     assert list(map(str, made_tables(config))) == ["r/tables/one.csv"]
     assert whereabouts(config) == [
         "",
-        "Tables:          r/tables/one.csv (and .tex)",
+        "Tables:          r/tables/one.csv, .tex beside",
         "To read them:    physiome show r/tables/one.csv",
         "Figures:         r/figures/b/",
         "Every recording: r/folds/a.records.csv",
     ]
+    (tmp_path / "r/tables/two.csv").touch()
+    _, tables, how, *_ = whereabouts(config)
+    assert tables == "Tables:          r/tables/{one,two}.csv, .tex beside"
+    assert how == "To read them:    physiome show r/tables/{one,two}.csv"
