@@ -24,13 +24,8 @@ pytestmark = pytest.mark.slow
 MODALITIES = ("eeg_fpz_cz", "eeg_pz_oz", "eog")
 SUBSETS = [subset_name(subset) for subset in all_subsets(MODALITIES)]
 METHODS = ("physiome", "handmade")
-REPORTS = dict.fromkeys(
-    (
-        "scores", "table", "intervals", "really_missing", "figures", "comparison", "all_scores",
-        "all",
-    ),
-    1,
-)  # fmt: skip
+SCORES = ("scores", "table", "intervals", "really_missing", "all_scores")
+REPORTS = dict.fromkeys((*SCORES, "figures", "comparison", "all"), 1)
 TRAINED = {**REPORTS, "train": 2, "embed": 2, "probe": 2, "curves": 1, "costs": 1}
 CONFIG = ["workflow/overlays/demo.yaml", "small.yaml"]
 
