@@ -6,6 +6,7 @@
 #   models/               weights, manifests, training metrics
 #   embeddings/, scores/  embeddings and per-window scores of every fold, method and subset
 #   lost_leads/           per-window scores with leads of a modality taken away
+#   few_labels/           scores by heads of few labelled subjects
 #   tables/, figures/     what people read
 #
 # Every job calls `python -m physiome <verb>`: copy a command from the log and run it by hand.
@@ -30,6 +31,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/leads.smk"
+include: "workflow/rules/few_labels.smk"
 include: "workflow/rules/learn.smk"
 
 

@@ -208,6 +208,27 @@ def lost_leads_figure(
 
 
 @app.command(rich_help_panel=PANEL)
+def few_labels(settings: Settings, embeddings: File, output: File, workers: int = 1) -> None:
+    """Fit heads on few of the labelled subjects and score them."""
+    from physiome.steps import few_labels as step
+
+    step.run(settings, embeddings, output, workers)
+
+
+@app.command(rich_help_panel=PANEL)
+def few_labels_figure(
+    settings: Settings,
+    scores: Annotated[list[Path], typer.Argument(help="files of the step few-labels")],
+    csv: File,
+    figure: File,
+) -> None:
+    """Draw scores by the number of labelled subjects."""
+    from physiome.steps import few_labels_figure as step
+
+    step.run(settings, scores, csv, figure)
+
+
+@app.command(rich_help_panel=PANEL)
 def scores(probes: Probes, output: File, by_subject: File) -> None:
     """Compute all metrics from per-window probabilities."""
     from physiome.steps import scores as step

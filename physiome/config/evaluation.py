@@ -1,6 +1,6 @@
 """Linear evaluation: the heads fitted on frozen embeddings."""
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from physiome.config.base import Spec
 
@@ -25,3 +25,12 @@ class ProbeSpec(Spec):
     seed: int = 0
     paper_head: PaperHead | None = PaperHead()
     one_head: bool = True  # also: the head of the full set applied to every subset
+
+
+class FewLabelsSpec(Spec):
+    """Heads fitted on few of the labelled subjects."""
+
+    probe: ProbeSpec
+    draws: PositiveInt
+    resamples: PositiveInt
+    seed: NonNegativeInt

@@ -42,10 +42,19 @@ class Intervals(Spec):
     seed: NonNegativeInt = 0
 
 
+class FewLabels(Spec):
+    """Label efficiency: draws of labelled subjects, and of test subjects for its intervals."""
+
+    draws: PositiveInt = 5
+    resamples: PositiveInt = 500
+    seed: NonNegativeInt = 0
+
+
 class Tables(Spec):
     """How tables look."""
 
     metrics: Shown = PRINTED  # of the LaTeX tables; the CSV files have all
     intervals: Intervals = Intervals()
+    few_labels: FewLabels = FewLabels()
     head: Literal["logistic", "paper", "one_head"] = "logistic"
     decimals: NonNegativeInt = 2

@@ -112,6 +112,12 @@ class Config(Experiment):
         """For `probe`."""
         return canonical_json(self.section("probe", dataset, fold).plain())
 
+    def few_labels_settings(self, dataset: str, fold: int) -> str:
+        """For `few_labels`: the main head, and how subjects are drawn."""
+        probe = self.section("probe", dataset, fold)
+        plain = {"probe": probe.model_copy(update={"paper_head": None, "one_head": False}).plain()}
+        return canonical_json(plain | self.tables.few_labels.plain())
+
     def table_settings(self, table: str) -> str:
         """For `table`."""
         ablation, dataset = self.ablations.get(table), self.datasets[self.tables_of[table]]

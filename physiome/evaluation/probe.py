@@ -60,7 +60,7 @@ def _fit_subset(
     embeddings: Embeddings, subset: Subset, labels: pd.Series, spec: ProbeSpec
 ) -> SubsetHeads:
     where = f"{embeddings.title} {subset_name(subset)}"
-    data = _labelled(embeddings, subset, labels)
+    data = labelled(embeddings, subset, labels)
     sizes = {"train": len(data.y), "width": data.x.shape[1]}
     reason = why_unfit(data, embeddings.classes, spec)
     if reason:
@@ -78,7 +78,12 @@ def _fit_subset(
     return SubsetHeads(subset, heads, choices, sizes)
 
 
-def _labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series) -> Labelled:
+def labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series) -> Labelled:
+    """Embeddings, classes and subjects of the train windows that carry a subset.
+
+    Args:
+        labels: of all train windows, by (record, number).
+    """
     windows = embeddings.carrying(subset, "train")
     keys = pd.MultiIndex.from_frame(windows[["record", "number"]])
     y = labels.reindex(keys).to_numpy(np.int64)

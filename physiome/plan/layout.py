@@ -94,6 +94,10 @@ class Layout:
         """Class probabilities of test windows with leads of a modality taken away."""
         return f"{self.results}/lost_leads/{row.folder}/{row.method}.parquet"
 
+    def few_labels(self, row: Row) -> str:
+        """Scores by heads fitted on few of the labelled subjects."""
+        return f"{self.results}/few_labels/{row.folder}/{row.method}.parquet"
+
     def table(self, table: str, suffix: str = "csv") -> str:
         """A table that people read; `json` says how it was made."""
         return f"{self.results}/tables/{table}.{suffix}"

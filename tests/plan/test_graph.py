@@ -118,6 +118,7 @@ def test_the_rules_write_where_the_layout_says(repository):
         at.scores(row),
         at.scores(row, "json"),
         at.lost_leads(row),
+        at.few_labels(row),
         at.records("{dataset}"),
         at.folds("{dataset}"),
         at.fetched("{dataset}", "{batch}"),

@@ -87,6 +87,14 @@ def test_leads_of_a_physionet_project_are_planned_with_what_their_loss_costs(fre
     assert plan["lost_leads_figure"] == 1
 
 
+def test_label_efficiency_is_planned_where_it_is_named_and_refits_heads_alone(fresh):
+    plan = fresh.plan("results/figures/sleep_edf/few_labels.svg")
+    assert plan["few_labels"] == plan["embed"]
+    assert plan["few_labels_figure"] == 1
+    assert "probe" not in plan
+    assert "few_labels" not in fresh.plan()
+
+
 def test_the_goal_data_plans_no_training(fresh):
     plan = fresh.plan("data")
     assert set(plan) == {"records", "fetch", "shard", "folds", "data"}

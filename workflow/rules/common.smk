@@ -117,6 +117,11 @@ def lost_leads_of(wildcards):
     return [AT.lost_leads(r) for r in GRAPH.rows(CONFIG.table_name(wildcards.dataset))]
 
 
+def few_labels_of(wildcards):
+    """Rows of a data set whose heads are fitted again on few subjects."""
+    return [AT.few_labels(r) for r in GRAPH.rows(CONFIG.table_name(wildcards.dataset))]
+
+
 @cache
 def models(table):
     """All trainings that a table needs."""
