@@ -41,10 +41,11 @@ demo: .venv/ready
 	$(WARM) snakemake $(DEMO) --quiet reason host --scheduler greedy
 	snakemake $(DEMO) --report results/demo/report.html --quiet all
 	@python -m physiome show results/demo/tables/table{1,2,3,4,5,6}.csv
-	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}\n'
+	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}, all there is: .long.csv\n'
 	@printf 'Beside:  .intervals.csv (differences, with 95 %% intervals), .costs.csv (time, memory),\n'
 	@printf '         .missing.csv (modalities really missing against hidden ones)\n'
-	@printf 'Scores:  results/demo/scores.csv\nReport:  results/demo/report.html\n\n'
+	@printf 'Scores:  results/demo/scores.csv\n'
+	@printf 'Page:    results/demo/summary.html, the run at a glance\nReport:  results/demo/report.html\n\n'
 
 # Data set by data set and seed by seed; what is there already is not made again. A control has no
 # weights, so only seed 0 scores it.

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from physiome.cli.options import TableFiles
-from physiome.config.metrics import METRICS, PRINTED
+from physiome.config.metrics import METRICS
 from physiome.errors import PhysioError
 
 PANEL = "For you"
@@ -75,12 +75,16 @@ def doctor(
 def show(
     tables: TableFiles,
     head: str = "logistic",
-    metrics: Annotated[str, typer.Option(help=f"of {', '.join(METRICS)}")] = ",".join(PRINTED),
+    metrics: Annotated[
+        str | None,
+        typer.Option(help=f"of {', '.join(METRICS)}, or all; default: those of the table"),
+    ] = None,
 ) -> None:
     """Print tables at the terminal: scores of every method in percent, and its footnotes."""
     from physiome.steps import show as step
 
-    step.run(tables, head, [name.strip() for name in metrics.split(",")])
+    chosen = ",".join(METRICS) if metrics == "all" else metrics
+    step.run(tables, head, [name.strip() for name in chosen.split(",")] if chosen else None)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -253,6 +253,14 @@ def table(settings: Settings, scores: File, csv: File, tex: File) -> None:
 
 
 @app.command(rich_help_panel=PANEL)
+def summary(settings: Settings, output: File) -> None:
+    """Write the page that a run opens with."""
+    from physiome.steps import summary as step
+
+    step.run(settings, output)
+
+
+@app.command(rich_help_panel=PANEL)
 def intervals(settings: Settings, probes: Probes, output: File) -> None:
     """Compare methods by a paired bootstrap over test subjects."""
     from physiome.steps import intervals as step

@@ -21,3 +21,4 @@ METRICS = {
     "ece": Named("ECE", "expected calibration error", less_is_better=True),
 }
 PRINTED = ("acc", "auc")  # of the paper's tables; of these alone it has figures
+BALANCED = ("balanced_acc", "auprc")  # say more where one class holds most windows

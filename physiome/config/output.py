@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
 from physiome.config.base import Spec
-from physiome.config.metrics import METRICS, PRINTED
+from physiome.config.metrics import METRICS
 from physiome.errors import nearest
 
 
@@ -53,7 +53,7 @@ class FewLabels(Spec):
 class Tables(Spec):
     """How tables look."""
 
-    metrics: Shown = PRINTED  # of the LaTeX tables; the CSV files have all
+    metrics: Shown | None = None  # null: PRINTED, and BALANCED where one class holds most windows
     intervals: Intervals = Intervals()
     few_labels: FewLabels = FewLabels()
     head: Literal["logistic", "paper", "one_head"] = "logistic"

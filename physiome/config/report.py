@@ -49,7 +49,8 @@ class TableSpec(ShownSpec):
     paper_table: int | None = None  # the paper's table to compare with
     subsets: tuple[str, ...] | None = None  # shown, in order; null: all that are scored
     layout: Literal["subsets", "variants"] = "subsets"  # what the rows of the LaTeX table are
-    metrics: Shown = PRINTED  # of the LaTeX table; the CSV has all
+    metrics: Shown = PRINTED  # of LaTeX and the compact CSV; the long CSV has all
+    more_if_unbalanced: bool = False  # also BALANCED, where one class holds most windows
     decimals: NonNegativeInt = 2
 
 
@@ -82,3 +83,25 @@ class CostSpec(ReportSettings):
     methods: dict[str, str] = Field(min_length=1)  # name -> title, in order of rows
     # method -> manifests of all models that are trained before its own, of all folds
     ancestors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class SummaryTable(Spec):
+    """A table on the page that a run opens with."""
+
+    title: str
+    dataset: str
+    own: bool  # the data set's own table, with figures; else one of variants
+    reference: str | None = None  # differences from it are in the table's intervals
+
+
+class SummarySpec(Spec):
+    """The page that a run opens with."""
+
+    results: str
+    head: str
+    tables: dict[str, SummaryTable]  # in order
+    datasets: dict[str, str]  # name -> title
+
+    def text(self) -> str:
+        """As JSON; the order of tables is meant."""
+        return json.dumps(self.plain())

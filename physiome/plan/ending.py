@@ -28,6 +28,7 @@ def whereabouts(config: Config) -> list[str]:
     lines = {
         "Tables": f"{made}, .tex beside",
         "To read them": f"physiome show {made}",
+        "The page of it": page if Path(page := f"{config.results}/summary.html").is_file() else "",
         "Figures": " ".join(f"{folder}/" for folder in figures),
         "Every recording": " ".join(records),
     }

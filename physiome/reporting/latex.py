@@ -7,7 +7,8 @@ import pandas as pd
 from physiome.config.metrics import METRICS
 from physiome.config.report import TableSpec
 from physiome.reporting.footnotes import Numbered
-from physiome.reporting.tables import LABELS, ROBUSTNESS
+from physiome.reporting.table_csv import LABELS
+from physiome.reporting.tables import ROBUSTNESS
 from physiome.subsets import AS_RECORDED
 
 PANEL, COLUMNS = 4, 12  # methods, columns of scores side by side that stay readable; more go below

@@ -10,13 +10,12 @@ from typing import Any
 import pandas as pd
 
 from physiome.config.metrics import METRICS, PRINTED
-from physiome.config.report import MethodEntry, TableSpec
+from physiome.config.report import MethodEntry
 from physiome.reporting.paper import DROP, MEAN, paper_method, paper_subset
 from physiome.subsets import AS_RECORDED, Subset, named_subsets, subset_name
 
 MAJORITY = "majority"  # the control that knows the class shares alone
 ROBUSTNESS = "mean_of_proper_subsets"
-LABELS = {ROBUSTNESS: "mean of the proper subsets", AS_RECORDED: "as recorded"}
 
 
 def build_table(
@@ -190,63 +189,3 @@ def _beats_majority(table: pd.DataFrame, sign: pd.Series, decimals: int) -> pd.S
     known = table.assign(shown=shown)[table["method"] == MAJORITY].set_index(keys)["shown"]
     floor = known.reindex(pd.MultiIndex.from_frame(table[keys])).to_numpy()
     return pd.Series(~(shown.to_numpy() <= floor), index=table.index)
-
-
-def wide(
-    table: pd.DataFrame,
-    spec: TableSpec,
-    head: str,
-    counts: pd.DataFrame | None = None,
-    footnotes: Mapping[str, Sequence[str]] | None = None,
-) -> pd.DataFrame:
-    """The table for a CSV: one row per subset, columns `<title> ACC`, `... sd`, `... paper`, ...
-
-    Args:
-        counts: from `cell_counts`, for columns `<title> windows`, `<title> subjects`,
-            `<title> windows <class>`, `<title> subjects <class>`; 0 where nothing was scored.
-        footnotes: method -> texts, for a column `<title> footnote` of each that has some.
-    """
-    rows = []
-    for subset, group in table.groupby("subset", sort=False):
-        used = str(subset).split("+")
-        row: dict[str, Any] = {"head": head, "subset": LABELS.get(str(subset), subset)}
-        for name, title in spec.modalities.items():
-            row[title] = "" if subset in LABELS else int(name in used)
-        for cell in group.to_dict("records"):
-            published = spec.paper_table is not None
-            row |= _columns(cell, spec.methods[cell["method"]].title, published)
-        for name, entry in spec.methods.items():
-            if counts is not None:
-                known = (subset, name) in counts.index
-                found = counts.loc[(subset, name)] if known else dict.fromkeys(counts.columns, 0)
-                row |= {f"{entry.title} {column}": found[column] for column in counts.columns}
-            if footnotes and footnotes.get(name):
-                row[f"{entry.title} footnote"] = "; ".join(footnotes[name])
-        rows.append({**row, "note": _notes(group, spec)})
-    return pd.DataFrame(rows)
-
-
-def _columns(cell: Mapping[str, Any], title: str, published: bool) -> dict[str, Any]:
-    """A cell's columns in the CSV; those of published figures only where there can be any."""
-    name = f"{title} {METRICS[cell['metric']].short}"
-    parts = ["mean", "sd", "folds", "drop"]
-    published = published and cell["metric"] in PRINTED
-    parts += ["paper", "paper_drop"] if published else []
-    row = {}
-    for part in parts:
-        suffix = "" if part == "mean" else f" {part.replace('_', ' ')}"
-        row[name + suffix] = round(cell[part], 4) if part != "folds" else cell[part]
-    if published:
-        row[f"{name} difference"] = round(cell["mean"] - cell["paper"], 4)
-    return row
-
-
-def _notes(group: pd.DataFrame, spec: TableSpec) -> str:
-    """The notes of a row of the CSV; one that holds for all metrics of a method names none."""
-    found = []
-    for method, cells in group.groupby("method", sort=False):
-        for note, noted in cells[cells["note"] != ""].groupby("note", sort=False):
-            names = [METRICS[metric].short for metric in noted["metric"]]
-            of = "" if len(noted) == len(cells) else f" {', '.join(names)}"
-            found.append(f"{spec.methods[str(method)].title}{of}: {note}")
-    return "; ".join(found)

@@ -1,6 +1,6 @@
 """Step: print tables for people at a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,97 +8,110 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
-from physiome.config.metrics import METRICS, PRINTED
+from physiome.config.metrics import METRICS
 from physiome.errors import DataError, nearest
+from physiome.reporting.table_csv import LABELS
 
 
-def run(tables: list[Path], head: str, metrics: Sequence[str] = PRINTED) -> None:
+def run(tables: list[Path], head: str, metrics: Sequence[str] | None = None) -> None:
     """Print each table's rows of one head: a line per method, the metrics of every subset.
 
     Footnotes of methods stand below.
 
     Args:
-        metrics: of `METRICS`.
+        tables: `tables/<table>.csv`; what is shown is read from the `.long.csv` beside it.
+        metrics: of `METRICS`; None: those of the table.
 
     Raises:
-        DataError: if a file is missing, has no rows of that head or no columns of a metric.
+        DataError: if a file is missing, has no rows of that head or none of a metric.
     """
-    for metric in metrics:
+    for metric in metrics or ():
         if metric not in METRICS:
             raise DataError(f"no metric {metric!r}", do=nearest(metric, METRICS))
     console = Console()
     for path in tables:
-        try:
-            content = pd.read_csv(path, dtype=str, keep_default_na=False)
-        except FileNotFoundError:
-            raise DataError("table is missing", where=path, do="run the workflow first") from None
-        except (ValueError, OSError) as error:  # empty, not text, not a table
-            raise DataError("table cannot be read", where=path, why=str(error)) from None
-        if not {"head", "subset"} <= set(content):
-            raise DataError("not a table of scores", where=path, do="give tables/<table>.csv")
-        heads = set(content["head"])
-        if head not in heads:
-            raise DataError(f"no rows of head {head!r}", where=path, do=nearest(head, heads))
-        rows = content[content["head"] == head]
-        names = [METRICS[metric].short for metric in metrics]
-        methods = _methods(rows)
-        for name in names:
-            if not methods or any(f"{method} {name}" not in rows for method in methods):
-                raise DataError(f"no column of {name}", where=path, do="make the table again")
-        # Where the terminal is narrow further metrics go below the first.
-        between = " / " if console.width >= 22 + 7 * len(names) * len(rows) else "\n"
-        console.print(_laid_out(rows, methods, names, f"{path} ({head} head)", between))
-        for line in _footnotes(rows, methods):
-            console.print(line, markup=False, highlight=False)
+        compact, rows = _opened(path, head)
+        scores = _scores(compact.columns, rows)
+        chosen = metrics or [metric for metric in METRICS if metric in scores.values()]
+        for metric in chosen:
+            if metric not in set(rows["metric"]):
+                short = METRICS[metric].short
+                raise DataError(f"no rows of {short}", where=path, do="make the table again")
+        columns = list(compact.columns)
+        subsets = _subsets(compact, columns[2 : min(map(columns.index, scores), default=2)])
+        console.print(_laid_out(rows, subsets, chosen, f"{path} ({head} head)", console.width))
+        for title, text in _footnotes(rows).items():
+            console.print(f"* {title}: {text}", markup=False, highlight=False)
 
 
-def _methods(rows: pd.DataFrame) -> list[str]:
-    """Titles, in order: of the columns that hold a score, and beside it the number of folds."""
-    found = [
-        column.removesuffix(f" {named.short}")
-        for column in rows.columns
-        for named in METRICS.values()
-        if column.endswith(f" {named.short}") and f"{column} folds" in rows
-    ]
-    return list(dict.fromkeys(found))
+def _opened(path: Path, head: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a head, of the compact and of the long table."""
+    compact = _read(path)
+    if list(compact.columns[:2]) != ["head", "subset"] or compact.columns[-1] != "note":
+        raise DataError("not a table of scores", where=path, do="give tables/<table>.csv")
+    heads = set(compact["head"])
+    if head not in heads:
+        raise DataError(f"no rows of head {head!r}", where=path, do=nearest(head, heads))
+    rows = _read(path.with_suffix(".long.csv"))
+    return compact[compact["head"] == head], rows[rows["head"] == head]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise DataError("table is missing", where=path, do="run the workflow first") from None
+    except (ValueError, OSError) as error:  # empty, not text, not a table
+        raise DataError("table cannot be read", where=path, why=str(error)) from None
+
+
+def _scores(columns: Iterable[str], rows: pd.DataFrame) -> dict[str, str]:
+    """Column of a compact table -> its metric, of those that hold scores."""
+    known = {
+        f"{title} {named.short}": metric
+        for metric, named in METRICS.items()
+        for title in rows["title"].unique()
+    }
+    return {column: known[column] for column in columns if column in known}
+
+
+def _subsets(compact: pd.DataFrame, modalities: list[str]) -> dict[str, str]:
+    """Each row's subset -> what heads its column: the titles of its modalities, one a line."""
+    names = {label: name for name, label in LABELS.items()}
+    found = {}
+    for _, row in compact.iterrows():
+        used = [title for title in modalities if row[title] == "1"]
+        found[names.get(row["subset"], row["subset"])] = "\n".join(used) or row["subset"]
+    return found
 
 
 def _laid_out(
-    rows: pd.DataFrame, methods: list[str], names: list[str], title: str, between: str
+    rows: pd.DataFrame, subsets: dict[str, str], metrics: Sequence[str], title: str, width: int
 ) -> Table:
-    """A line per method; a column per subset, headed by its modalities."""
-    columns = list(rows.columns)
-    scores = [f"{methods[0]} {named.short}" for named in METRICS.values()]
-    first = min(columns.index(name) for name in scores if name in columns)
-    modalities = columns[columns.index("subset") + 1 : first]
+    """A line per method; a column per subset."""
+    names = [METRICS[metric].short for metric in metrics]
+    # Where the terminal is narrow further metrics go below the first.
+    between = " / " if width >= 22 + 7 * len(names) * len(subsets) else "\n"
     head = Column(between.join(names), no_wrap=True)
     table = Table(head, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for _, row in rows.iterrows():
-        used = [name for name in modalities if row[name] == "1"]
-        table.add_column("\n".join(used) or row["subset"], justify="right")
-    for method in methods:
+    for shown in subsets.values():
+        table.add_column(shown, justify="right")
+    means = rows.set_index(["method", "subset", "metric"])["mean"].to_dict()
+    noted = _footnotes(rows)
+    for method, name in dict(zip(rows["method"], rows["title"], strict=True)).items():
         values = [
-            between.join(_rounded(row[f"{method} {name}"]) for name in names)
-            for _, row in rows.iterrows()
+            between.join(_rounded(means.get((method, subset, metric), "")) for metric in metrics)
+            for subset in subsets
         ]
-        star = "*" if _footnote(rows, method) else ""
-        table.add_row(method + star, *values)
+        table.add_row(name + ("*" if name in noted else ""), *values)
     return table
 
 
-def _footnote(rows: pd.DataFrame, method: str) -> str:
-    column = f"{method} footnote"
-    return rows[column].iloc[0] if column in rows else ""
-
-
-def _footnotes(rows: pd.DataFrame, methods: list[str]) -> list[str]:
-    """`* Main: ended at chance`, of each method that has some."""
-    said = {method: _footnote(rows, method) for method in methods}
-    return [f"* {method}: {text}" for method, text in said.items() if text]
+def _footnotes(rows: pd.DataFrame) -> dict[str, str]:
+    """Title -> footnote of each method that has some."""
+    said = dict(zip(rows["title"], rows["footnote"], strict=True))
+    return {title: text for title, text in said.items() if text}
 
 
 def _rounded(text: str) -> str:
-    try:
-        return f"{float(text):.1f}"
-    except ValueError:
-        return text or "-"
+    return f"{float(text):.1f}" if text else "-"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from physiome.config.metrics import METRICS
+from physiome.config.metrics import BALANCED, METRICS
 from physiome.config.report import TableSpec
 from physiome.errors import DataError, nearest
 from physiome.files import atomic_path, sums, write_json, write_text
@@ -15,7 +15,8 @@ from physiome.reporting.latex import to_latex
 from physiome.reporting.notes import read_notes
 from physiome.reporting.paper import paper_cells, require_titles
 from physiome.reporting.scores import read_scores
-from physiome.reporting.tables import build_table, wide
+from physiome.reporting.table_csv import compact, long, unbalanced
+from physiome.reporting.tables import build_table
 from physiome.subsets import AS_RECORDED, parse_subset, subset_name
 
 ONE_HEAD = "one_head"  # what the probe calls the head that serves every subset
@@ -28,8 +29,9 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
         settings: a TableSpec as JSON.
         scores: scores of all folds and methods; reasons for missing ones and footnotes, if any, in
             the `.notes.json` of the scores step beside it.
-        csv: output with every head, metric and count, machine-friendly; `<csv>.json` (which shares
-            its stem) notes the settings and the sums of what was read and written.
+        csv: output with every head and the metrics of the settings, a row per subset. Beside it
+            `<stem>.long.csv`, a row per cell with every metric and count, and `<stem>.json`: the
+            settings and the sums of what was read and written.
         tex: output with the head and the metrics of the settings.
 
     Raises:
@@ -37,40 +39,49 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
     """
     spec = TableSpec.parse_text(settings, "table")
     found = _scores_of(spec, scores)
-    subsets = None
+    printed = found[found["head"] == spec.head]
+    if spec.more_if_unbalanced and unbalanced(cell_counts(printed, spec.subsets_scored)):
+        spec = spec.model_copy(update={"metrics": (*spec.metrics, *BALANCED)})
+    reasons, footnotes = read_notes(Path(scores), spec.dataset)
+    tables, programs = {}, []
+    for head, cells in found.groupby("head", sort=False):
+        told = reasons | (_without_head(cells, spec) if head == ONE_HEAD else {})
+        table = tables[head] = _built(cells, spec, told)
+        counts = cell_counts(cells, spec.subsets_scored)
+        programs.append(long(table, spec, str(head), counts, footnotes))
+    people = [compact(table, spec, str(head)) for head, table in tables.items()]
+    every = csv.with_suffix(".long.csv")
+    for path, parts in ((csv, people), (every, programs)):
+        with atomic_path(path) as temporary:
+            pd.concat(parts).to_csv(temporary, index=False)
+    to_tex = variants_to_latex if spec.layout == "variants" else to_latex
+    write_text(tex, to_tex(tables[spec.head], spec, *tested_sizes(printed), footnotes))
+    facts = {"settings": json.loads(settings), "inputs": sums(scores)}
+    write_json(csv.with_suffix(".json"), facts | {"sha256": sums(csv, every, tex)})
+
+
+def _built(
+    cells: pd.DataFrame, spec: TableSpec, reasons: dict[tuple[str, str], str]
+) -> pd.DataFrame:
+    """The table of one head."""
+    subsets = paper = None
     if spec.subsets is not None:
         subsets = [parse_subset(name, tuple(spec.modalities)) for name in spec.subsets]
-    paper = None
     if spec.paper_table is not None:
         paper = paper_cells(spec.paper_table)
         require_titles(list(spec.modalities.values()), paper)
-    reasons, footnotes = read_notes(Path(scores), spec.dataset)
-    known = set(found["metric"]) | set(spec.metrics)
-    metrics = [metric for metric in METRICS if metric in known]
-    to_tex = variants_to_latex if spec.layout == "variants" else to_latex
-    parts, printed = [], ""
-    for head, cells in found.groupby("head", sort=False):
-        told = reasons | _without_head(cells, spec) if head == ONE_HEAD else reasons
-        table = build_table(
-            cells,
-            spec.methods,
-            spec.modalities,
-            paper,
-            subsets,
-            spec.decimals,
-            told,
-            metrics,
-            spec.scored,
-        )
-        counts = cell_counts(cells, spec.subsets_scored)
-        parts.append(wide(table, spec, str(head), counts, footnotes))
-        if head == spec.head:
-            printed = to_tex(table, spec, *tested_sizes(cells), footnotes)
-    with atomic_path(csv) as temporary:
-        pd.concat(parts).to_csv(temporary, index=False)
-    write_text(tex, printed)
-    facts = {"settings": json.loads(settings), "inputs": sums(scores), "sha256": sums(csv, tex)}
-    write_json(csv.with_suffix(".json"), facts)
+    known = set(cells["metric"]) | set(spec.metrics)
+    return build_table(
+        cells,
+        spec.methods,
+        spec.modalities,
+        paper,
+        subsets,
+        spec.decimals,
+        reasons,
+        [metric for metric in METRICS if metric in known],
+        spec.scored,
+    )
 
 
 def _without_head(cells: pd.DataFrame, spec: TableSpec) -> dict[tuple[str, str], str]:

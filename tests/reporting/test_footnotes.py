@@ -47,7 +47,7 @@ def noted(tmp_path, probe):
 def make(folder, **changes):
     settings = json.dumps(SETTINGS | changes)
     table.run(settings, folder / "s.csv", folder / "t.csv", folder / "t.tex")
-    return pd.read_csv(folder / "t.csv"), (folder / "t.tex").read_text()
+    return pd.read_csv(folder / "t.long.csv"), (folder / "t.tex").read_text()
 
 
 # --- gathering
@@ -88,8 +88,9 @@ def test_nothing_to_say_is_nothing_and_another_data_set_says_nothing_here(tmp_pa
 
 def test_footnotes_reach_the_csv(noted):
     found, _ = make(noted)
-    assert set(found["M footnote"]) == {f"{MINE}; {CHANCE}"}
-    assert set(found["N footnote"]) == {MINE}
+    told = found.groupby("title")["footnote"].unique()
+    assert list(told["M"]) == [f"{MINE}; {CHANCE}"]
+    assert list(told["N"]) == [MINE]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,8 @@ def test_the_terminal_shows_the_metrics_that_are_asked_for(noted, capsys):
     show.run([noted / "t.csv"], "logistic", ["kappa", "ece"])
     said = capsys.readouterr().out
     assert "KAPPA" in said
-    assert f"{found['M ECE'].iloc[0]:.1f}" in said
+    ece = found.query("title == 'M' and metric == 'ece'")["mean"].iloc[0]
+    assert f"{ece:.1f}" in said
     assert "AUC" not in said
     with pytest.raises(DataError, match=r"'kapa'.*did you mean 'kappa'"):
         show.run([noted / "t.csv"], "logistic", ["kapa"])
@@ -143,18 +145,45 @@ def test_a_tables_companion_is_not_shown_as_a_table(noted):
         show.run([noted / "t.costs.csv"], "logistic")
 
 
-def test_the_terminal_knows_methods_by_whatever_scores_a_table_has(noted, capsys):
-    make(noted)
-    table = pd.read_csv(noted / "t.csv", dtype=str, keep_default_na=False)
-    table = table.drop(columns=[column for column in table if " ACC" in column])
-    table = table.rename(columns={"M windows k1": "M windows KAPPA"})  # a class of that name
-    table.to_csv(noted / "t.csv", index=False)
-    show.run([noted / "t.csv"], "logistic", ["auc"])
+def test_the_terminal_shows_what_the_table_shows_and_knows_an_electrode_from_a_score(noted, capsys):
+    make(noted, modalities={"a": "EEG F1", "b": "B"}, metrics=["auc", "f1"])
+    show.run([noted / "t.csv"], "logistic")
     said = capsys.readouterr().out
-    assert table["M AUC"].map(lambda text: f"{float(text):.1f}").isin(said.split()).all()
-    assert "M windows" not in said
-    with pytest.raises(DataError, match="no column of ACC"):
-        show.run([noted / "t.csv"], "logistic")
+    assert "AUC" in said
+    assert "ACC" not in said
+    assert "EEG F1" in said
+    table = pd.read_csv(noted / "t.csv")
+    assert table["M AUC"].map(lambda value: f"{value:.1f}").isin(said.split()).all()
+    every = pd.read_csv(noted / "t.long.csv")
+    every[every["metric"] != "acc"].to_csv(noted / "t.long.csv", index=False)
+    with pytest.raises(DataError, match="no rows of ACC"):
+        show.run([noted / "t.csv"], "logistic", ["acc"])
+
+
+def test_a_table_has_no_more_columns_than_people_read(noted):
+    make(noted)
+    table = pd.read_csv(noted / "t.csv")
+    assert list(table) == [
+        "head",
+        "subset",
+        "A",
+        "B",
+        *(f"{t} {m}" for t in "MN" for m in ("ACC", "AUC")),
+        "note",
+    ]
+
+
+def test_where_one_class_holds_most_windows_scores_that_mind_it_stand_beside(tmp_path, probe):
+    path = probe("m", 0, classes=2)
+    rows = pd.read_parquet(path)
+    few = rows.groupby(["subset", "head"]).cumcount() < 3
+    rows.assign(label=few.astype(int)).to_parquet(path, index=False)
+    scores.run([path], tmp_path / "s.csv", tmp_path / "b.csv")
+    own = {"methods": {"m": SETTINGS["methods"]["m"]}}
+    make(tmp_path, more_if_unbalanced=True, **own)
+    assert {"M ACC", "M BACC", "M AUPRC"} <= set(pd.read_csv(tmp_path / "t.csv"))
+    make(tmp_path, **own)
+    assert "M BACC" not in pd.read_csv(tmp_path / "t.csv")
 
 
 def test_a_class_absent_from_one_folds_test_windows_is_the_reason_of_its_empty_scores(
@@ -166,9 +195,10 @@ def test_a_class_absent_from_one_folds_test_windows_is_the_reason_of_its_empty_s
     scores.run(probes, tmp_path / "s.csv", tmp_path / "b.csv")
     assert read_json(tmp_path / "s.notes.json")["toy/m/a"] == "fold 1: no test window of k1"
     found, _ = make(tmp_path, methods={"m": SETTINGS["methods"]["m"]})
-    row = found.set_index("subset").loc["a"]
-    assert (row["M ACC folds"], row["M AUC folds"]) == (2, 1)
-    scored, why = row["note"].split(": ", 1)
+    folds = found.query("subset == 'a'").set_index("metric")["folds"]
+    assert (folds["acc"], folds["auc"]) == (2, 1)
+    note = pd.read_csv(tmp_path / "t.csv").set_index("subset").loc["a", "note"]
+    scored, why = note.split(": ", 1)
     assert {"M AUC", "AUPRC"} <= set(scored.split(", "))
     assert why == "1 of 2 folds: fold 1: no test window of k1"
 

@@ -6,7 +6,8 @@ from physiome.config.report import MethodEntry, TableSpec
 from physiome.reporting.counts import cell_counts
 from physiome.reporting.latex import to_latex
 from physiome.reporting.paper import DROP, MEAN, paper_cells, paper_subset
-from physiome.reporting.tables import ROBUSTNESS, build_table, wide
+from physiome.reporting.table_csv import compact, long
+from physiome.reporting.tables import ROBUSTNESS, build_table
 from physiome.subsets import all_subsets
 
 TITLES = {
@@ -153,7 +154,7 @@ def test_missing_cell_is_empty_with_a_reason_and_spoils_the_robustness_row():
         dataset="toy", title="Toy", modalities=titles, methods={"m": entry("M"), "n": entry("N")}
     )
     table = build_table(cells, spec.methods, titles)
-    found = wide(table, spec, "logistic").set_index("subset")
+    found = compact(table, spec, "logistic").set_index("subset")
     assert np.isnan(found.loc["b", "M ACC"])
     assert found.loc["b", "note"] == "M: no score"
     last = found.loc["mean of the proper subsets"]
@@ -232,8 +233,10 @@ def test_cells_count_windows_and_subjects_over_folds_in_all_and_of_each_class():
     titles = {"a": "A", "b": "B"}
     spec = TableSpec(dataset="t", title="T", modalities=titles, methods=methods)
     table = build_table(cells, methods, titles)
-    row = wide(table, spec, "logistic", found).set_index("subset").loc["a"]
-    assert (row["M windows"], row["M subjects yes"], row["N windows yes"]) == (10, 2, 0)
+    every = long(table, spec, "logistic", found).query("subset == 'a'").set_index("method")
+    assert set(every.loc["m", "windows"]) == {10}
+    assert set(every.loc["m", "subjects yes"]) == {2}
+    assert set(every.loc["n", "windows yes"]) == {0}
 
 
 def test_as_recorded_is_a_row_without_drop_or_paper():
@@ -257,13 +260,16 @@ def test_csv_has_ours_the_papers_and_the_difference():
     cells, methods = published(1)
     cells = cells.assign(value=cells["value"] + 0.01)
     spec = TableSpec(dataset="s", title="S", modalities=TITLES[1], methods=methods, paper_table=1)
-    found = wide(build_table(cells, methods, TITLES[1], paper_cells(1)), spec, "logistic")
-    row = found.set_index("subset").loc["eog"]
+    table = build_table(cells, methods, TITLES[1], paper_cells(1))
+    row = compact(table, spec, "logistic").set_index("subset").loc["eog"]
     assert (row["Fpz-Cz"], row["EOG"]) == (0, 1)
     assert row["PhysioME ACC"] == pytest.approx(73.33)
-    assert row["PhysioME ACC paper"] == 72.33
-    assert row["PhysioME ACC difference"] == pytest.approx(1.0)
-    assert row["PhysioME ACC paper drop"] == pytest.approx(79.64 - 72.33)
+    every = long(table, spec, "logistic")
+    row = every.query("subset == 'eog' and title == 'PhysioME' and metric == 'acc'").iloc[0]
+    assert row["mean"] == pytest.approx(73.33)
+    assert row["paper"] == 72.33
+    assert row["difference"] == pytest.approx(1.0)
+    assert row["paper_drop"] == pytest.approx(79.64 - 72.33)
 
 
 def test_a_table_of_chosen_subsets_of_the_data_set_has_the_mean_of_those():

@@ -12,6 +12,7 @@ rule table:
             category="Tables",
             labels={"table": "{table}"},
         ),
+        long="<results>/tables/{table}.long.csv",
         tex="<results>/tables/{table}.tex",
         facts="<results>/tables/{table}.json",
     log:
@@ -27,6 +28,36 @@ rule table:
     shell:
         "python -m physiome table --settings {params.settings:q} --scores {input.scores:q}"
         " --csv {output.csv:q} --tex {output.tex:q} > {log:q} 2>&1"
+
+
+rule summary:
+    input:
+        [AT.table(table, "long.csv") for table in CONFIG.made_tables],
+        [AT.table(table, "intervals.csv") for table in COMPARED],
+        [
+            f"{AT.figures(dataset)}/{figure}.svg"
+            for dataset in SHOWN
+            for figure in ("robustness", "subsets", "confusion")
+        ],
+        [AT.what_became(dataset) for dataset in SHOWN],
+    output:
+        report(
+            "<results>/summary.html",
+            caption="../report/summary.rst",
+            category="Summary",
+        ),
+    log:
+        "<results>/logs/summary.log",
+    localrule: True
+    conda:
+        "../../envs/physiome.yaml"
+    params:
+        settings=CONFIG.summary_settings(),
+        code=code("physiome.steps.summary"),
+    message:
+        "Write the page that tells the whole run"
+    shell:
+        "python -m physiome summary --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule intervals:

@@ -1,0 +1,82 @@
+"""The page that a run opens with: the tables' own figures, whole in one file, nothing left raw."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from physiome.config.tree import load_files
+from physiome.plan.layout import Layout
+from physiome.reporting.page import figure_html, headline, page_html, table_html
+from physiome.steps import summary
+
+LONG = pd.DataFrame(
+    [
+        ("logistic", subset, method, title, metric, value, "")
+        for subset, own in (("a+b", 80.0), ("a", 60.0), ("mean_of_proper_subsets", 55.04))
+        for method, title, less in (("physiome", "PhysioME", 0), ("handmade", "Hand & made", 10))
+        for metric, value in (("acc", own - less), ("auc", own + 5 - less))
+    ],
+    columns=["head", "subset", "method", "title", "metric", "mean", "footnote"],
+)
+INTERVALS = pd.DataFrame(
+    [("handmade", "physiome", "mean_of_proper_subsets", "auc", -10.0, -12.26, 1.0)],
+    columns=["method", "reference", "subset", "metric", "difference", "low", "high"],
+)
+
+
+def test_the_headline_is_the_full_set_and_the_mean_with_the_differences_interval():
+    found = headline(LONG, INTERVALS, ("acc", "auc"))
+    assert list(found.index) == ["PhysioME", "Hand & made"]
+    row = found.loc["Hand & made"]
+    assert row["everything observed, ACC"] == "70.0"
+    assert row["mean of the proper subsets, AUC"] == "50.0"
+    assert row.iloc[-1] == "-10.0 (-12.3, 1.0)"
+    assert found.iloc[0, -1] == "-"
+    assert list(headline(LONG, None, ("acc",))) == [
+        "everything observed, ACC",
+        "mean of the proper subsets, ACC",
+    ]
+
+
+def test_a_score_that_is_not_there_is_a_dash():
+    lacking = LONG.assign(mean=LONG["mean"].where(LONG["method"] == "physiome"))
+    assert set(headline(lacking, None, ("acc",)).loc["Hand & made"]) == {"-"}
+
+
+def test_titles_with_signs_of_html_are_shown_as_they_are(tmp_path):
+    table = table_html(headline(LONG, None, ("acc",)), ["PhysioME"])
+    assert "Hand &amp; made" in table
+    assert table.count('class="flagship"') == 1
+    assert "<b>" not in page_html("<b>", "x", {"<b>": []})
+    (tmp_path / "f.svg").write_text("<svg/>")
+    assert 'src="data:image/svg+xml;base64,PHN2Zy8+"' in figure_html(tmp_path / "f.svg", "c")
+
+
+def test_the_page_holds_tables_figures_and_recordings_of_a_run(tmp_path):
+    at = Layout(str(tmp_path))
+    for name in ("tables", "figures/nights", "folds"):
+        (tmp_path / name).mkdir(parents=True)
+    LONG.to_csv(at.table("mine", "long.csv"), index=False)
+    INTERVALS.to_csv(at.table("mine", "intervals.csv"), index=False)
+    for figure in summary.FIGURES:
+        (tmp_path / "figures" / "nights" / f"{figure}.svg").write_text("<svg/>")
+    records = {"record": ["r1", "r2"], "subject": ["s", "t"], "status": ["used", "left out"]}
+    pd.DataFrame(records | {"windows": [7, None]}).to_csv(at.what_became("nights"), index=False)
+    table = {"title": "My nights", "dataset": "nights", "own": True, "reference": "physiome"}
+    settings = {"results": str(tmp_path), "head": "logistic", "tables": {"mine": table}}
+    settings |= {"datasets": {"nights": "My nights"}}
+    summary.run(json.dumps(settings), tmp_path / "summary.html")
+    page = (tmp_path / "summary.html").read_text()
+    assert page.count("<img") == 3
+    assert "<td>-10.0 (-12.3, 1.0)</td>" in page
+    assert "<td>My nights</td><td>1</td><td>1</td><td>1</td><td>7</td>" in page
+    with pytest.raises(FileNotFoundError):
+        summary.run(json.dumps(settings | {"results": "elsewhere"}), tmp_path / "s.html")
+
+
+def test_the_shipped_configuration_shows_its_own_tables_first():
+    spec = json.loads(load_files(["config.yaml"]).summary_settings())
+    assert list(spec["tables"])[:2] == ["table1", "table2"]
+    assert spec["tables"]["table1"]["reference"] == "physiome"
+    assert not spec["tables"]["table6"]["own"]
