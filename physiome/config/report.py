@@ -86,12 +86,12 @@ class CostSpec(ReportSettings):
 
 
 class SummaryTable(Spec):
-    """A table on the page that a run opens with."""
+    """A table on the page that a run opens with, and the files it is made of."""
 
     title: str
-    dataset: str
-    own: bool  # the data set's own table, with figures; else one of variants
-    reference: str | None = None  # differences from it are in the table's intervals
+    long: str  # .long.csv
+    intervals: str | None = None
+    figures: tuple[str, ...] = ()  # .svg
 
 
 class SummarySpec(Spec):
@@ -99,8 +99,8 @@ class SummarySpec(Spec):
 
     results: str
     head: str
-    tables: dict[str, SummaryTable]  # in order
-    datasets: dict[str, str]  # name -> title
+    tables: tuple[SummaryTable, ...]
+    records: dict[str, str]  # title of a data set -> what became of its records, .csv
 
     def text(self) -> str:
         """As JSON; the order of tables is meant."""

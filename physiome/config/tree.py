@@ -15,14 +15,7 @@ from physiome.config.experiment import Experiment
 from physiome.config.folds import FoldsSettings
 from physiome.config.jobs import EmbedSettings, PretrainSettings, TrainSettings
 from physiome.config.modality import carriers
-from physiome.config.report import (
-    CostSpec,
-    FigureSpec,
-    IntervalSpec,
-    SummarySpec,
-    SummaryTable,
-    TableSpec,
-)
+from physiome.config.report import CostSpec, FigureSpec, IntervalSpec, TableSpec
 from physiome.config.resolve import Resolved, resolve_encoder, resolve_pretrain
 from physiome.config.sources import SourceSettings
 from physiome.config.strict_yaml import read_yaml
@@ -160,23 +153,6 @@ class Config(Experiment):
         before = {m: tuple(paths) for m, paths in ancestors.items()}
         rows, dataset = self.rows_of(table), self.tables_of[table]
         return CostSpec(dataset=dataset, methods=rows, ancestors=before).text()
-
-    def summary_settings(self) -> str:
-        """For `summary`: all tables of a plain run, the data sets' own ones first."""
-        tables = {}
-        for table in sorted(self.made_tables, key=lambda name: name in self.ablations):
-            ablation, dataset = self.ablations.get(table), self.tables_of[table]
-            rows = list(self.rows_of(table))
-            tables[table] = SummaryTable(
-                title=ablation.title if ablation else self.datasets[dataset].title,
-                dataset=dataset,
-                own=ablation is None,
-                reference=("physiome" if "physiome" in rows else rows[-1]) if rows[1:] else None,
-            )
-        titles = {name: self.datasets[name].title for name in self.used}
-        return SummarySpec(
-            results=self.results, head=self.tables.head, tables=tables, datasets=titles
-        ).text()
 
     def figure_settings(self, dataset: str) -> str:
         """For `figures`."""

@@ -59,7 +59,7 @@ def long(
         head=head,
         title=table["method"].map(titles),
         difference=table["mean"] - table["paper"],
-        footnote=table["method"].map(told).fillna(""),
+        footnote=[told.get(name, "") for name in table["method"]],
     )
     figures = [name for name in ("mean", "sd", "drop", *PAPER) if name in found]
     found = found.round(dict.fromkeys(figures, 4))

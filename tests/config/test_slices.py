@@ -143,15 +143,16 @@ TABLE = {
     "methods": (["physiome"], SHOWN),
     "embed_batch": (7, "embed"),
     "monitor.*": (17, ""),  # being watched changes no weight
-    "probe.strengths": ([1.0], "probe"),
+    "probe.strengths": ([1.0], "probe few_labels"),
     "probe.one_head": (False, "probe"),
     "probe.paper_head.learning_rate": (0.5, "probe"),
     "probe.paper_head.weight_decay": (0.5, "probe"),
-    "probe.*": (7, "probe"),
+    "probe.*": (7, "probe few_labels"),
     "tables.head": ("paper", SHOWN),
     "tables.decimals": (1, "table"),
     "tables.metrics": (["acc", "auc", "kappa"], "table"),
     "tables.intervals.*": (7, "intervals"),
+    "tables.few_labels.*": (7, "few_labels"),
     "overrides.vitaldb.encoder.step_s": (2.0, MODEL),
     "overrides.vitaldb.encoder.*": (4.0, MODEL),
     "overrides.vitaldb.systems.physiome.*": (5, "train embed"),
@@ -220,6 +221,7 @@ def slices(config, folds):
         found["figures", d] = config.figure_settings(d)
         for fold in folds:
             found["probe", d, fold] = config.probe_settings(d, fold)
+            found["few_labels", d, fold] = config.few_labels_settings(d, fold)
             for encoder in [*ENCODERS, *config.encoder_variants]:
                 found["pretrain", d, fold, encoder] = config.pretrain_settings(d, fold, encoder)
             for m in ALL:

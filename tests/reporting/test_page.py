@@ -1,12 +1,12 @@
 """The page that a run opens with: the tables' own figures, whole in one file, nothing left raw."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from physiome.config.tree import load_files
-from physiome.plan.layout import Layout
+from physiome.plan.page import FIGURES, summary_files, summary_spec
 from physiome.reporting.page import figure_html, headline, page_html, table_html
 from physiome.steps import summary
 
@@ -54,29 +54,31 @@ def test_titles_with_signs_of_html_are_shown_as_they_are(tmp_path):
 
 
 def test_the_page_holds_tables_figures_and_recordings_of_a_run(tmp_path):
-    at = Layout(str(tmp_path))
-    for name in ("tables", "figures/nights", "folds"):
-        (tmp_path / name).mkdir(parents=True)
-    LONG.to_csv(at.table("mine", "long.csv"), index=False)
-    INTERVALS.to_csv(at.table("mine", "intervals.csv"), index=False)
-    for figure in summary.FIGURES:
-        (tmp_path / "figures" / "nights" / f"{figure}.svg").write_text("<svg/>")
+    LONG.to_csv(tmp_path / "mine.long.csv", index=False)
+    INTERVALS.to_csv(tmp_path / "mine.intervals.csv", index=False)
+    figures = [tmp_path / f"{figure}.svg" for figure in FIGURES]
+    for path in figures:
+        path.write_text("<svg/>")
     records = {"record": ["r1", "r2"], "subject": ["s", "t"], "status": ["used", "left out"]}
-    pd.DataFrame(records | {"windows": [7, None]}).to_csv(at.what_became("nights"), index=False)
-    table = {"title": "My nights", "dataset": "nights", "own": True, "reference": "physiome"}
-    settings = {"results": str(tmp_path), "head": "logistic", "tables": {"mine": table}}
-    settings |= {"datasets": {"nights": "My nights"}}
+    pd.DataFrame(records | {"windows": [7, None]}).to_csv(tmp_path / "r.csv", index=False)
+    table = {"title": "My nights", "long": str(tmp_path / "mine.long.csv")}
+    table |= {"intervals": str(tmp_path / "mine.intervals.csv"), "figures": list(map(str, figures))}
+    settings = {"results": "results", "head": "logistic", "tables": [table]}
+    settings |= {"records": {"My nights": str(tmp_path / "r.csv")}}
     summary.run(json.dumps(settings), tmp_path / "summary.html")
     page = (tmp_path / "summary.html").read_text()
-    assert page.count("<img") == 3
+    assert page.count("<img") == len(FIGURES)
     assert "<td>-10.0 (-12.3, 1.0)</td>" in page
     assert "<td>My nights</td><td>1</td><td>1</td><td>1</td><td>7</td>" in page
-    with pytest.raises(FileNotFoundError):
-        summary.run(json.dumps(settings | {"results": "elsewhere"}), tmp_path / "s.html")
 
 
 def test_the_shipped_configuration_shows_its_own_tables_first():
-    spec = json.loads(load_files(["config.yaml"]).summary_settings())
-    assert list(spec["tables"])[:2] == ["table1", "table2"]
-    assert spec["tables"]["table1"]["reference"] == "physiome"
-    assert not spec["tables"]["table6"]["own"]
+    spec = summary_spec(load_files([Path("config.yaml")]))
+    assert [Path(table.long).name for table in spec.tables][:2] == [
+        "table1.long.csv",
+        "table2.long.csv",
+    ]
+    assert spec.tables[0].figures
+    assert not spec.tables[5].figures
+    assert "results/tables/table6.intervals.csv" in summary_files(spec)
+    assert len(spec.records) == 2

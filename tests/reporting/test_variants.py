@@ -194,13 +194,17 @@ def test_refused_subset_is_an_empty_score_with_its_reason_beside(tmp_path, refus
 
 def test_table_gives_the_reason_in_its_note(tmp_path, refused):
     found, tex = make(tmp_path, refused)
-    row = found.set_index("subset").loc["b"]
+    people = pd.read_csv(tmp_path / "t.csv")
+    row = people.set_index("subset").loc["b"]
     assert np.isnan(row["M ACC"])
     assert row["note"].startswith("M: needs modality a; ")
+    note = found.query("subset == 'b' and method == 'm' and metric == 'acc'")["note"].iloc[0]
+    assert note == "needs modality a"
     assert "the reason is in the CSV file" in tex
-    assert np.isnan(found["M ACC"].iloc[-1])  # no mean over subsets either
+    assert np.isnan(people["M ACC"].iloc[-1])  # no mean over subsets either
     (tmp_path / "s.notes.json").unlink()
-    row = make(tmp_path, refused)[0].set_index("subset").loc["b"]
+    make(tmp_path, refused)
+    row = pd.read_csv(tmp_path / "t.csv").set_index("subset").loc["b"]
     assert row["note"].startswith("M ACC, AUC: undefined in every fold; M BACC")
 
 

@@ -13,6 +13,7 @@ from physiome.plan.ending import made_tables, whereabouts
 from physiome.plan.failures import last_words
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
+from physiome.plan.page import summary_files, summary_spec
 from physiome.plan.stale import own_batches
 from physiome.plan.start import begin
 from physiome.provenance import code
@@ -163,6 +164,7 @@ def scored_in(table):
 SHOWN = [d for d in CONFIG.used if CONFIG.table_name(d) in CONFIG.made_tables]
 TRAINED = [d for d in SHOWN if any(map(is_trained, models(CONFIG.table_name(d))))]
 OF_LEADS = [d for d in SHOWN if CONFIG.leads_of(d)]
+SUMMARY = summary_spec(CONFIG)
 COMPARED = [table for table in CONFIG.made_tables if len(CONFIG.rows_of(table)) > 1]
 
 

@@ -32,14 +32,7 @@ rule table:
 
 rule summary:
     input:
-        [AT.table(table, "long.csv") for table in CONFIG.made_tables],
-        [AT.table(table, "intervals.csv") for table in COMPARED],
-        [
-            f"{AT.figures(dataset)}/{figure}.svg"
-            for dataset in SHOWN
-            for figure in ("robustness", "subsets", "confusion")
-        ],
-        [AT.what_became(dataset) for dataset in SHOWN],
+        summary_files(SUMMARY),
     output:
         report(
             "<results>/summary.html",
@@ -52,7 +45,7 @@ rule summary:
     conda:
         "../../envs/physiome.yaml"
     params:
-        settings=CONFIG.summary_settings(),
+        settings=SUMMARY.text(),
         code=code("physiome.steps.summary"),
     message:
         "Write the page that tells the whole run"
