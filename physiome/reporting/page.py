@@ -40,8 +40,10 @@ def headline(
     """
     full = table["subset"].iloc[0]
     values = table.set_index(["method", "subset", "metric"])["mean"].to_dict()
-    rows = {}
-    for method, title in dict(zip(table["method"], table["title"], strict=True)).items():
+    titles, rows = dict(zip(table["method"], table["title"], strict=True)), {}
+    if differences is not None:
+        differences = differences.assign(reference=differences["reference"].map(titles))
+    for method, title in titles.items():
         rows[title] = {
             f"{shown}, {METRICS[metric].short}": _figure(values.get((method, subset, metric)))
             for subset, shown in ((full, PARTS["full"]), (ROBUSTNESS, PARTS[ROBUSTNESS]))
