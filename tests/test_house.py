@@ -32,8 +32,9 @@ MAY = {
     "inspect": {"errors", "config", "data"},
     "plan": GROUND | {"data"},
     "doctor": GROUND | {"data", "training", "plan"},
+    "watch": {"errors", "files", "config", "registry", "data", "plan", "doctor", "provenance"},
     "steps": GROUND
-    | {"data", "methods", "training", "evaluation", "reporting", "doctor", "inspect"},
+    | {"data", "methods", "training", "evaluation", "reporting", "doctor", "inspect", "watch"},
     "predict": GROUND | {"data", "methods", "training", "evaluation", "reporting"},
     "cli": {"errors", "files", "config", "registry", "steps", "predict", "reporting"},
     "warm": {"cli"},
@@ -254,6 +255,7 @@ PRINTING = {f"cli/{name}.py" for name in ("__init__", "user", "workflow")} | {
     "steps/show.py",
     "steps/compare.py",
     "steps/inspect.py",
+    "steps/status.py",
     "predict/score.py",
     "predict/several.py",
     "reporting/gains.py",

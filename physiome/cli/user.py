@@ -72,6 +72,25 @@ def doctor(
 
 
 @app.command(rich_help_panel=PANEL)
+def status(
+    config: Annotated[
+        list[Path], typer.Argument(help="YAML files: count the jobs of the whole experiment")
+    ] = [],
+    results: Annotated[
+        Path | None, typer.Option(help="results folder; default: that of the latest run")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="look again every 2 s, to its end")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say what the latest run in this folder is doing: jobs, trainings, what failed and why."""
+    from physiome.steps import status as step
+
+    step.run(config, results, watch, json)
+
+
+@app.command(rich_help_panel=PANEL)
 def show(
     tables: TableFiles,
     head: str = "logistic",

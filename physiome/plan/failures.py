@@ -20,13 +20,14 @@ def last_words(snakemake_logs: Iterable[str | Path]) -> list[str]:
     there = [path for path in map(Path, snakemake_logs) if path.is_file()]
     said = "".join(path.read_text("utf-8", errors="replace") for path in there)
     logs = list(dict.fromkeys(shlex.split(found)[0] for found in LOG.findall(said)))
-    lines = [f"{log}: {_error_in(Path(log))}" for log in logs[:SHOWN]]
+    lines = [f"{log}: {error_in(Path(log))}" for log in logs[:SHOWN]]
     more = [f"and {len(logs) - SHOWN} more"] if logs[SHOWN:] else []
     jobs = "job" if len(logs) == 1 else "jobs"
     return [f"{len(logs)} {jobs} failed:", *lines, *more] if logs else []
 
 
-def _error_in(log: Path) -> str:
+def error_in(log: Path) -> str:
+    """The last error of ours in a job's log; else its last line, or why there is none."""
     try:
         lines = [line for line in log.read_text("utf-8", errors="replace").splitlines() if line]
     except OSError as error:

@@ -6,7 +6,6 @@ configurations. Every result also notes itself how it was made, so that can stil
 """
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,11 +18,10 @@ from physiome.errors import DataError, PhysioError
 from physiome.files import read_json
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
+from physiome.plan.memory import note_of
 
 Noted = dict[str, str]  # key of a result's JSON -> the settings it must note there, as JSON
-MEMORY = Path(".snakemake", "metadata")
 NOTED_WHOLE = ("shard", "table")  # others fill defaults in: more than configured says nothing
-PIECE = 254  # characters of a file's name there; longer ones are folders
 
 
 class Stale(NamedTuple):
@@ -56,14 +54,8 @@ def require_known(config: Config) -> None:
 
 def _is_known(stale: Stale) -> bool:
     """Whether Snakemake remembers the result, and not as one of the configured settings."""
-    name = urlsafe_b64encode(stale.path.encode()).decode()
-    pieces = [name[i : i + PIECE] for i in range(0, len(name), PIECE)]
-    path = MEMORY.joinpath(*(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
-    try:
-        params = read_json(path)["params"]
-    except (PhysioError, KeyError, TypeError):
-        return False
-    return not any(stale.asked in param for param in params)
+    params = (note_of(stale.path) or {}).get("params")
+    return params is not None and not any(stale.asked in param for param in params)
 
 
 def made_otherwise(config: Config) -> Iterator[Stale]:

@@ -1,0 +1,126 @@
+"""What a run of the workflow is doing: put together from Snakemake's notes and the results."""
+
+import time
+from pathlib import Path
+
+from physiome.doctor.processes import snakemakes
+from physiome.plan.failures import error_in
+from physiome.plan.jobs import RULES, Job, job_of
+from physiome.plan.memory import notes
+from physiome.watch.left import left
+from physiome.watch.run_log import RunLog, began, read_log, run_logs
+from physiome.watch.state import Count, Failure, Phase, Running, State
+from physiome.watch.training import read_training
+
+TRAINING = ("pretrain", "train")
+
+
+def look(
+    root: Path = Path(), results: str | None = None, experiment: dict[str, list[str]] | None = None
+) -> State:
+    """The state of the latest run in a working folder. Reads only.
+
+    Args:
+        root: the working folder of Snakemake.
+        results: tell of the latest run that wrote there.
+        experiment: of a configuration, rule -> a result of each job; jobs are then counted of it,
+            instead of those of the run.
+    """
+    now, alive = time.time(), snakemakes(root)
+    path, results = _which(root, results)
+    run = read_log(path) if path else None
+    phase = _phase(run, bool(alive))
+    state = State(phase, results, alive)
+    if run is not None:
+        state.elapsed_s = (now if state.lives else run.changed) - run.began
+        jobs = _begun(root, results)
+        fresh = {job: at for job, at in jobs.items() if state.lives and at >= run.began - 1}
+        state.running = [_running(root, job, now, at) for job, at in fresh.items()]
+        state.cut_off = [_running(root, j, now, at) for j, at in jobs.items() if j not in fresh]
+        state.failed = [Failure(f.rule, f.log, error_in(root / f.log)) for f in run.failed]
+    state.counts = _counts(state, run, _missing(root, experiment) if experiment else None)
+    if run is not None and phase == "running" and results is not None:
+        state.left = left(root / results, run, state)
+    return state
+
+
+def _which(root: Path, results: str | None) -> tuple[Path | None, str | None]:
+    """The log of the run that is told of, and its results folder."""
+    written = [*notes("incomplete", root), *notes("metadata", root)]
+    if results is not None:
+        results = results.rstrip("/")
+        written = [(path, at) for path, at in written if path.startswith(f"{results}/")]
+    written.sort(key=lambda pair: -pair[1])
+    jobs = (job for path, _ in written if (job := job_of(path)))
+    newest = next(jobs, None)
+    logs = run_logs(root)
+    if results is None:
+        return next(iter(logs), None), newest.results if newest else None
+    last = written[0][1] if written else 0.0
+    return next((log for log in logs if began(log) <= last + 1), None), results
+
+
+def _phase(run: RunLog | None, alive: bool) -> Phase:
+    if run is None:
+        return "planning" if alive else "none"
+    if not run.ended:
+        if alive:
+            return "running" if run.planned else "planning"
+        return "killed"
+    if run.failed:
+        return "failed"
+    return "stopped" if run.done < run.total else "done"
+
+
+def _begun(root: Path, results: str | None) -> dict[Job, float]:
+    """Jobs that Snakemake began and has not ended, and since when; the oldest first."""
+    begun: dict[Job, float] = {}
+    for path, at in sorted(notes("incomplete", root), key=lambda pair: pair[1]):
+        job = job_of(path)
+        if job is not None and results in (None, job.results):
+            begun.setdefault(job, at)
+    return begun
+
+
+def _running(root: Path, job: Job, now: float, at: float) -> Running:
+    found = None
+    if job.rule in TRAINING:
+        named = job.named
+        below = f"encoders/{named.get('encoder')}/{named.get('modality')}"
+        name = below if job.rule == "pretrain" else named["method"]
+        fold = root / job.results / "models" / named["dataset"] / f"fold{named['fold']}"
+        metrics = fold / f"{name}.safetensors.resume" / "metrics.jsonl"
+        log = root / job.log
+        if log.is_file() and log.stat().st_mtime >= at - 1:  # not that of an earlier time
+            found = read_training(log, metrics, now)
+    return Running(job.rule, job.what, job.log, now - at, found)
+
+
+def _missing(root: Path, experiment: dict[str, list[str]]) -> dict[str, tuple[int, int]]:
+    """Rule -> jobs of an experiment whose result is there, and all of them."""
+    return {
+        rule: (sum((root / path).exists() for path in paths), len(paths))
+        for rule, paths in experiment.items()
+    }
+
+
+def _counts(
+    state: State, run: RunLog | None, experiment: dict[str, tuple[int, int]] | None
+) -> list[Count]:
+    """Jobs of each rule, in the order of the workflow."""
+    planned = run.planned if run else {}
+    known = [*RULES, *(rule for rule in planned if rule not in RULES)]
+    counts = []
+    for rule in known if experiment is None else [r for r in known if r in experiment]:
+        running = sum(job.rule == rule for job in state.running)
+        failed = sum(job.rule == rule for job in state.failed)
+        finished = run.finished[rule] if run else 0
+        done, total = finished, planned.get(rule, 0)
+        if experiment is not None:
+            there, total = experiment[rule]
+            # What a living run will make again is there, and is not done.
+            done = total - (planned.get(rule, 0) - finished) if state.lives else there
+        if total:
+            rest = max(0, total - done - running - failed)
+            counts.append(Count(rule, done, running, failed, rest))
+    return counts
