@@ -28,6 +28,16 @@ def code(*modules: str) -> str:
     Raises:
         ConfigError: there is no such module.
     """
+    text = "\n".join(f"{name} {_facts(name)[1]}" for name in sorted(reached(*modules)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def reached(*modules: str) -> set[str]:
+    """The given modules and all of this package that they import: what `code` is a hash of.
+
+    Raises:
+        ConfigError: there is no such module.
+    """
     seen: set[str] = set()
     todo = list(modules)
     while todo:
@@ -36,8 +46,7 @@ def code(*modules: str) -> str:
             continue
         seen.add(name)
         todo += _facts(name)[0]
-    text = "\n".join(f"{name} {_facts(name)[1]}" for name in sorted(seen))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return seen
 
 
 @cache

@@ -91,6 +91,21 @@ def status(
 
 
 @app.command(rich_help_panel=PANEL)
+def why(
+    targets: Annotated[
+        list[str], typer.Argument(help="of snakemake; its options after --; default: everything")
+    ] = [],
+    config: Annotated[list[Path], typer.Option(help="as --configfile of the run; repeat it")] = [],
+) -> None:
+    """Say which setting, file or source changed since the last run, and which jobs it reruns."""
+    from shutil import get_terminal_size
+
+    from physiome.steps import why as step
+
+    print("\n".join(step.run(targets, config, get_terminal_size().columns)))
+
+
+@app.command(rich_help_panel=PANEL)
 def show(
     tables: TableFiles,
     head: str = "logistic",

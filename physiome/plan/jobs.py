@@ -33,6 +33,9 @@ RULES: dict[str, tuple[str, str]] = {
     "lost_leads_figure": (rf"figures/{DATASET}/lost_leads\..+", "{dataset}"),
     "pairs": (r"pairs\.json", ""),
 }
+# Rules that are told one by one; the others take seconds and are told together
+LONG = ("records", "fetch", "shard", "folds", "pretrain", "train", "embed", "probe", "lost_leads")
+SHORT = "tables and figures"
 LOGS = {"all_scores": "scores.log", "pairs": "pairs.log", "lost_leads_figure": "lost_leads/{}.log"}
 
 

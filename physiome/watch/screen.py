@@ -4,13 +4,12 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
+from physiome.plan.jobs import LONG, SHORT
 from physiome.watch.state import Count, Failure, Running, State
 from physiome.watch.training import Training
 
 SILENT_S = 120.0  # a training tells every ten seconds
 SHOWN = 12  # jobs of a kind
-LONG = ("records", "fetch", "shard", "folds", "pretrain", "train", "embed", "probe", "lost_leads")
-SHORT = "tables, figures"  # what all other rules are shown as
 WORDS = {
     "none": "no run of Snakemake is known in this folder",
     "planning": "Snakemake is planning",
@@ -59,8 +58,10 @@ def _left(state: State) -> str:
     if state.left is None:
         return ""
     unknown = state.left.unknown
-    besides = f", besides {' and '.join(unknown)}" if unknown else ""
-    return f"; about {span(state.left.seconds)} left{besides}"
+    word, more = (
+        ("at least", f" ({', '.join(unknown)}: none done yet)") if unknown else ("about", "")
+    )
+    return f"; {word} {span(state.left.seconds)} left{more}"
 
 
 def _table(counts: Sequence[Count]) -> list[str]:

@@ -1,0 +1,49 @@
+"""The verb `why`: which jobs would run again, and for what."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from physiome.plan.jobs import LONG, SHORT
+from physiome.watch.causes import Cause, causes
+from physiome.watch.planned import Planned, plan
+
+
+def run(targets: list[str], config: list[Path], width: int) -> list[str]:
+    """What changed since the last run, and the jobs it reruns, in lines.
+
+    Args:
+        targets: of Snakemake's command line; empty: everything.
+        config: files of its --configfile.
+        width: of a line, in columns.
+
+    Raises:
+        ConfigError: Snakemake cannot plan.
+    """
+    files = ["--configfile", *map(str, config)] if config else []
+    jobs = [job for job in plan([*targets, *files]) if job.output]
+    if not jobs:
+        return ["nothing would run again"]
+    total = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} would run: {_counted(jobs)}"
+    lines = textwrap.wrap(total, width)
+    for cause in causes(jobs):
+        lines += ["", *textwrap.wrap(cause.text, width, break_long_words=False)]
+        lines += textwrap.wrap(_jobs(cause), width, initial_indent="  ", subsequent_indent="  ")
+    return lines
+
+
+def _jobs(cause: Cause) -> str:
+    of = {
+        " fold ".join(job.wildcards[k] for k in ("dataset", "fold") if k in job.wildcards)
+        for job in cause.jobs
+    }
+    whose = f" ({of.pop()})" if len(of) == 1 and "" not in of else ""
+    above = f"; what stands on them: {_counted(cause.above)}" if cause.above else ""
+    return f"{_counted(cause.jobs)}{whose}{above}"
+
+
+def _counted(jobs: Iterable[Planned]) -> str:
+    """`9 pretrain, 20 train`, in the order of the workflow."""
+    counts = Counter(job.rule if job.rule in LONG else SHORT for job in jobs)
+    return ", ".join(f"{counts[rule]} {rule}" for rule in (*LONG, SHORT) if counts[rule])

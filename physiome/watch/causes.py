@@ -1,0 +1,160 @@
+"""Why jobs would run: which setting, file or source changed, and what stands on it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from physiome.plan.memory import note_of
+from physiome.watch import edited, reason
+from physiome.watch.planned import Planned
+
+MANY = 4  # files that are named one by one
+LONGEST = 40  # characters of a value
+# Sections of the configuration that are a rule's whole settings
+WHOLE = {"probe": "probe", "shard": "datasets.{dataset}"}
+# Keys of settings that are called otherwise in the configuration
+OTHERWISE = {
+    "method": "systems.{base}",
+    "window": "datasets.{dataset}.window",
+    "modalities": "datasets.{dataset}.modalities",
+    "classes": "datasets.{dataset}.classes",
+    "source": "datasets.{dataset}.source",
+    "batch": "embed_batch",
+    "scored": "datasets.{dataset}.scored",
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What changed, and the jobs that run for it.
+
+    Attributes:
+        text: in words.
+        jobs: that it concerns itself.
+        above: that stand on those.
+    """
+
+    text: str
+    jobs: list[Planned]
+    above: list[Planned]
+
+
+def causes(jobs: Sequence[Planned]) -> list[Cause]:
+    """What the jobs of a plan would run for, the widest first. Jobs without results are left out.
+
+    A job that only stands on others has no cause of its own.
+    """
+    jobs = [job for job in jobs if job.output]
+    found: dict[str, list[int]] = {}
+    for i, job in enumerate(jobs):
+        for text in dict.fromkeys(_texts(job)):
+            found.setdefault(text, []).append(i)
+    follow = _follow(jobs)
+    all_of = [
+        Cause(text, [jobs[i] for i in direct], [jobs[i] for i in _above(direct, follow)])
+        for text, direct in found.items()
+    ]
+    return sorted(all_of, key=lambda cause: -len(cause.jobs) - len(cause.above))
+
+
+def _follow(jobs: Sequence[Planned]) -> list[set[int]]:
+    """For each job, those that read what it writes."""
+    makers = {path: i for i, job in enumerate(jobs) for path in job.output}
+    follow: list[set[int]] = [set() for _ in jobs]
+    for i, job in enumerate(jobs):
+        for path in job.input:
+            if path in makers:
+                follow[makers[path]].add(i)
+    return follow
+
+
+def _above(direct: Sequence[int], follow: Sequence[set[int]]) -> list[int]:
+    seen, todo = set(direct), list(direct)
+    while todo:
+        new = follow[todo.pop()] - seen
+        seen |= new
+        todo += new
+    return sorted(seen - set(direct))
+
+
+def _texts(job: Planned) -> Iterator[str]:
+    """Everything that is a reason of the job's own, in words."""
+    found = reason.pieces(job.reason)
+    if not found:
+        yield job.reason[:1].lower() + job.reason[1:]
+    note = note_of(job.output[0]) or {}
+    for kind, told in found.items():
+        if kind == reason.MISSING:
+            yield "files are gone that were there" if note else "not made yet"
+        elif kind == reason.INCOMPLETE:
+            yield "cut off while it was made"
+        elif kind == reason.UPDATED:
+            yield from (f"file {path} is newer than what was made of it" for path in
+                        reason.files(told))  # fmt: skip
+        elif kind == reason.INPUTS:
+            yield _inputs(note.get("input") or [], job.input)
+        elif kind == reason.COMMAND:
+            yield f"the command of rule {job.rule} changed (workflow/rules)"
+        elif kind == reason.SOFTWARE:
+            yield "the software environment changed (envs/physiome.yaml)"
+        elif kind == reason.PARAMS:
+            yield from _of_params(job, note, reason.params(told))
+
+
+def _inputs(before: Sequence[str], now: Sequence[str]) -> str:
+    new, gone = sorted(set(now) - set(before)), sorted(set(before) - set(now))
+    parts = [
+        f"{word} {_some(paths)}" for word, paths in (("with", new), ("without", gone)) if paths
+    ]
+    return f"made of other files than before: {', '.join(parts)}"
+
+
+def _some(paths: Sequence[str]) -> str:
+    return paths[0] + (f" and {len(paths) - 1} more" if paths[1:] else "")
+
+
+def _of_params(job: Planned, note: dict[str, Any], params: reason.Params) -> Iterator[str]:
+    pair, settings = params.settings, edited.settings_of(note)
+    if pair:
+        settings = pair[1]
+        for path, before, now in reason.changes(*pair):
+            name = _configured(job, path, settings)
+            yield f"setting {name}: {_value(before)} -> {_value(now)}"
+    others = [v for v in params.now if not (isinstance(v, str) and v.startswith("{"))]
+    hashes = [v for v in others if isinstance(v, str) and len(v) == 16 and v.isalnum()]
+    for value in hashes:
+        if edited.is_code(job.rule, value):
+            yield from _of_code(job, note, settings)
+        else:
+            names = edited.records(job.output[0], settings)
+            which = f"row or file of {', '.join(names)}" if names else "records.csv or a file"
+            yield f"data: {which} changed: {job.wildcards['dataset']} batch " + (
+                f"{job.wildcards['batch']} is cut again"
+            )
+    if not pair and not hashes:
+        yield f"arguments of rule {job.rule} changed"
+
+
+def _of_code(job: Planned, note: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:
+    files = edited.sources(job.rule, settings, note.get("starttime") or 0.0)
+    if not files or len(files) > MANY:
+        more = f" ({len(files)} files are newer, {files[0]} among them)" if files else ""
+        yield f"code: {edited.step(job.rule)}, or what it imports, changed{more}"
+    yield from (f"code: {file} changed" for file in files if len(files) <= MANY)
+
+
+def _configured(job: Planned, path: str, settings: dict[str, Any]) -> str:
+    """Where the configuration has a key of a job's settings."""
+    names = {"base": settings.get("base", "")} | job.wildcards
+    if job.rule in WHOLE:
+        return f"{WHOLE[job.rule]}.{path}".format(**names)
+    key, dot, rest = path.partition(".")
+    if key in OTHERWISE and "dataset" in names:
+        key = OTHERWISE[key].format(**names)
+    return f"{key}{dot}{rest}"
+
+
+def _value(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

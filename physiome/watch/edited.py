@@ -1,0 +1,88 @@
+"""Which source files and recordings were edited since a job ran."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+from physiome.data.sources.kinds import SOURCES
+from physiome.data.sources.own_files import changed_records
+from physiome.errors import PhysioError
+from physiome.plan.jobs import job_of
+from physiome.provenance import code, reached, source_of
+from physiome.registry import ENCODERS, METHODS, lineage
+
+STEPS = {"comparison": "compare_figures", "all_scores": "scores"}  # rules called otherwise
+
+
+def sources(rule: str, settings: dict[str, Any], since: float) -> list[str]:
+    """Source files that a rule's job can reach and that were written to since then.
+
+    Args:
+        settings: of the job, of which `base` and `encoder` name its method.
+        since: seconds since the epoch.
+    """
+    files = [path for name in reached(*_modules(rule, settings)) if (path := source_of(name))]
+    root = Path(__file__).parents[2]
+    return sorted(str(p.relative_to(root)) for p in files if p.stat().st_mtime > since)
+
+
+def step(rule: str) -> str:
+    """The module of a rule's step."""
+    if rule == "lost_leads":
+        return "physiome.predict.lost_leads"
+    return f"physiome.steps.{STEPS.get(rule, rule)}"
+
+
+def _modules(rule: str, settings: dict[str, Any]) -> list[str]:
+    base = settings.get("base")
+    methods = [METHODS[name].module for name in (lineage(base) if base in METHODS else ())]
+    encoder = (settings.get("encoder") or {}).get("name")
+    encoders = [ENCODERS[encoder].module] if encoder in ENCODERS else []
+    kind = (settings.get("source") or {}).get("kind")
+    kinds = [SOURCES[kind].partition(":")[0]] if kind in SOURCES else []
+    return [name for name in [step(rule), *methods, *encoders, *kinds] if source_of(name)]
+
+
+def is_code(rule: str, value: str) -> bool:
+    """Whether a short hash among a rule's parameters stands for code, not for recordings."""
+    kinds = [place.partition(":")[0] for place in SOURCES.values()]
+    return rule != "fetch" or value in {code(step(rule), kind) for kind in kinds}
+
+
+def records(output: str, settings: dict[str, Any]) -> list[str]:
+    """One's own records of a batch whose row or files changed; [] where it cannot be told.
+
+    Args:
+        output: where the fetch step notes the batch.
+        settings: of that step.
+    """
+    job, path = job_of(output), Path(output)
+    if job is None:
+        return []
+    noted = sorted(path.parent.glob(f"{job.named['dataset']}.batch*.json"), key=_number)
+    from physiome.files import canonical_json
+
+    try:
+        return changed_records(canonical_json(settings), noted).get(path, [])
+    except PhysioError:
+        return []
+
+
+def _number(path: Path) -> int:
+    found = re.search(r"batch(\d+)\.json$", path.name)
+    return int(found[1]) if found else -1
+
+
+def settings_of(note: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a job's note holds among its parameters."""
+    import json
+
+    for text in note.get("params") or ():
+        try:
+            value = ast.literal_eval(text)
+            if isinstance(value, str) and value.startswith("{"):
+                return json.loads(value)
+        except (ValueError, SyntaxError):
+            continue
+    return {}
