@@ -103,8 +103,12 @@ def _progress(now: Training) -> Iterator[str]:
         contrast = f"; contrast {now.contrast:.3f}, by chance {now.chance:.3f}"
     yield f"loss {now.loss:.4g}{contrast}"
     if now.look:
-        facts = ", ".join(f"{k} {v:.3g}" for k, v in now.look.items() if k != "epoch")
-        yield f"monitor at epoch {now.look['epoch']:.0f}: {facts}"
+        facts = (
+            f"{k} {'not finite' if v is None else f'{v:.3g}'}"
+            for k, v in now.look.items()
+            if k != "epoch"
+        )
+        yield f"monitor at epoch {now.look['epoch']:.0f}: {', '.join(facts)}"
 
 
 def _others(jobs: Iterable[Running]) -> Iterator[list[str]]:

@@ -1,7 +1,6 @@
 """How far a training is, by the lines of its own log."""
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +26,7 @@ class Training:
         loss: of the last line.
         contrast, chance: the contrastive part of the loss, and what it is by chance: ln(2B - 1)
             for B windows side by side; None for methods without.
-        look: the last look of the monitor, with `epoch`.
+        look: the last look of the monitor, with `epoch`; None for what is not finite.
         left_s: seconds to its end at the pace of its last lines; None with one line only.
         silent_s: seconds since its last line.
     """
@@ -39,7 +38,7 @@ class Training:
     loss: float
     contrast: float | None
     chance: float | None
-    look: dict[str, float]
+    look: dict[str, float | None]
     left_s: float | None
     silent_s: float
 
@@ -90,7 +89,7 @@ def _epochs(metrics: Path, steps: int) -> int | None:
     return None
 
 
-def _last_look(text: str) -> dict[str, float]:
+def _last_look(text: str) -> dict[str, float | None]:
     looks = LOOK.findall(text)
     if not looks:
         return {}
@@ -107,9 +106,9 @@ def _left_s(lines: list[tuple[str, ...]], silent_s: float) -> float | None:
     return max(0.0, (int(steps) - int(b)) * seconds / taken - silent_s)
 
 
-def _numbers(text: str) -> dict[str, float]:
-    """`a=1 b=not_finite` -> {"a": 1.0, "b": nan}."""
-    return {k: math.nan if v == "not_finite" else float(v) for k, v in FACT.findall(text)}
+def _numbers(text: str) -> dict[str, float | None]:
+    """`a=1 b=not_finite` -> {"a": 1.0, "b": None}."""
+    return {k: None if v == "not_finite" else float(v) for k, v in FACT.findall(text)}
 
 
 def _seconds(stamp: str) -> float:
