@@ -47,10 +47,16 @@ def inspect(
 
 @app.command(rich_help_panel=PANEL)
 def check(config: Annotated[list[Path], typer.Argument(help="YAML files, later ones win")]) -> None:
-    """Validate configuration files and say what they plan."""
+    """Validate configuration files, say what they plan and whether the recordings allow it.
+
+    Reads headers of a few recordings. Exit code 2 for a FAIL.
+    """
     from physiome.steps import check as step
 
-    print("\n".join(step.run(config)))
+    plans, findings = step.run(config)
+    print("\n".join([*plans, *map(str, findings)]))
+    if any(line.level == "FAIL" for line in findings):
+        raise typer.Exit(PhysioError.exit_code)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -1,17 +1,27 @@
-"""Step: validate a configuration and say what it plans."""
+"""Step: validate a configuration, say what it plans, and whether the recordings allow it."""
 
 from pathlib import Path
 
-from physiome.config.tree import load_files
+from physiome.config.tree import Config, load_files
+from physiome.doctor import plan
+from physiome.doctor.finding import Finding
 
 
-def run(config: list[Path]) -> list[str]:
-    """One line per table: its data set, subsets, folds and rows.
+def run(config: list[Path]) -> tuple[list[str], list[Finding]]:
+    """One line per table: its data set, subsets, folds and rows; and what stands against it.
 
     Raises:
-        ConfigError: for anything that can be known to be wrong before any work.
+        ConfigError: for anything that can be known to be wrong from the configuration alone.
     """
-    spec, lines = load_files(config), []
+    spec = load_files(config)
+    found = plan.folders(spec)
+    if not found:
+        found = [line for dataset in spec.used for line in plan.data(spec, dataset)]
+    return _tables(spec), [line for line in found if line.level != "ok"]
+
+
+def _tables(spec: Config) -> list[str]:
+    lines = []
     for table, name in spec.tables_of.items():
         ablation, dataset = spec.ablations.get(table), spec.datasets[name]
         scored = len(dataset.scored or ()) or 2 ** len(dataset.modalities) - 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from physiome.config.tree import Config, load_files
-from physiome.doctor import gpus, leftovers, machine, space, stored, work
+from physiome.doctor import gpus, leftovers, machine, plan, space, stored, work
 from physiome.doctor.finding import Finding
 from physiome.errors import PhysioError
 
@@ -36,6 +36,7 @@ def _of(config: Config, verify: bool) -> Iterator[Finding]:
         yield from stored.own_records(config, dataset)
         yield from stored.raw(config, dataset, verify)
         yield from stored.shards(config, dataset)
+        yield from plan.data(config, dataset)
     try:
         yield from [*space.disk(config), *work.hours(config)]
     except PhysioError as error:  # a manifest that cannot be read: no estimate without it

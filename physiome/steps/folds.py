@@ -86,16 +86,29 @@ def _row(report: Report) -> dict[str, Any]:
 def _check_left_out(table: pd.DataFrame, allowed: float, records: Path) -> None:
     left_out = table[table["status"] != USED]
     share = len(left_out) / len(table)
-    for reason, count in Counter(left_out["reason"]).most_common():
+    reasons = _reasons(left_out)
+    for reason, count in reasons:
         log.warning("left_out=%d reason=%s", count, reason)
     if share > allowed:
-        reason, count = Counter(left_out["reason"]).most_common(1)[0]
+        reason, count = reasons[0]
         raise DataError(
             f"{len(left_out)} of {len(table)} records cannot be used",
             where=_kept(left_out, records),
             why=f"more than max_left_out = {allowed:g}; most often ({count}): {reason}",
             do="repair the recordings, or raise max_left_out",
         )
+
+
+def _reasons(left_out: pd.DataFrame) -> list[tuple[str, int]]:
+    """Reasons and how often, the most frequent first; those that name the record only count as one.
+
+    Of such the first is told.
+    """
+    pairs = zip(left_out["reason"], left_out["record"], strict=True)
+    alike: dict[str, list[str]] = {}
+    for reason, record in pairs:
+        alike.setdefault(reason.replace(record, "*"), []).append(reason)
+    return sorted(((r[0], len(r)) for r in alike.values()), key=lambda pair: -pair[1])
 
 
 def _kept(table: pd.DataFrame, records: Path) -> Path:

@@ -1,0 +1,182 @@
+"""Whether recordings hold what a data set asks for: told by the headers of some of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
+from physiome.config.modality import carriers, lead_keys
+from physiome.config.tree import Config
+from physiome.data.cutting.channel_kinds import candidates
+from physiome.data.cutting.picking import find_channel
+from physiome.data.formats import holds_annotations, open_reader
+from physiome.data.recording import RawRecord
+from physiome.data.sources.kinds import open_source, parse_settings
+from physiome.doctor.finding import Finding
+from physiome.doctor.stored import raw_lists
+from physiome.errors import DataError, PhysioError, nearest
+from physiome.files import read_json
+
+ENOUGH = 4  # recordings, if they have every channel between them
+PATIENCE_S = 8.0  # after which no further file is opened
+
+
+@dataclass
+class Headers:
+    """What the headers of some recordings of a data set say.
+
+    Attributes:
+        records: of the data set, those without their files left out.
+        opened: whose headers were read.
+        unreadable: reasons why others were not.
+        names: of every channel.
+        lacking: lead -> a channel that may be meant instead, "" if none: leads of which no
+            recording that was opened has the channel.
+        annotated: of those opened, recordings with annotations.
+        seconds: of all recordings, at the mean length of those opened.
+    """
+
+    records: list[RawRecord]
+    opened: list[RawRecord] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    lacking: dict[str, str] = field(default_factory=dict)
+    annotated: int = 0
+    seconds: float = 0.0
+
+    @property
+    def told(self) -> str:
+        """How many were opened: `4 of 36 recordings`."""
+        return f"{len(self.opened)} of {len(self.records)} recordings"
+
+
+def recordings(config: Config, dataset: str) -> tuple[list[RawRecord], list[str]]:
+    """Recordings whose files are there, before or after they were fetched; and what others lack.
+
+    Raises:
+        PhysioError: the table of records is not in order.
+    """
+    lists = raw_lists(config, dataset)
+    if config.datasets[dataset].source.kind == "recordings":
+        source = open_source(parse_settings(config.records_settings(dataset), "{}"))
+        found = source.fill(source.records())
+    else:
+        found = [RawRecord(**record) for path in lists for record in read_json(path)["records"]]
+    usable = [r for r in found if r.problem is None and Path(r.signals).is_file()]
+    return usable, [r.problem.replace(r.record, "*") for r in found if r.problem is not None]
+
+
+def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
+    """Open recordings, spread over all, until there is one with each channel or time is up."""
+    leads, began, seconds = carriers(settings.modalities), monotonic(), 0.0
+    found = Headers(records, lacking=dict.fromkeys(leads, ""))
+    for record in _spread(records):
+        if monotonic() - began > PATIENCE_S:
+            break
+        if len(found.opened) >= ENOUGH and not found.lacking:
+            break
+        try:
+            reader = open_reader(Path(record.signals))
+            channels = reader.channels()
+            annotated = record.annotations is not None or holds_annotations(record.signals)
+        except DataError as error:
+            found.unreadable.append(str(error).replace(record.record, "*"))
+            continue
+        found.opened.append(record)
+        found.names |= channels.keys()
+        found.annotated += annotated
+        seconds += reader.duration_s
+        for key in [*found.lacking]:
+            if find_channel(leads[key], channels):
+                del found.lacking[key]
+            elif near := candidates(leads[key].channel, channels.values()):
+                found.lacking[key] = near[0]
+    found.seconds = seconds / max(1, len(found.opened)) * len(records)
+    return found
+
+
+def _spread(records: list[RawRecord]) -> list[RawRecord]:
+    """First some from all over, then the others."""
+    first = range(0, len(records), max(1, len(records) // ENOUGH))
+    return [records[i] for i in first] + [r for i, r in enumerate(records) if i not in first]
+
+
+def findings(config: Config, dataset: str) -> tuple[list[Finding], float | None]:
+    """What is wrong with a data set's recordings; and their seconds in all, as far as known."""
+    try:
+        records, problems = recordings(config, dataset)
+    except PhysioError as error:
+        return [Finding("FAIL", "records", str(error))], None
+    lines = [*_missing(dataset, records, problems)]
+    if not records:
+        return lines, None
+    settings = ShardSettings.parse_text(config.shard_settings(dataset), "shard settings")
+    found = read(records, settings)
+    lines += _unreadable(dataset, found)
+    if found.opened:
+        lines += [*_channels(dataset, settings, found), *_labels(dataset, settings, found)]
+    if found.opened and not lines:
+        text = f"{dataset}: {found.told} opened, their channels and labels are there"
+        lines = [Finding("ok", "recordings", text)]
+    return lines, found.seconds or None
+
+
+def _missing(dataset: str, records: list[RawRecord], problems: list[str]) -> Iterator[Finding]:
+    if problems:
+        reason, count = Counter(problems).most_common(1)[0]
+        text = f"{dataset}: {len(problems)} of {len(records) + len(problems)} records cannot be "
+        text += f"used; most often ({count}): {reason}"
+        yield Finding("warn" if records else "FAIL", "records", text)
+
+
+def _unreadable(dataset: str, found: Headers) -> Iterator[Finding]:
+    if found.unreadable:
+        reason, count = Counter(found.unreadable).most_common(1)[0]
+        text = f"{dataset}: {len(found.unreadable)} recordings cannot be read; most often "
+        text += f"({count}): {reason}"
+        yield Finding("warn" if found.opened else "FAIL", "recordings", text)
+
+
+def _channels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator[Finding]:
+    leads = carriers(settings.modalities)
+    all_opened = len(found.opened) + len(found.unreadable) == len(found.records)
+    for modality, spec in settings.modalities.items():
+        keys = lead_keys(modality, spec)
+        lacking = [key for key in keys if key in found.lacking]
+        if not lacking:
+            continue
+        whole = len(lacking) == len(keys)
+        names = " or ".join(repr(leads[key].channel) for key in lacking)
+        text = f"{dataset}: no channel {names} for {modality} in {found.told}"
+        yield Finding(
+            "FAIL" if whole and all_opened else "warn",
+            "channels",
+            text + (": nothing can be learned of it" if whole else ""),
+            _instead(found, lacking, [leads[key].channel for key in lacking]),
+        )
+
+
+def _instead(found: Headers, lacking: Iterable[str], wanted: list[str]) -> str:
+    near = [found.lacking[key] for key in lacking if found.lacking[key]]
+    if near:
+        return f"did you mean {near[0]!r}? (known: {', '.join(sorted(found.names))})"
+    return nearest(wanted[0], found.names)
+
+
+def _labels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator[Finding]:
+    rule = settings.labels
+    if isinstance(rule, AnnotationLabels) and not found.annotated:
+        yield Finding(
+            "FAIL",
+            "labels",
+            f"{dataset}: no annotations in {found.told}, and no files of theirs",
+            "name each recording's in the column annotations of the records table, or take "
+            "labels from a column (labels.rule: column)",
+        )
+    if isinstance(rule, ColumnLabels):
+        columns = found.opened[0].columns
+        if rule.column not in columns:
+            text = f"{dataset}: the records table has no column {rule.column!r}"
+            yield Finding("FAIL", "labels", text, nearest(rule.column, columns))

@@ -1,0 +1,25 @@
+"""What `check` and `doctor` both ask: whether what is planned can be done with what is there."""
+
+from collections.abc import Iterator
+
+from physiome.config.tree import Config
+from physiome.doctor import headers, proportions
+from physiome.doctor.finding import Finding
+from physiome.errors import PhysioError
+
+
+def folders(config: Config) -> list[Finding]:
+    """A folder that is not there or cannot be used, as a run would refuse it."""
+    try:
+        config.check_folders()
+    except PhysioError as error:
+        return [Finding("FAIL", "folders", str(error))]
+    return []
+
+
+def data(config: Config, dataset: str) -> Iterator[Finding]:
+    """A data set's recordings, subsets and models: reads headers, and few of them."""
+    found, seconds = headers.findings(config, dataset)
+    yield from found
+    yield from proportions.subsets(config, dataset)
+    yield from proportions.models(config, dataset, seconds)

@@ -1,0 +1,142 @@
+"""What `check` and `doctor` both ask of a plan: can the recordings that are there bear it?"""
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from physiome.cli import app
+from physiome.config.base import deep_merge
+from physiome.config.tree import load_files
+from physiome.doctor import headers, plan, proportions
+from physiome.errors import DataError
+from tests.edits.small_run import configuration, write_recordings
+
+
+@pytest.fixture
+def mine(repository, tmp_path, monkeypatch):
+    """`mine(changes)`: files of a configuration for ten recordings of one's own."""
+    monkeypatch.chdir(tmp_path)
+    write_recordings(tmp_path / "mine")
+
+    def write(changes=None):
+        text = yaml.safe_dump(deep_merge(configuration("crossl", "handmade"), changes or {}))
+        (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+        return [repository / "config.yaml", tmp_path / "mine.yaml"]
+
+    return write
+
+
+def found(files):
+    """What stands against a plan, by what was looked at."""
+    config = load_files(files)
+    lines = plan.folders(config) or list(plan.data(config, "mine"))
+    return {line.topic: line for line in lines if line.level != "ok"}
+
+
+def channels(**own):
+    return {"datasets": {"mine": {"modalities": own}}}
+
+
+def check(files):
+    return CliRunner().invoke(app, ["check", *map(str, files)])
+
+
+def test_a_plan_that_can_be_done_has_nothing_against_it(mine):
+    assert found(mine()) == {}
+    done = check(mine())
+    assert done.exit_code == 0
+    assert not [line for line in done.output.splitlines() if "/tables/" not in line]
+
+
+def test_a_channel_that_no_recording_has_fails_with_the_nearest_there_is(mine):
+    files = mine(channels(eeg={"channel": "EEG Fpz_Cz"}))
+    line = found(files)["channels"]
+    assert line.level == "FAIL"
+    assert "'EEG Fpz_Cz' for eeg in 10 of 10 recordings" in line.text
+    assert "did you mean 'EEG Fpz-Cz'?" in line.do
+    done = check(files)
+    assert done.exit_code == 2
+    assert "results/tables/mine.csv" in done.output  # the plan is told all the same
+
+
+def test_it_is_a_warning_where_some_recordings_were_not_opened(mine, monkeypatch):
+    files = mine(channels(eog={"channel": "none"}))
+    ticks = iter(range(100))
+    monkeypatch.setattr(headers, "monotonic", lambda: float(next(ticks)))
+    line = found(files)["channels"]
+    assert line.level == "warn"
+    assert "in 8 of 10 recordings" in line.text
+
+
+def test_few_headers_are_read_where_all_channels_are_there(mine, monkeypatch):
+    opened, real = [], headers.open_reader
+    monkeypatch.setattr(headers, "open_reader", lambda path: opened.append(path) or real(path))
+    assert found(mine()) == {}
+    assert 0 < len(opened) <= headers.ENOUGH
+
+
+def test_a_folder_that_is_not_there_fails(mine):
+    files = mine({"datasets": {"mine": {"source": {"folder": "yours"}}}})
+    assert "'yours' is not there" in found(files)["folders"].text
+    assert check(files).exit_code == 2
+
+
+def test_a_table_without_the_column_of_labels_fails(mine):
+    line = found(mine({"datasets": {"mine": {"labels": {"column": "grup"}}}}))["labels"]
+    assert (line.level, line.do.split(" (")[0]) == ("FAIL", "did you mean 'group'?")
+
+
+def test_labels_from_annotations_need_some(mine, monkeypatch):
+    files = mine()
+    own = yaml.safe_load(files[1].read_text("utf-8"))
+    texts = {"s": "sick", "w": "well"}
+    own["datasets"]["mine"]["labels"] = {"rule": "annotations", "texts": texts}
+    files[1].write_text(yaml.safe_dump(own), "utf-8")
+    monkeypatch.setattr(headers, "holds_annotations", lambda _: False)
+    assert found(files)["labels"].level == "FAIL"
+    monkeypatch.setattr(headers, "holds_annotations", lambda _: True)
+    assert "labels" not in found(files)  # those inside a recording are used
+
+
+def test_reasons_that_differ_by_a_records_name_are_one_with_a_count(mine, tmp_path, monkeypatch):
+    files = mine()
+    for path in sorted((tmp_path / "mine").glob("*.edf"))[:3]:
+        path.unlink()
+    line = found(files)["records"]
+    assert line.level == "warn"
+    assert "3 of 10 records cannot be used; most often (3): " in line.text
+
+    def refuse(path):
+        raise DataError("cut", where=path)
+
+    monkeypatch.setattr(headers, "open_reader", refuse)
+    line = found(files)["recordings"]
+    assert line.level == "FAIL"
+    assert "7 recordings cannot be read; most often (7): mine/*.edf: cut" in line.text
+
+
+def test_a_model_far_too_large_for_the_windows_is_warned_of(mine):
+    small = {"width": 16, "depth": 1, "heads": 2, "decoder_width": 16, "decoder_depth": 1,
+             "decoder_heads": 2}  # fmt: skip
+    wide = {"width": 512, "depth": 4, "heads": 8}
+    system = {**small, "restore_width": 16, "restore_depth": 1, "restore_heads": 2}
+    changes = {"methods": ["physiome"], "systems": {"physiome": system}}
+    assert "model size" not in found(mine({**changes, "encoder": small}))
+    line = found(mine({**changes, "encoder": {**small, **wide}}))["model size"]
+    assert line.level == "warn"
+    assert "about 13 million parameters" in line.text  # 12 * 4 * 512^2
+
+
+def test_parameters_are_those_of_all_transformers():
+    one = {"width": 10, "depth": 2}
+    assert proportions.parameters(one) == 12 * 2 * 100
+    other = {"restore_width": 20, "restore_depth": 1, "heads": 4, "crop_depth": 3}
+    assert proportions.parameters(one | other) == 12 * 2 * 100 + 12 * 400
+
+
+def test_very_many_subsets_are_warned_of(mine):
+    many = {f"m{i}": {"channel": f"M{i}", "unit": "uV"} for i in range(5)}
+    changes = {"datasets": {"mine": {"modalities": many, "subsets": "all"}}}
+    (line,) = proportions.subsets(load_files(mine(changes)), "mine")
+    assert line.text.startswith("mine: 7 modalities are 127 subsets")
+    assert list(proportions.subsets(load_files(mine()), "mine")) == []
