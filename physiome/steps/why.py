@@ -34,11 +34,12 @@ def run(targets: list[str], config: list[Path], width: int) -> list[str]:
 
 
 def _jobs(cause: Cause) -> str:
-    of = {
-        " fold ".join(job.wildcards[k] for k in ("dataset", "fold") if k in job.wildcards)
-        for job in cause.jobs
-    }
-    whose = f" ({of.pop()})" if len(of) == 1 and "" not in of else ""
+    shared = []
+    for key in ("method", "encoder", "dataset", "fold"):
+        values = {job.wildcards.get(key, "") for job in cause.jobs}
+        if len(values) == 1 and "" not in values:
+            shared.append(f"fold {values.pop()}" if key == "fold" else values.pop())
+    whose = f" ({', '.join(shared)})" if shared else ""
     above = f"; what stands on them: {_counted(cause.above)}" if cause.above else ""
     return f"{_counted(cause.jobs)}{whose}{above}"
 

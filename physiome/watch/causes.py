@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from physiome.plan.jobs import SHORT
 from physiome.plan.memory import note_of
 from physiome.watch import edited, reason
 from physiome.watch.planned import Planned
@@ -13,6 +14,7 @@ MANY = 4  # files that are named one by one
 LONGEST = 40  # characters of a value
 # Sections of the configuration that are a rule's whole settings
 WHOLE = {"probe": "probe", "shard": "datasets.{dataset}"}
+KEYED = ("records", "fetch", "folds", "pretrain", "train", "embed")
 # Keys of settings that are called otherwise in the configuration
 OTHERWISE = {
     "method": "systems.{base}",
@@ -100,6 +102,8 @@ def _texts(job: Planned) -> Iterator[str]:
             yield "the software environment changed (envs/physiome.yaml)"
         elif kind == reason.PARAMS:
             yield from _of_params(job, note, reason.params(told))
+    if note and reason.PARAMS not in found:
+        yield from _hidden(job, note)
 
 
 def _inputs(before: Sequence[str], now: Sequence[str]) -> str:
@@ -115,25 +119,44 @@ def _some(paths: Sequence[str]) -> str:
 
 
 def _of_params(job: Planned, note: dict[str, Any], params: reason.Params) -> Iterator[str]:
-    pair, settings = params.settings, edited.settings_of(note)
-    if pair:
-        settings = pair[1]
-        for path, before, now in reason.changes(*pair):
-            name = _configured(job, path, settings)
-            yield f"setting {name}: {_value(before)} -> {_value(now)}"
-    others = [v for v in params.now if not (isinstance(v, str) and v.startswith("{"))]
-    hashes = [v for v in others if isinstance(v, str) and len(v) == 16 and v.isalnum()]
+    before, now = (
+        next((found for v in values if (found := edited.as_settings(v)) is not None), None)
+        for values in (params.before, params.now)
+    )
+    settings = now or edited.settings_of(note)
+    if before is not None and now is not None:
+        yield from _settings(job, before, now)
+    hashes = [value for value in params.now if edited.is_hash(value)]
     for value in hashes:
-        if edited.is_code(job.rule, value):
-            yield from _of_code(job, note, settings)
-        else:
-            names = edited.records(job.output[0], settings)
-            which = f"row or file of {', '.join(names)}" if names else "records.csv or a file"
-            yield f"data: {which} changed: {job.wildcards['dataset']} batch " + (
-                f"{job.wildcards['batch']} is cut again"
-            )
-    if not pair and not hashes:
+        code = edited.is_code(job.rule, value)
+        yield from _of_code(job, note, settings) if code else [_of_data(job, settings)]
+    if now is None and not hashes:
         yield f"arguments of rule {job.rule} changed"
+
+
+def _hidden(job: Planned, note: dict[str, Any]) -> Iterator[str]:
+    """Of a job that runs for other reasons Snakemake does not say that it changed itself."""
+    before, now = edited.settings_of(note), edited.settings_in(job.command)
+    if before and now:
+        yield from _settings(job, before, now)
+    if edited.code_changed(job.rule, note, now or before):
+        yield from _of_code(job, note, now or before)
+
+
+def _settings(job: Planned, before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    if job.rule not in (*WHOLE, *KEYED):
+        if before != now:
+            yield f"the rows or settings of {SHORT} changed"
+        return
+    for path, old, new in reason.changes(before, now):
+        yield f"setting {_configured(job, path, now)}: {_value(old)} -> {_value(new)}"
+
+
+def _of_data(job: Planned, settings: dict[str, Any]) -> str:
+    names = edited.records(job.output[0], settings)
+    which = f"row or file of {', '.join(names)}" if names else "the table or a file"
+    batch = f"{job.wildcards['dataset']} batch {job.wildcards['batch']}"
+    return f"data: {which} changed: {batch} is cut again"
 
 
 def _of_code(job: Planned, note: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:

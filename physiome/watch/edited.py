@@ -1,13 +1,17 @@
 """Which source files and recordings were edited since a job ran."""
 
 import ast
+import json
 import re
+import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from physiome.data.sources.kinds import SOURCES
 from physiome.data.sources.own_files import changed_records
 from physiome.errors import PhysioError
+from physiome.files import canonical_json
 from physiome.plan.jobs import job_of
 from physiome.provenance import code, reached, source_of
 from physiome.registry import ENCODERS, METHODS, lineage
@@ -32,6 +36,19 @@ def step(rule: str) -> str:
     if rule == "lost_leads":
         return "physiome.predict.lost_leads"
     return f"physiome.steps.{STEPS.get(rule, rule)}"
+
+
+def code_changed(rule: str, note: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Whether a job's code is not what it was, by the hash among the parameters of its note."""
+    if rule == "lost_leads":
+        return False  # its parameters do not name its method
+    hashes = [v for v in values_of(note) if is_hash(v)]
+    return bool(hashes) and code(*_modules(rule, settings)) not in hashes
+
+
+def is_hash(value: Any) -> bool:
+    """Whether a parameter stands for code or for recordings."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
 
 
 def _modules(rule: str, settings: dict[str, Any]) -> list[str]:
@@ -61,8 +78,6 @@ def records(output: str, settings: dict[str, Any]) -> list[str]:
     if job is None:
         return []
     noted = sorted(path.parent.glob(f"{job.named['dataset']}.batch*.json"), key=_number)
-    from physiome.files import canonical_json
-
     try:
         return changed_records(canonical_json(settings), noted).get(path, [])
     except PhysioError:
@@ -76,13 +91,29 @@ def _number(path: Path) -> int:
 
 def settings_of(note: dict[str, Any]) -> dict[str, Any]:
     """The settings that a job's note holds among its parameters."""
-    import json
+    return next((found for v in values_of(note) if (found := as_settings(v))), {})
 
+
+def values_of(note: dict[str, Any]) -> list[Any]:
+    """The parameters of a note; Snakemake writes each as Python does."""
+    found = []
     for text in note.get("params") or ():
-        try:
-            value = ast.literal_eval(text)
-            if isinstance(value, str) and value.startswith("{"):
-                return json.loads(value)
-        except (ValueError, SyntaxError):
-            continue
-    return {}
+        with suppress(ValueError, SyntaxError):
+            found.append(ast.literal_eval(text))
+    return found
+
+
+def as_settings(value: Any) -> dict[str, Any] | None:
+    """A parameter as settings, if it is some."""
+    if not (isinstance(value, str) and value.startswith("{")):
+        return None
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
+
+
+def settings_in(command: str) -> dict[str, Any] | None:
+    """The settings in a job's command, if it has some."""
+    words = shlex.split(command)
+    return as_settings(words[words.index("--settings") + 1]) if "--settings" in words else None

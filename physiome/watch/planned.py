@@ -16,6 +16,7 @@ from physiome.errors import ConfigError
 from physiome.files import read_json, write_json
 
 OURS = "physiome: error: "
+CHATTER = ("Using ", "Config file ", "host: ", "Assuming ", "Building DAG")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Planned:
 
     Attributes:
         reason: in Snakemake's words.
+        command: of the shell.
     """
 
     rule: str
@@ -31,6 +33,7 @@ class Planned:
     input: list[str]
     output: list[str]
     reason: str
+    command: str = ""
 
 
 class Collector(logging.Handler):
@@ -51,6 +54,7 @@ class Collector(logging.Handler):
                     [str(path) for path in told["input"]],
                     [str(path) for path in told["output"]],
                     told["reason"],
+                    told["shellcmd"] or "",
                 )
             )
 
@@ -71,6 +75,7 @@ def plan(arguments: list[str]) -> list[Planned]:
         if done.returncode == 0:
             return [Planned(**job) for job in read_json(file)]
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    said = [line for line in said if not line.startswith(CHATTER)]
     ours = [line.removeprefix(OURS) for line in said if line.startswith(OURS)]
     raise ConfigError(
         "Snakemake cannot plan",

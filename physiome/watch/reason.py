@@ -1,7 +1,6 @@
 """What Snakemake gives as a job's reason to run, taken apart."""
 
 import ast
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,12 +26,6 @@ class Params:
 
     before: list[Any] = field(default_factory=list)
     now: list[Any] = field(default_factory=list)
-
-    @property
-    def settings(self) -> tuple[Any, Any] | None:
-        """The settings before and now, if they changed."""
-        found = [_settings(before_or_now) for before_or_now in (self.before, self.now)]
-        return (found[0], found[1]) if None not in found else None
 
 
 def pieces(reason: str) -> dict[str, str]:
@@ -63,16 +56,6 @@ def _values(text: str) -> list[Any]:
         return [] if text == NONE else list(ast.literal_eval(f"({text},)"))
     except (ValueError, SyntaxError):
         return []
-
-
-def _settings(values: list[Any]) -> dict[str, Any] | None:
-    for value in values:
-        if isinstance(value, str) and value.startswith("{"):
-            try:
-                return json.loads(value)
-            except ValueError:
-                continue
-    return None
 
 
 def changes(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
