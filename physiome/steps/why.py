@@ -1,13 +1,10 @@
 """The verb `why`: which jobs would run again, and for what."""
 
 import textwrap
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
-from physiome.plan.jobs import LONG, SHORT
-from physiome.watch.causes import Cause, causes
-from physiome.watch.planned import Planned, plan
+from physiome.watch.causes import Cause, causes, counted
+from physiome.watch.planned import plan
 
 
 def run(targets: list[str], config: list[Path], width: int) -> list[str]:
@@ -25,7 +22,7 @@ def run(targets: list[str], config: list[Path], width: int) -> list[str]:
     jobs = [job for job in plan([*targets, *files]) if job.output]
     if not jobs:
         return ["nothing would run again"]
-    total = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} would run: {_counted(jobs)}"
+    total = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} would run: {counted(jobs)}"
     lines = textwrap.wrap(total, width)
     for cause in causes(jobs):
         lines += ["", *textwrap.wrap(cause.text, width, break_long_words=False)]
@@ -40,11 +37,5 @@ def _jobs(cause: Cause) -> str:
         if len(values) == 1 and "" not in values:
             shared.append(f"fold {values.pop()}" if key == "fold" else values.pop())
     whose = f" ({', '.join(shared)})" if shared else ""
-    above = f"; what stands on them: {_counted(cause.above)}" if cause.above else ""
-    return f"{_counted(cause.jobs)}{whose}{above}"
-
-
-def _counted(jobs: Iterable[Planned]) -> str:
-    """`9 pretrain, 20 train`, in the order of the workflow."""
-    counts = Counter(job.rule if job.rule in LONG else SHORT for job in jobs)
-    return ", ".join(f"{counts[rule]} {rule}" for rule in (*LONG, SHORT) if counts[rule])
+    above = f"; what stands on them: {counted(cause.above)}" if cause.above else ""
+    return f"{counted(cause.jobs)}{whose}{above}"

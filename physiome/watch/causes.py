@@ -1,11 +1,12 @@
 """Why jobs would run: which setting, file or source changed, and what stands on it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from physiome.plan.jobs import SHORT
+from physiome.plan.jobs import LONG, SHORT
 from physiome.plan.memory import note_of
 from physiome.watch import edited, reason
 from physiome.watch.planned import Planned
@@ -58,6 +59,12 @@ def causes(jobs: Sequence[Planned]) -> list[Cause]:
         for text, direct in found.items()
     ]
     return sorted(all_of, key=lambda cause: -len(cause.jobs) - len(cause.above))
+
+
+def counted(jobs: Iterable[Planned]) -> str:
+    """`9 pretrain, 20 train`, in the order of the workflow."""
+    counts = Counter(job.rule if job.rule in LONG else SHORT for job in jobs)
+    return ", ".join(f"{counts[rule]} {rule}" for rule in (*LONG, SHORT) if counts[rule])
 
 
 def _follow(jobs: Sequence[Planned]) -> list[set[int]]:
