@@ -19,11 +19,16 @@ def last_words(snakemake_logs: Iterable[str | Path]) -> list[str]:
     """
     there = [path for path in map(Path, snakemake_logs) if path.is_file()]
     said = "".join(path.read_text("utf-8", errors="replace") for path in there)
-    logs = list(dict.fromkeys(shlex.split(found)[0] for found in LOG.findall(said)))
+    logs = failed_logs(said)
     lines = [f"{log}: {error_in(Path(log))}" for log in logs[:SHOWN]]
     more = [f"and {len(logs) - SHOWN} more"] if logs[SHOWN:] else []
     jobs = "job" if len(logs) == 1 else "jobs"
     return [f"{len(logs)} {jobs} failed:", *lines, *more] if logs else []
+
+
+def failed_logs(said: str) -> list[str]:
+    """Logs of the jobs that failed, by what Snakemake said; each once."""
+    return list(dict.fromkeys(shlex.split(found)[0] for found in LOG.findall(said)))
 
 
 def error_in(log: Path) -> str:

@@ -12,7 +12,7 @@ TIMED = ("fetch", "shard", "pretrain", "train", "embed", "probe")  # others take
 def left(results: Path, run: RunLog, state: State) -> Left | None:
     """What is left, if every rule's jobs go on to take what they took and as many run at once.
 
-    None before a job is done.
+    None before a job is done, and where nothing is known of what is left.
     """
     times = {rule: _seconds(results / "benchmarks" / rule, run.began) for rule in TIMED}
     spent = sum(map(sum, times.values()))
@@ -31,6 +31,8 @@ def left(results: Path, run: RunLog, state: State) -> Left | None:
             todo += job.training.left_s
         elif times.get(job.rule):
             todo += max(0.0, mean(times[job.rule]) - job.since_s)
+    if todo == 0.0 and unknown:
+        return None
     return Left(todo * state.elapsed_s / spent, tuple(unknown))
 
 

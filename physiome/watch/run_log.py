@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from physiome.plan.failures import failed_logs
 from physiome.plan.memory import FOLDER
 
 STATS = re.compile(r"^Job stats:\njob +count\n[- ]+\n(.*?)\ntotal +(\d+)$", re.M | re.S)
@@ -82,11 +84,26 @@ def read_log(path: Path) -> RunLog:
     run.planned = {rule: int(count) for rule, count in PLANNED.findall(stats[1])}
     finished = dict(FINISHED.findall(text))
     run.finished = Counter(finished.values())
-    failed: dict[str, Failed] = {}
-    for rule, block in ERROR.findall(text):
-        number = re.search(r"^    jobid: (\d+)$", block, re.M)
-        log = re.search(r"^    log: (.+?)(?:, .+)? \(check log file", block, re.M)
-        if number and number[1] not in finished:
-            failed[number[1]] = Failed(rule, log[1] if log else "")
-    run.failed = [*failed.values()]
+    run.failed = _failed(text, finished)
     return run
+
+
+def _failed(text: str, finished: Mapping[str, str]) -> list[Failed]:
+    """Jobs that failed; `--quiet rules` leaves the blocks out that tell of them."""
+    failed, done = [], set()
+    for rule, block in dict.fromkeys(ERROR.findall(text)):
+        number = re.search(r"^    jobid: (\d+)$", block, re.M)
+        found = re.search(r"^    log: (.+?)(?:, .+)? \(check log file", block, re.M)
+        log = found[1] if found else ""
+        if number and number[1] in finished:
+            done.add(log)  # by a later attempt
+        else:
+            failed.append(Failed(rule, log))
+    known = done | {one.log for one in failed}
+    others = [log for log in failed_logs(text) if log not in known]
+    return failed + [Failed(_rule_of(log), log) for log in others]
+
+
+def _rule_of(log: str) -> str:
+    """`results/logs/train/nights/fold1/a.log` -> `train`."""
+    return log.rpartition("/logs/")[2].partition("/")[0].removesuffix(".log")

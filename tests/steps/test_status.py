@@ -154,6 +154,14 @@ def test_a_failed_job_is_told_with_its_error_and_a_retried_one_is_not(run):
     assert "- give one" in text
 
 
+def test_a_failed_job_is_told_where_quiet_leaves_its_block_out(run):
+    error = f"RuleException:\nCommand 'x > {LOG} 2>&1' returned non-zero exit status 2.\n"
+    run.say(STATS + 2 * error)
+    (failed,) = look().failed
+    assert (failed.rule, failed.log) == ("pretrain", LOG)
+    assert counts()["pretrain"] == (0, 0, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("said", "phase"),
     [
