@@ -21,22 +21,27 @@ RULES: dict[str, tuple[str, str]] = {
     "embed": (rf"embeddings/{ROW}.+", OF_ROW),
     "probe": (rf"scores/{ROW}.+", OF_ROW),
     "lost_leads": (rf"lost_leads/{ROW}.+", OF_ROW),
+    "few_labels": (rf"few_labels/{ROW}.+", OF_ROW),
     "scores": (r"scores/(?P<scored>[^/.]+)\..+", "{scored}"),
     "all_scores": (r"scores\.csv", ""),
     "intervals": (r"tables/(?P<table>[^/.]+)\.intervals\.csv", "{table}"),
     "really_missing": (r"tables/(?P<table>[^/.]+)\.missing\.csv", "{table}"),
     "costs": (r"tables/(?P<table>[^/.]+)\.costs\.csv", "{table}"),
-    "table": (r"tables/(?P<table>[^/.]+)\.\w+", "{table}"),
+    "table": (r"tables/(?P<table>[^/.]+)\..+", "{table}"),
     "comparison": (rf"figures/{DATASET}/(robustness|restoration)\..+", "{dataset}"),
     "figures": (rf"figures/{DATASET}/(confusion|timeline|subsets)\..+", "{dataset}"),
     "curves": (rf"figures/{DATASET}/curves\..+", "{dataset}"),
     "lost_leads_figure": (rf"figures/{DATASET}/lost_leads\..+", "{dataset}"),
+    "few_labels_figure": (rf"figures/{DATASET}/few_labels\..+", "{dataset}"),
+    "summary": (r"summary\.html", ""),
     "pairs": (r"pairs\.json", ""),
 }
 # Rules that are told one by one; the others take seconds and are told together
-LONG = ("records", "fetch", "shard", "folds", "pretrain", "train", "embed", "probe", "lost_leads")
+LONG = ("records", "fetch", "shard", "folds", "pretrain", "train", "embed", "probe", "lost_leads",
+        "few_labels")  # fmt: skip
 SHORT = "tables and figures"
-LOGS = {"all_scores": "scores.log", "pairs": "pairs.log", "lost_leads_figure": "lost_leads/{}.log"}
+LOGS = {"all_scores": "scores.log", "pairs": "pairs.log", "lost_leads_figure": "lost_leads/{}.log",
+        "few_labels_figure": "few_labels/{}.log", "summary": "summary.log"}  # fmt: skip
 
 
 @dataclass(frozen=True)
