@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from physiome.config.base import Spec
+from physiome.config.cluster import Cluster
 from physiome.config.data import Dataset
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
@@ -29,6 +30,7 @@ class Sections(Spec):
     data_folder: str | None = None  # where relative folders of `recordings` begin; null: here
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Threads = Threads()
+    cluster: Cluster = Cluster()
     datasets: dict[Name, Dataset]
     # What a plain `snakemake` makes; null: all
     use_datasets: tuple[Name, ...] | None = None

@@ -14,6 +14,7 @@ from physiome.plan.failures import last_words
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
 from physiome.plan.page import summary_files, summary_spec
+from physiome.plan.sizes import mem_mb, runtime
 from physiome.plan.stale import own_batches
 from physiome.plan.start import begin
 from physiome.provenance import code

@@ -33,6 +33,9 @@ rule fetch:
     conda:
         "../../envs/physiome.yaml"
     resources:
+        mem_mb=mem_mb(CONFIG.cluster, "fetch"),
+        runtime=runtime(CONFIG.cluster, "fetch"),
+        downloads=1,
         transfer=lambda wc: CONFIG.transfer_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.records_settings(wc.dataset),
@@ -61,6 +64,9 @@ rule shard:
     conda:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.shard
+    resources:
+        mem_mb=mem_mb(CONFIG.cluster, "shard"),
+        runtime=runtime(CONFIG.cluster, "shard"),
     params:
         settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         folder=subpath(output.manifest, parent=True),

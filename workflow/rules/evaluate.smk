@@ -17,6 +17,8 @@ rule embed:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
+        mem_mb=mem_mb(CONFIG.cluster, "embed"),
+        runtime=runtime(CONFIG.cluster, "embed"),
         gpu=lambda wc: int(bool(weights(wc))),
         device=CONFIG.device,
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
@@ -50,6 +52,9 @@ rule probe:
     conda:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.probe
+    resources:
+        mem_mb=mem_mb(CONFIG.cluster, "probe"),
+        runtime=runtime(CONFIG.cluster, "probe"),
     params:
         settings=lambda wc: CONFIG.probe_settings(wc.dataset, int(wc.fold)),
         code=code("physiome.steps.probe"),

@@ -14,6 +14,8 @@ rule lost_leads:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
+        mem_mb=mem_mb(CONFIG.cluster, "lost_leads"),
+        runtime=runtime(CONFIG.cluster, "lost_leads"),
         gpu=lambda wc: int(bool(weights(wc))),
         device=CONFIG.device,
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),

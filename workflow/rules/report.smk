@@ -67,6 +67,9 @@ rule intervals:
         "<results>/logs/intervals/{table}.log",
     conda:
         "../../envs/physiome.yaml"
+    resources:
+        mem_mb=mem_mb(CONFIG.cluster, "intervals"),
+        runtime=runtime(CONFIG.cluster, "intervals"),
     params:
         settings=lambda wc: CONFIG.interval_settings(wc.table),
         code=code("physiome.steps.intervals"),
@@ -91,6 +94,9 @@ rule really_missing:
         "<results>/logs/really_missing/{table}.log",
     conda:
         "../../envs/physiome.yaml"
+    resources:
+        mem_mb=mem_mb(CONFIG.cluster, "really_missing"),
+        runtime=runtime(CONFIG.cluster, "really_missing"),
     params:
         settings=lambda wc: CONFIG.interval_settings(wc.table),
         code=code("physiome.steps.really_missing"),

@@ -19,6 +19,8 @@ rule pretrain:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
+        mem_mb=mem_mb(CONFIG.cluster, "pretrain"),
+        runtime=runtime(CONFIG.cluster, "pretrain"),
         gpu=1,
         device=CONFIG.device,
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
@@ -54,6 +56,8 @@ rule train:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.train
     resources:
+        mem_mb=mem_mb(CONFIG.cluster, "train"),
+        runtime=runtime(CONFIG.cluster, "train"),
         gpu=1,
         device=CONFIG.device,
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
