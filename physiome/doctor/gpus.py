@@ -46,8 +46,7 @@ def _usable(devices: list[str], wanted: str) -> Finding:
 
 def _leases(devices: list[str]) -> Iterator[Finding]:
     if "SLURM_JOB_ID" in os.environ:
-        yield Finding("ok", "GPU", "inside a Slurm job: its allocation is the lease")
-        return
+        yield Finding("ok", "GPU", f"inside a Slurm job: {', '.join(devices)} of its allocation")
     for device in devices:
         lock: Path = lock_folder() / f"{device.replace('/', '_')}.lock"
         pid = holder(lock)

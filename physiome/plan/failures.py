@@ -1,34 +1,80 @@
 """What failed jobs said: Snakemake names their logs among walls of settings, if at all."""
 
 import re
-import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-# How a rule's command ends, in what Snakemake says of one that failed
-LOG = re.compile(r"^.*> (.+?) 2>&1' returned non-zero exit status", re.MULTILINE)
+# What Snakemake says of a job that failed, and of one that gets a further attempt
+SAID = re.compile(
+    r"^Error in rule \w+:\n(?P<facts>(?: {4}.*\n)+)|^Trying to restart job (?P<again>\d+)\.$",
+    re.MULTILINE,
+)
+# A failed job's log as `show-failed-logs` repeats it; on a cluster it has a Snakemake's words, too
+REPEATED = re.compile(r"^Logfile .*:\n={80}\n(?:.*\n)*?={80}$", re.MULTILINE)
+FACT = re.compile(r"^ {4}(jobid|message|log): (.*)$", re.MULTILINE)
+HINT = " (check log file(s) for error details)"
+STATUS = re.compile(r"SLURM status is: '(\w+)'")
 OURS = "physiome: error: "
 SHOWN = 10  # jobs
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Of one job: its own log, and where a scheduler ran it, that one's verdict and log."""
+
+    log: str
+    status: str = ""
+    scheduler_log: str = ""
+
+
 def last_words(snakemake_logs: Iterable[str | Path]) -> list[str]:
-    """A line for each failed job: its log, and the error in it; or else the log's last line.
+    """A line for each job that failed for good: its log and the error in it, or its last line.
 
     Args:
         snakemake_logs: of the whole run.
     """
     there = [path for path in map(Path, snakemake_logs) if path.is_file()]
     said = "".join(path.read_text("utf-8", errors="replace") for path in there)
-    logs = failed_logs(said)
-    lines = [f"{log}: {error_in(Path(log))}" for log in logs[:SHOWN]]
-    more = [f"and {len(logs) - SHOWN} more"] if logs[SHOWN:] else []
-    jobs = "job" if len(logs) == 1 else "jobs"
-    return [f"{len(logs)} {jobs} failed:", *lines, *more] if logs else []
+    found = _failures(said)
+    lines = [line for failure in found[:SHOWN] for line in _lines(failure)]
+    more = [f"and {len(found) - SHOWN} more"] if found[SHOWN:] else []
+    jobs = "job" if len(found) == 1 else "jobs"
+    return [f"{len(found)} {jobs} failed:", *lines, *more] if found else []
+
+
+def _failures(said: str) -> list[Failure]:
+    """Of the last attempt of each job, in the order they failed."""
+    found: dict[str, Failure] = {}
+    for match in SAID.finditer(REPEATED.sub("", said)):
+        if match["again"]:
+            found.pop(match["again"], None)
+            continue
+        facts = dict(FACT.findall(match["facts"]))
+        logs, status = (
+            facts.get("log", "").removesuffix(HINT),
+            STATUS.search(facts.get("message", "")),
+        )
+        if status is None:
+            found[facts.get("jobid", "")] = Failure(logs)
+        else:
+            own, _, scheduler = logs.rpartition(", ")
+            found[facts.get("jobid", "")] = Failure(own, status[1], scheduler)
+    return [failure for failure in found.values() if failure.log]
+
+
+def _lines(failure: Failure) -> list[str]:
+    error = error_in(Path(failure.log))
+    if not failure.status:
+        return [f"{failure.log}: {error}"]
+    there = Path(failure.scheduler_log)
+    shown = there.relative_to(Path.cwd()) if there.is_relative_to(Path.cwd()) else there
+    return [f"{failure.log}: {error}", f"  Slurm: {failure.status}, its log: {shown}"]
 
 
 def failed_logs(said: str) -> list[str]:
-    """Logs of the jobs that failed, by what Snakemake said; each once."""
-    return list(dict.fromkeys(shlex.split(found)[0] for found in LOG.findall(said)))
+    """Logs of the jobs that failed for good, by what Snakemake said; each once."""
+    return list(dict.fromkeys(failure.log for failure in _failures(said)))
 
 
 def error_in(log: Path) -> str:

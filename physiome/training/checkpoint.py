@@ -144,7 +144,7 @@ class ResumeState:
                 raise TrainingError(
                     "another process is training this model",
                     where=self.folder,
-                    do="wait for it, or end it and run again",
+                    do="wait for it, or end it and run again; without one remove lock* there",
                 )
             yield
 

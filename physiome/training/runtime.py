@@ -28,9 +28,15 @@ def visible_devices() -> list[str]:
 
 
 def lock_folder() -> Path:
-    """One folder per machine and user: two checkouts share the GPUs."""
+    """One folder per machine and user: two checkouts share the GPUs.
+
+    One per job step where Slurm gave out the GPUs: another job's device may have the same name.
+    """
     folder = Path(tempfile.gettempdir()) / f"physiome-gpu-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
+    if "SLURM_JOB_ID" in os.environ and "CUDA_VISIBLE_DEVICES" in os.environ:
+        step = os.environ.get("SLURM_STEP_ID", "batch")
+        folder /= f"slurm-{os.environ['SLURM_JOB_ID']}.{step}"
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -38,8 +44,8 @@ def lock_folder() -> Path:
 def gpu_lease(n: int, poll_s: float = 0.2) -> Iterator[list[str]]:
     """Hold `n` GPUs that no other leasing process holds; yield their names. 0: the CPU.
 
-    Waits until enough are free. The kernel frees a lease when its holder dies. Under Slurm the
-    allocation is the lease. With no GPU on the machine the CPU is used, with a warning.
+    Waits until enough are free. The kernel frees a lease when its holder dies. Under Slurm only
+    the allocation's own are leased. With no GPU on the machine the CPU is used, with a warning.
     """
     devices = visible_devices()
     if n == 0:
@@ -47,8 +53,6 @@ def gpu_lease(n: int, poll_s: float = 0.2) -> Iterator[list[str]]:
     elif not devices:
         log.warning("no GPU on this machine: computing on the CPU")
         yield []
-    elif "SLURM_JOB_ID" in os.environ:
-        yield devices
     elif n > len(devices):
         raise TrainingError(f"{n} GPUs wanted, {len(devices)} are visible", do="ask for fewer")
     else:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from physiome.errors import TrainingError
-from physiome.training.runtime import compute_device, gpu_lease, visible_devices
+from physiome.training.runtime import compute_device, gpu_lease, lock_folder, visible_devices
 
 WORK = """
 import os, sys, time
@@ -118,10 +118,28 @@ def test_without_a_gpu_the_cpu_is_used_with_a_warning(devices, caplog):
     assert "no GPU on this machine" in caplog.text
 
 
-def test_under_slurm_the_allocation_is_the_lease(devices):
+def test_trainings_in_one_slurm_allocation_share_out_its_devices(devices):
     devices.setenv("SLURM_JOB_ID", "7")
-    with gpu_lease(1) as names, gpu_lease(1) as again:
-        assert names == again == ["0", "1"]
+    with gpu_lease(1) as first, gpu_lease(1) as second:
+        assert sorted([*first, *second]) == ["0", "1"]
+    with pytest.raises(TrainingError, match="3 GPUs wanted, 2 are visible"), gpu_lease(3):
+        pass
+
+
+def test_a_device_of_another_slurm_job_on_the_machine_is_another_one(devices):
+    devices.setenv("CUDA_VISIBLE_DEVICES", "0")  # each job's first, as where Slurm hides the others
+    devices.setenv("SLURM_JOB_ID", "7")
+    with gpu_lease(1) as mine:
+        devices.setenv("SLURM_JOB_ID", "8")
+        with gpu_lease(1) as others:
+            assert mine == others == ["0"]
+
+
+def test_a_slurm_job_that_was_given_no_device_leases_from_the_whole_machine(devices):
+    devices.delenv("CUDA_VISIBLE_DEVICES")
+    outside = lock_folder()
+    devices.setenv("SLURM_JOB_ID", "7")
+    assert lock_folder() == outside
 
 
 def test_names_of_partitions_make_valid_lock_files(devices):

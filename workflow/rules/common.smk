@@ -23,6 +23,10 @@ from physiome.registry import ENCODERS, METHODS
 # A plan is many small objects that stay: looking for garbage among them takes a tenth of the time.
 gc.set_threshold(1_000_000)
 
+# Commands take the place of their shell: it would die at once of a signal that a scheduler sends to
+# all of a job, and be taken for the training, which saves its progress first.
+shell.prefix("set -euo pipefail; exec ")
+
 try:
     CONFIG = begin(config, workflow.configfiles, sys.argv[1:], workflow.is_main_process)
 except PhysioError as error:
