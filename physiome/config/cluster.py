@@ -1,4 +1,4 @@
-"""What jobs ask of a cluster's scheduler: nothing here changes a result, or limits a job elsewhere."""
+"""What jobs ask of a cluster's scheduler: it changes no result and limits no job elsewhere."""
 
 from pydantic import PositiveFloat
 
