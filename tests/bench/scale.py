@@ -1,0 +1,63 @@
+"""The data side at sizes beyond what is at hand, simulated: `python -m tests.bench.scale [--quick]`.
+
+Plans, tables of windows and of scores are made up at full size; no signal is.
+"""
+
+import argparse
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from physiome.config.base import deep_merge
+from tests.bench import common
+from tests.bench.common import Row
+
+NIGHTS, CASES = 10_000, 6_000
+WINDOWS = 1_000_000
+KINDS = ("folds", "scores", "intervals")
+
+
+def main() -> None:
+    """Print a row per figure."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.scale", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a hundredth of the sizes")
+    for row in rows(parser.parse_args().quick):
+        print(f"{row.name:<66} {row.figure}", flush=True)
+
+
+def rows(quick: bool) -> list[Row]:
+    """Planning, then folds, scores and intervals."""
+    part = 100 if quick else 1
+    plans = [_planned(NIGHTS // part, CASES // part, each) for each in (10, 100)]
+    told = [common.in_child("scale_steps", kind, WINDOWS // part) for kind in KINDS]
+    return [*plans, *(Row(one["name"], one["figure"]) for one in told)]
+
+
+def _planned(nights: int, cases: int, batch: int) -> Row:
+    """`snakemake -n` of Tables 1 and 2, with so many recordings in a batch."""
+    batches = {"sleep_edf": nights // batch or 1, "vitaldb": cases // batch or 1}
+    change = {"datasets": {name: {"batches": n} for name, n in batches.items()}}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "scale.yaml")
+        file.write_text(yaml.safe_dump(change))
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules"]
+        command += ["--directory", folder, "--configfile", str(file)]
+        environment = {**os.environ, "PYTHONPATH": str(common.ROOT)}
+        command += ["--snakefile", str(common.ROOT / "Snakefile")]
+        command += ["--workflow-profile", str(common.ROOT / "profiles" / "default")]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+    (jobs,) = re.findall(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
+    return Row(
+        f"snakemake -n, {nights} nights and {cases} cases, {batch} a batch",
+        f"{jobs} jobs, {seconds:.0f} s, {peak:.0f} MB",
+    )
