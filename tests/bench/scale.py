@@ -1,4 +1,4 @@
-"""The data side at sizes beyond what is at hand, simulated: `python -m tests.bench.scale [--quick]`.
+"""The data side at sizes that are not at hand, simulated: `python -m tests.bench.scale [--quick]`.
 
 Plans, tables of windows and of scores are made up at full size; no signal is.
 """
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import yaml
 
-from physiome.config.base import deep_merge
 from tests.bench import common
 from tests.bench.common import Row
 

@@ -26,7 +26,7 @@ HEADS = ("logistic", "one_head", "paper")
 
 
 def windows(count: int) -> pd.DataFrame:
-    """What shards say of their windows, of so many: a tenth positive, a tenth without one signal."""
+    """What shards say of so many windows: a tenth is positive, a tenth lacks each signal."""
     rng = np.random.default_rng(0)
     number = np.arange(count)
     who = pd.Series([f"p{n:06d}" for n in range(count // A_SUBJECT + 1)]).iloc[number // A_SUBJECT]

@@ -26,6 +26,7 @@ TABLE = {
     "data_folder": ("/data", ""),  # of `recordings` alone, see below
     "device": ("cpu", ""),
     "threads.*": (1, ""),
+    "cluster.*": (1.0, ""),
     "use_datasets": (["vitaldb", "sleep_edf"], ""),
     "use_tables": (["table2"], ""),
     "datasets.*.title": ("Another", "table figures"),

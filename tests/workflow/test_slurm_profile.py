@@ -1,4 +1,4 @@
-"""The profile for Slurm: what it says, what is planned with it, and a run where there is a Slurm."""
+"""The profile for Slurm: what it says, what is planned with it, a run where there is a Slurm."""
 
 import importlib.util
 import re
