@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -31,32 +31,43 @@ def main() -> None:
         print(f"{row.name:<66} {row.figure}", flush=True)
 
 
-def rows(quick: bool) -> list[Row]:
+def rows(quick: bool) -> Iterator[Row]:
     """Planning, then folds, scores and intervals."""
     part = 100 if quick else 1
-    plans = [_planned(NIGHTS // part, CASES // part, each) for each in (10, 100)]
-    told = [common.in_child("scale_steps", kind, WINDOWS // part) for kind in KINDS]
-    return [*plans, *(Row(one["name"], one["figure"]) for one in told)]
+    for each in (100, 10):  # the larger plan last: the peak of all children so far is its own
+        yield _planned(NIGHTS // part, CASES // part, each)
+    for kind in KINDS:
+        told = common.in_child("scale_steps", kind, WINDOWS // part)
+        yield Row(told["name"], told["figure"])
 
 
 def _planned(nights: int, cases: int, batch: int) -> Row:
     """`snakemake -n` of Tables 1 and 2, with so many recordings in a batch."""
     batches = {"sleep_edf": nights // batch or 1, "vitaldb": cases // batch or 1}
     change = {"datasets": {name: {"batches": n} for name, n in batches.items()}}
+    before, _ = _children()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "scale.yaml")
         file.write_text(yaml.safe_dump(change))
-        began = time.perf_counter()
         command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules"]
         command += ["--directory", folder, "--configfile", str(file)]
         environment = {**os.environ, "PYTHONPATH": str(common.ROOT)}
         command += ["--snakefile", str(common.ROOT / "Snakefile")]
         command += ["--workflow-profile", str(common.ROOT / "profiles" / "default")]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-        seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+    seconds, peak_mb = _children()[0] - before, _children()[1]
     (jobs,) = re.findall(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
     return Row(
         f"snakemake -n, {nights} nights and {cases} cases, {batch} a batch",
-        f"{jobs} jobs, {seconds:.0f} s, {peak:.0f} MB",
+        f"{jobs} jobs, {seconds:.0f} s of CPU, {peak_mb:.0f} MB",
     )
+
+
+def _children() -> tuple[float, float]:
+    """CPU seconds of all ended child processes, and the largest one's peak memory in MB."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    main()
