@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from physiome.doctor import amounts
 from tests.bench import common
 from tests.bench.common import Row
 
@@ -36,6 +37,7 @@ def rows(quick: bool) -> Iterator[Row]:
     part = 100 if quick else 1
     for each in (100, 10):  # the larger plan last: the peak of all children so far is its own
         yield _planned(NIGHTS // part, CASES // part, each)
+    yield from _computed({"sleep_edf": NIGHTS / 153, "vitaldb": 1.0})
     for kind in KINDS:
         told = common.in_child("scale_steps", kind, WINDOWS // part)
         yield Row(told["name"], told["figure"])
@@ -56,11 +58,28 @@ def _planned(nights: int, cases: int, batch: int) -> Row:
         command += ["--workflow-profile", str(common.ROOT / "profiles" / "default")]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     seconds, peak_mb = _children()[0] - before, _children()[1]
-    (jobs,) = re.findall(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
+    (jobs,) = set(re.findall(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
     return Row(
         f"snakemake -n, {nights} nights and {cases} cases, {batch} a batch",
         f"{jobs} jobs, {seconds:.0f} s of CPU, {peak_mb:.0f} MB",
     )
+
+
+def _computed(times: dict[str, float]) -> Iterator[Row]:
+    """Bytes, from what is assumed of the public data sets, at so many times their size."""
+    config = common.paper_config()
+    for name, factor in times.items():
+        count = amounts.windows(config, name)
+        stored, embedded = (
+            (of(config, name).value or 0.0) * factor / 1e9
+            for of in (amounts.shard_bytes, amounts.embedding_bytes)
+        )
+        folds = config.section("folds", name)
+        labelled = (count.value or 0.0) * factor * (1 - 1 / folds.count) * folds.train_share
+        copy = labelled * amounts.ASSUMED_WIDTH * 8 / 1e9
+        yield Row(f"computed, {name} x {factor:.0f}: shards", f"{stored:.0f} GB")
+        yield Row(f"computed, {name} x {factor:.0f}: embeddings", f"{embedded:.0f} GB")
+        yield Row(f"computed, {name} x {factor:.0f}: a copy in the probe", f"{copy:.1f} GB")
 
 
 def _children() -> tuple[float, float]:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 import yaml
-from project_copy import ROOT, Project
+from project_copy import ROOT, Project, environment
 from snakemake.cli import get_argument_parser
 from waiting import kill_tree, wait_until
 
@@ -105,30 +105,46 @@ def running(project):
     return next((line.split()[0] for line in lines if line.endswith(f" {project.root}")), "")
 
 
+def told_after_scancel(project, *options):
+    """Exit code and words of a run of which the first job that runs is cancelled."""
+    here = ["--slurm-no-account", "--slurm-status-command", "squeue"]
+    quick = ["--slurm-init-seconds-before-status-checks", 2, "--latency-wait", 5]
+    profile = ["--workflow-profile", "profiles/slurm", *here, *quick]
+    command = project.command(*profile, "--configfile", "mine.yaml", *options)
+    said = project.root / "said.txt"
+    with open(said, "w") as file:
+        told = {"stdout": file, "stderr": subprocess.STDOUT}
+        run = subprocess.Popen(command, cwd=project.root, env=environment(), **told)
+        try:
+            wait_until(lambda: bool(running(project)), run, "a job of it runs")
+            subprocess.run(["scancel", running(project)], check=True)
+            run.wait(timeout=1200)
+        finally:
+            if run.poll() is None:
+                kill_tree(run)
+    return run.returncode, said.read_text("utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.slurm
 @needs_plugin
 @needs_slurm
-def test_a_run_goes_through_slurm_and_a_job_that_is_cancelled_gets_another_attempt(tmp_path):
+def test_a_job_that_is_cancelled_is_named_with_its_logs_or_gets_another_attempt(tmp_path):
     project = Project.copy(tmp_path)
     write_recordings(project.root / "mine")
     small = {"memory_gb": 0.7, "hours": 0.2}
     asked = {rule: small for rule in Cluster.model_fields if rule != "most"}
     config = configuration("handmade", "majority") | {"cluster": asked}
     (project.root / "mine.yaml").write_text(yaml.safe_dump(config))
-    here = ["--slurm-no-account", "--slurm-status-command", "squeue"]
-    quick = ["--slurm-init-seconds-before-status-checks", 2, "--latency-wait", 5]
-    options = ["--workflow-profile", "profiles/slurm", *here, *quick, "--configfile", "mine.yaml"]
-    run = project.start(*options)
-    try:
-        wait_until(lambda: bool(running(project)), run, "a job of it runs")
-        subprocess.run(["scancel", running(project)], check=True)
-        assert run.wait(timeout=1200) == 0
-    finally:
-        if run.poll() is None:
-            kill_tree(run)
-    (log,) = (project.root / ".snakemake" / "log").glob("*.snakemake.log")
-    told = log.read_text("utf-8")
-    assert "SLURM status is: 'CANCELLED'" in told
+
+    code, told = told_after_scancel(project, "--retries", 0)
+    assert code == 1
+    told = told[told.rindex("1 job failed:") :]
+    (number,) = re.findall(r"Slurm: CANCELLED, its log: \.snakemake/slurm_logs/.*/(\d+)\.log", told)
+    assert re.search(r"^results/logs/\w+/mine.*\.log: ", told, re.MULTILINE)
+    assert [*(project.root / ".snakemake" / "slurm_logs").rglob(f"{number}.log")]
+
+    code, told = told_after_scancel(project)
+    assert code == 0
     assert len(re.findall(r"^Trying to restart job", told, re.MULTILINE)) == 1
     assert (project.root / "results" / "tables" / "mine.csv").exists()
