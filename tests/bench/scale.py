@@ -61,7 +61,7 @@ def _planned(nights: int, cases: int, batch: int) -> Row:
     (jobs,) = set(re.findall(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
     return Row(
         f"snakemake -n, {nights} nights and {cases} cases, {batch} a batch",
-        f"{jobs} jobs, {seconds:.0f} s of CPU, {peak_mb:.0f} MB",
+        f"{jobs} jobs, {seconds:.0f} s of CPU, at most {peak_mb:.0f} MB",
     )
 
 
