@@ -12,6 +12,9 @@ rule few_labels:
     conda:
         "../../envs/physiome.yaml"
     threads: CONFIG.threads.probe
+    resources:
+        mem_mb=mem_mb(CONFIG.cluster, "few_labels"),
+        runtime=runtime(CONFIG.cluster, "few_labels"),
     params:
         settings=lambda wc: CONFIG.few_labels_settings(wc.dataset, int(wc.fold)),
         code=code("physiome.steps.few_labels"),
