@@ -1,6 +1,7 @@
 """What failed jobs said: Snakemake names their logs among walls of settings, if at all."""
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ SAID = re.compile(
 # A failed job's log as `show-failed-logs` repeats it; on a cluster it has a Snakemake's words, too
 REPEATED = re.compile(r"^Logfile .*:\n={80}\n(?:.*\n)*?={80}$", re.MULTILINE)
 FACT = re.compile(r"^ {4}(jobid|message|log): (.*)$", re.MULTILINE)
+# `--quiet rules` leaves these blocks out, but not how a rule's command ended
+COMMAND = re.compile(r"^.*> (.+?) 2>&1' returned non-zero exit status", re.MULTILINE)
 HINT = " (check log file(s) for error details)"
 STATUS = re.compile(r"SLURM status is: '(\w+)'")
 OURS = "physiome: error: "
@@ -46,21 +49,20 @@ def last_words(snakemake_logs: Iterable[str | Path]) -> list[str]:
 def _failures(said: str) -> list[Failure]:
     """Of the last attempt of each job, in the order they failed."""
     found: dict[str, Failure] = {}
+    told = set()
     for match in SAID.finditer(REPEATED.sub("", said)):
         if match["again"]:
             found.pop(match["again"], None)
             continue
         facts = dict(FACT.findall(match["facts"]))
-        logs, status = (
-            facts.get("log", "").removesuffix(HINT),
-            STATUS.search(facts.get("message", "")),
-        )
-        if status is None:
-            found[facts.get("jobid", "")] = Failure(logs)
-        else:
-            own, _, scheduler = logs.rpartition(", ")
-            found[facts.get("jobid", "")] = Failure(own, status[1], scheduler)
-    return [failure for failure in found.values() if failure.log]
+        logs = facts.get("log", "").removesuffix(HINT)
+        status = STATUS.search(facts.get("message", ""))
+        own, _, scheduler = logs.rpartition(", ") if status else (logs, "", "")
+        found[facts.get("jobid", "")] = Failure(own, status[1] if status else "", scheduler)
+        told.add(own)
+    quiet = dict.fromkeys(shlex.split(log)[0] for log in COMMAND.findall(said))
+    failures = [failure for failure in found.values() if failure.log]
+    return failures + [Failure(log) for log in quiet if log not in told]
 
 
 def _lines(failure: Failure) -> list[str]:
