@@ -34,3 +34,11 @@ def nights(tmp_path_factory):
     from trained_nights import Nights
 
     return Nights(tmp_path_factory.mktemp("nights"))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(nights, tmp_path_factory):
+    """The results folder of a finished run; see `tiny_run`. Tests must not write there."""
+    from tiny_run import write_run
+
+    return write_run(nights, tmp_path_factory.mktemp("results"))

@@ -162,7 +162,16 @@ def predict(
     run: Annotated[Path | None, typer.Option(help="results folder the model is in")] = None,
     dataset: Annotated[str | None, typer.Option(help="of --run, where it has several")] = None,
     method: Annotated[str | None, typer.Option(help="of --run; default: physiome")] = None,
-    fold: Annotated[int | None, typer.Option(help="of --run; default: its first")] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="of --run or --bundle; default: its first")
+    ] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="instead of --fold, averaged: all, or numbers such as 1,3")
+    ] = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(help="instead of --run: folder, .zip or hf://owner/name[@revision]"),
+    ] = None,
     heads: Annotated[
         Path | None, typer.Option(help="instead of --run: <method>.heads.npz of the probe step")
     ] = None,
@@ -184,10 +193,32 @@ def predict(
 
     asked.run(
         files,
-        asked.ModelFiles(run, dataset, method, fold, heads, weights),
+        asked.ModelFiles(run, dataset, method, fold, heads, weights, bundle, folds),
         output,
         output_dir,
         map,
         modalities,
         device,
     )
+
+
+@app.command(rich_help_panel=PANEL)
+def export(
+    run: Annotated[Path, typer.Argument(help="results folder of a finished run")],
+    output: Annotated[Path, typer.Option(help="folder to write, or a .zip")],
+    dataset: Annotated[str | None, typer.Option(help="where the run has several")] = None,
+    method: Annotated[str | None, typer.Option(help="default: physiome")] = None,
+    fold: Annotated[int | None, typer.Option(help="default: the first")] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="instead of --fold: all, or numbers such as 1,3")
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--license", help="of the weights, as a hub names it, e.g. mit")
+    ] = "unknown",
+) -> None:
+    """Write trained models as a bundle to hand on: weights, heads, sums and a model card."""
+    from physiome.predict import asked
+    from physiome.predict.bundle import export as step
+
+    chosen = asked.chosen_folds(fold, folds)
+    print("\n".join(step.run(run, output, dataset, method, chosen, licence)))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,17 @@ from physiome.config.modality import carriers
 from physiome.data.cutting.unlabelled import cut_unlabelled
 from physiome.errors import DataError, PhysioError, nearest
 from physiome.evaluation.embed import embed_subsets
-from physiome.evaluation.predict import predict_windows
-from physiome.predict.locate import locate
-from physiome.predict.trained import Trained, check_weights, load_method, open_trained
+from physiome.predict.bundle.opened import is_bundle, open_bundle
+from physiome.predict.locate import Folds, locate
+from physiome.predict.members import (
+    Member,
+    Pair,
+    joint,
+    load_members,
+    open_pairs,
+    predict_members,
+)
+from physiome.predict.trained import Trained
 from physiome.subsets import Subset, subset_name
 
 
@@ -23,25 +30,40 @@ def load(
     method: str | None = None,
     fold: int | None = None,
     device: str = "cpu",
+    folds: Folds = None,
 ) -> "LoadedModel":
-    """The model of a finished run, checked against the heads that were fitted on it.
+    """The model of a finished run or of a bundle, checked against the heads fitted on it.
 
     Args:
-        run: a results folder.
+        run: a results folder; or a bundle, a folder, a .zip or hf://owner/name[@revision].
         dataset, method, fold: which model; by default the only data set, PhysioME, the first fold.
+            A bundle has one data set and one method.
         device: where torch shall compute.
+        folds: instead of `fold`: "all" or numbers; `predict_proba` is then the models' mean.
 
     Raises:
         PhysioError: there is no such model, or its files do not belong together.
     """
-    heads, weights = locate(Path(run), dataset, method, fold)
-    trained = open_trained(heads)
-    check_weights(trained, heads, weights)
-    return LoadedModel(trained, load_method(trained.settings, weights, device))
+    if fold is not None and folds is not None:
+        raise PhysioError("fold and folds exclude each other", do="give one of them")
+    chosen = [fold] if fold is not None else folds
+    if not is_bundle(run):
+        return _loaded(locate(Path(run), dataset, method, chosen), device)
+    with open_bundle(run) as bundle:
+        have = {"dataset": bundle.contents.dataset, "method": bundle.contents.method}
+        for name, asked in (("dataset", dataset), ("method", method)):
+            if asked not in (None, have[name]):
+                raise PhysioError(f"no {name} {asked!r}", where=run, do=f"it has {have[name]}")
+        return _loaded(bundle.pairs(chosen), device)
+
+
+def _loaded(pairs: Sequence[Pair], device: str) -> "LoadedModel":
+    trained = open_pairs(pairs)
+    return LoadedModel(joint(trained), load_members(pairs, trained, device))
 
 
 class LoadedModel:
-    """A trained method with its heads.
+    """A trained method with its heads, or those of several folds.
 
     Signals are a mapping from modality to an array (windows, samples), of a modality of several
     leads (windows, leads, samples), in the modality's unit at `rate_hz`, filtered as those of
@@ -49,8 +71,13 @@ class LoadedModel:
     that lacks it alone, or a lead, is a row of NaN.
     """
 
-    def __init__(self, trained: Trained, method: Any):
-        self._trained, self._method = trained, method
+    def __init__(self, trained: Trained, members: Sequence[Member]):
+        self._trained, self._members = trained, members
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds whose models these are."""
+        return tuple(self._trained.folds)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -102,16 +129,23 @@ class LoadedModel:
         """Embeddings (windows, D) of what each window carries; NaN of one that carries nothing.
 
         Raises:
-            DataError: signals of another shape, or windows whose embeddings have other widths than
-                those of others: with such a method, embed them apart.
+            DataError: signals of another shape, windows whose embeddings have other widths than
+                those of others (with such a method, embed them apart), or several folds.
         """
         import torch
 
+        if len(self._members) > 1:
+            raise DataError(
+                "embeddings of several folds' models have nothing in common",
+                where=self._trained.title,
+                do="load one fold",
+            )
+        method = self._members[0].method
         given = self._checked(signals)
         carried = _carried(given)
         found: dict[Subset, tuple[np.ndarray, np.ndarray]] = {}
         for subset in {s for s in carried if s}:
-            why = self._method.refuses(subset)
+            why = method.refuses(subset)
             if why:
                 raise DataError(f"the method refuses {subset_name(subset)}", why=why)
             places = np.array([i for i, s in enumerate(carried) if s == subset])
@@ -119,10 +153,8 @@ class LoadedModel:
             parts = []
             for start in range(0, len(places), batch):
                 rows = places[start : start + batch]
-                tensors = {
-                    m: torch.from_numpy(given[m][rows]).to(self._method.device) for m in subset
-                }
-                parts.append(embed_subsets(self._method, tensors, [subset])[subset].cpu().numpy())
+                tensors = {m: torch.from_numpy(given[m][rows]).to(method.device) for m in subset}
+                parts.append(embed_subsets(method, tensors, [subset])[subset].cpu().numpy())
             found[subset] = places, np.concatenate(parts)
         widths = {values.shape[1] for _, values in found.values()}
         if len(widths) != 1:
@@ -150,15 +182,7 @@ class LoadedModel:
             **{f"has_{m}": there for m, there in has.items()},
             **{f"lost_{m}": np.where(there, "", "absent") for m, there in has.items()},
         )
-        table = predict_windows(
-            self._method,
-            given,
-            windows,
-            self._trained.heads,
-            self.classes,
-            self._trained.facts["refused"] or {},
-            self._trained.settings.batch,
-        )
+        table = predict_members(self._members, self._trained, given, windows)
         return table[[f"p_{name}" for name in self.classes]].to_numpy(np.float32)
 
     def _checked(self, signals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,16 +1,20 @@
 """What `physiome predict` was asked for: which model, one recording or several, written where."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from physiome.errors import PhysioError
 from physiome.predict import score, several
-from physiome.predict.locate import locate
+from physiome.predict.bundle.opened import open_bundle
+from physiome.predict.locate import Folds, locate, parse_folds
+from physiome.predict.members import Pair
+from physiome.predict.score import Models
 
 
 class ModelFiles(NamedTuple):
-    """A model by its run, or by its two files."""
+    """Models by their run, by a bundle, or one by its two files."""
 
     run: Path | None = None
     dataset: str | None = None
@@ -18,25 +22,48 @@ class ModelFiles(NamedTuple):
     fold: int | None = None
     heads: Path | None = None
     weights: Path | None = None
+    bundle: str | None = None
+    folds: str | None = None
 
-    def files(self) -> tuple[Path, Path | None]:
-        """(heads, weights).
+    @contextmanager
+    def opened(self) -> Iterator[Models]:
+        """Heads and weights, for as long as they are needed: a zip is unpacked for that long.
 
         Raises:
-            PhysioError: if neither or both ways were used.
+            PhysioError: not one of the three ways, or what it names is not there.
         """
-        if (self.run is None) == (self.heads is None):
+        if sum(way is not None for way in (self.run, self.heads, self.bundle)) != 1:
             raise PhysioError(
-                "which model?", do="give --run with the results folder of a run, or --heads"
+                "which model?",
+                do="give --run with the results folder of a run, --bundle, or --heads",
             )
+        if self.weights is not None and self.heads is None:
+            raise PhysioError("--weights goes with --heads", do="others know where weights are")
+        if self.run is None and (self.dataset, self.method) != (None, None):
+            raise PhysioError("--dataset and --method go with --run")
+        folds = chosen_folds(self.fold, self.folds)
         if self.heads is not None:
-            if any(part is not None for part in (self.dataset, self.method, self.fold)):
-                raise PhysioError("--dataset, --method and --fold go with --run, not with --heads")
-            return self.heads, self.weights
-        assert self.run is not None
-        if self.weights is not None:
-            raise PhysioError("--weights goes with --heads", do="a run knows where its weights are")
-        return locate(self.run, self.dataset, self.method, self.fold)
+            if folds is not None:
+                raise PhysioError("--fold and --folds go with --run or --bundle, not with --heads")
+            yield Models((Pair(self.heads, self.weights),))
+        elif self.run is not None:
+            yield Models(tuple(locate(self.run, self.dataset, self.method, folds)))
+        else:
+            with open_bundle(str(self.bundle)) as bundle:
+                yield Models(tuple(bundle.pairs(folds)), bundle)
+
+
+def chosen_folds(fold: int | None, folds: str | None) -> Folds:
+    """What --fold or --folds asked for; None: neither did.
+
+    Raises:
+        PhysioError: both did.
+    """
+    if fold is not None and folds is not None:
+        raise PhysioError("--fold and --folds exclude each other", do="give one of them")
+    if folds is not None:
+        return parse_folds(folds)
+    return None if fold is None else [fold]
 
 
 def run(
@@ -57,10 +84,10 @@ def run(
         raise PhysioError(
             "written where?", do="give --output FILE.csv for one recording, or --output-dir FOLDER"
         )
-    heads, weights = model.files()
-    if folder is not None:
-        several.run(files, folder, heads, weights, channels, modalities, device)
-    elif output is not None:
-        if len(files) > 1 or files[0].is_dir():
-            raise PhysioError("--output is for one recording", do="give --output-dir FOLDER")
-        score.run(files[0], heads, output, weights, channels, modalities, device)
+    with model.opened() as models:
+        if folder is not None:
+            several.run(files, folder, models, channels, modalities, device)
+        elif output is not None:
+            if len(files) > 1 or files[0].is_dir():
+                raise PhysioError("--output is for one recording", do="give --output-dir FOLDER")
+            score.run_models(files[0], models, output, channels, modalities, device)

@@ -1,23 +1,24 @@
-"""The heads and weights of a run, by data set, method and fold instead of two long paths."""
+"""The heads and weights of a run, by data set, method and folds instead of long paths."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from physiome.errors import PhysioError, nearest
 from physiome.evaluation.heads_file import load_facts
+from physiome.predict.members import Pair
 
 FLAGSHIP = "physiome"
+Folds = Sequence[int] | Literal["all"] | None  # None: the first there is
 
 
-def locate(
-    run: Path, dataset: str | None, method: str | None, fold: int | None
-) -> tuple[Path, Path | None]:
-    """(heads, weights) below the results folder of a run; weights are None for a control.
+def locate(run: Path, dataset: str | None, method: str | None, folds: Folds) -> list[Pair]:
+    """Heads and weights below the results folder of a run; weights are None for a control.
 
     Args:
         dataset: None: the only one that has heads.
         method: None: PhysioME.
-        fold: None: the first there is.
 
     Raises:
         PhysioError: no such folder, or several data sets and none named; says what there is.
@@ -37,15 +38,48 @@ def locate(
     dataset = _known("data set", dataset or names[0], names, run)
     methods = sorted({key[2] for key in found if key[0] == dataset})
     method = _known("method", method or FLAGSHIP, methods, run)
-    folds = sorted(key[1] for key in found if key[0] == dataset and key[2] == method)
-    fold = folds[0] if fold is None else fold
-    if fold not in folds:
-        there = ", ".join(map(str, folds))
-        raise PhysioError(f"no fold {fold} of {method}", where=run, do=f"folds there: {there}")
-    heads = found[dataset, fold, method]
-    if load_facts(heads)["weights"] is None:
-        return heads, None
-    return heads, run / "models" / dataset / f"fold{fold}" / f"{method}.safetensors"
+    there = sorted(key[1] for key in found if key[0] == dataset and key[2] == method)
+    pairs = []
+    for fold in choose(folds, there, method, run):
+        heads = found[dataset, fold, method]
+        weights = run / "models" / dataset / f"fold{fold}" / f"{method}.safetensors"
+        pairs.append(Pair(heads, weights if load_facts(heads)["weights"] is not None else None))
+    return pairs
+
+
+def choose(folds: Folds, there: Sequence[int], method: str, where: object) -> list[int]:
+    """The folds that were asked for, of those there are.
+
+    Raises:
+        PhysioError: one is not there.
+    """
+    if folds is None:
+        return list(there[:1])
+    if folds == "all":
+        return list(there)
+    for fold in folds:
+        if fold not in there:
+            known = ", ".join(map(str, there))
+            raise PhysioError(
+                f"no fold {fold} of {method}", where=where, do=f"folds there: {known}"
+            )
+    return sorted(set(folds))
+
+
+def parse_folds(text: str) -> Folds:
+    """`all`, or numbers with commas between.
+
+    Raises:
+        PhysioError: for anything else.
+    """
+    if text.strip() == "all":
+        return "all"
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[0-9]{1,4}", part) for part in parts):
+        raise PhysioError(
+            "not folds", where=f"--folds {text!r}", do="give all, or numbers such as 1,3"
+        )
+    return [int(part) for part in parts]
 
 
 def _known(kind: str, name: str, names: list[str], run: Path) -> str:

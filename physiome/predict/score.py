@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,26 +14,43 @@ from physiome.config.modality import carriers
 from physiome.data.report import Report
 from physiome.errors import DataError, PhysioError
 from physiome.files import atomic_path, file_digest, write_json
+from physiome.predict.bundle.opened import Bundle
+from physiome.predict.members import (
+    Member,
+    Pair,
+    joint,
+    load_members,
+    open_pairs,
+    predict_members,
+)
 from physiome.predict.sleep import is_staging, sleep_statistics
-from physiome.predict.trained import Trained, check_weights, load_method, open_trained
+from physiome.predict.trained import Trained
 from physiome.predict.words import lost, odd_spreads, summary
 from physiome.subsets import Subset, parse_subset
 from physiome.training.runtime import compute_device, visible_devices
 
 
+class Models(NamedTuple):
+    """Which models are to score together, and the bundle that their files are in, if any."""
+
+    pairs: tuple[Pair, ...]
+    bundle: Bundle | None = None
+
+
 @dataclass(frozen=True)
 class Model:
-    """A trained method on its device, and how its recordings are to be cut.
+    """Trained methods on their device, and how their recordings are to be cut.
 
     Attributes:
+        members: one, or those of several folds, whose probabilities are averaged.
+        trained: what they say of themselves together, see `joint`.
         mapped: modality, or modality/lead, -> channel that carries it in the recordings.
         wanted: modalities to use.
     """
 
+    members: tuple[Member, ...]
     trained: Trained
-    method: Any
-    heads: Path
-    weights: Path | None
+    bundle: Bundle | None
     mapped: dict[str, str]
     wanted: Subset
 
@@ -65,13 +82,29 @@ def run(
     modalities: str | None = None,
     device: str = "auto",
 ) -> None:
+    """As `run_models`, of one model by its two files.
+
+    Args:
+        weights: None for methods that have none.
+    """
+    models = Models((Pair(heads, weights),))
+    run_models(recording, models, output, channels, modalities, device)
+
+
+def run_models(
+    recording: Path,
+    models: Models,
+    output: Path,
+    channels: Sequence[str] = (),
+    modalities: str | None = None,
+    device: str = "auto",
+) -> None:
     """Write class probabilities per window as CSV, and beside it a `.json` on how they were made.
 
     Args:
         channels: `modality=CHANNEL`, or `modality/lead=CHANNEL`, where the recording's names differ
             from the model's.
         modalities: those to use, separated by commas; None: all that the recording carries.
-        weights: None for methods that have none.
 
     Raises:
         PhysioError: files that do not belong together, an unusable recording, or no window of it
@@ -79,7 +112,7 @@ def run(
     """
     if output.suffix != ".csv":
         raise PhysioError("output must end in .csv", where=output)
-    with opened(heads, weights, channels, modalities, device) as model:
+    with opened(models, channels, modalities, device) as model:
         scored = score(recording, model)
     write(scored, output)
     print("\n".join(words(scored, recording, model.trained)))
@@ -88,46 +121,37 @@ def run(
 
 @contextmanager
 def opened(
-    heads: Path,
-    weights: Path | None,
+    models: Models,
     channels: Sequence[str],
     modalities: str | None,
     device: str,
 ) -> Iterator[Model]:
-    """The model of `run`, while its device is held."""
+    """The model of `run_models`, while its device is held."""
     from physiome.data.cutting.unlabelled import parse_map
 
-    trained = open_trained(heads)
+    each = open_pairs(models.pairs)
+    trained = joint(each)
     mapped = parse_map(channels, [*carriers(trained.shards.modalities)])
     wanted = _wanted(modalities, mapped, trained.settings.modalities)
     gpus = int(device == "auto" and bool(visible_devices()))
     with compute_device(gpus, device) as chosen:
-        check_weights(trained, heads, weights)
-        method = load_method(trained.settings, weights, chosen)
-        yield Model(trained, method, heads, weights, mapped, wanted)
+        members = load_members(models.pairs, each, chosen)
+        yield Model(members, trained, models.bundle, mapped, wanted)
 
 
 def score(recording: Path, model: Model) -> Scored:
     """Cut a recording into windows and predict each from what it carries; see `run`."""
     from physiome.data.cutting.unlabelled import cut_unlabelled
-    from physiome.evaluation.predict import predict_windows, restored_modalities
+    from physiome.evaluation.predict import restored_modalities
 
     trained, settings = model.trained, model.trained.settings
     rows, windows, report = cut_unlabelled(recording, trained.shards, model.mapped, model.wanted)
-    table = predict_windows(
-        model.method,
-        rows,
-        windows,
-        trained.heads,
-        settings.classes,
-        trained.facts["refused"] or {},
-        settings.batch,
-    )
+    table = predict_members(model.members, trained, rows, windows)
     _refuse_nothing(recording, table, report)
     used = set(table["subset"][table["class"] != ""])
     restored = {
         name: restored_modalities(
-            model.method, rows, windows, parse_subset(name, settings.modalities)
+            model.members[0].method, rows, windows, parse_subset(name, settings.modalities)
         )
         for name in used
     }
@@ -184,16 +208,15 @@ def _facts(
     model: Model, report: Report, table: pd.DataFrame, restored: dict[str, list[str]]
 ) -> dict[str, Any]:
     """The manifest of a prediction."""
-    trained, heads, weights = model.trained, model.heads, model.weights
-    named = {key: trained.facts[key] for key in ("dataset", "fold", "method", "classes")}
+    trained = model.trained
+    named = {key: trained.facts[key] for key in ("dataset", "method", "classes")}
     scored = table[table["class"] != ""]
     found = report.plain()
     kept = ("files", "channels", "absent", "lost", "implausible", "notes", "duration_s")
     facts = {
         "version": __version__,
         **named,
-        "weights": {"path": str(weights), "sha256": file_digest(weights)} if weights else None,
-        "heads": {"path": str(heads), "sha256": file_digest(heads)},
+        **_whose(model),
         "windows": len(table),
         "scored": len(scored),
         "restored": restored,
@@ -204,3 +227,27 @@ def _facts(
         length_s = trained.settings.window.length_s
         facts["sleep"] = sleep_statistics(table["class"].tolist(), length_s)
     return facts
+
+
+def _whose(model: Model) -> dict[str, Any]:
+    """fold, weights and heads; of several models `models`, a list of these; and the bundle."""
+
+    def told(path: Path | None) -> dict[str, str] | None:
+        if path is None:
+            return None
+        named = path.relative_to(model.bundle.root) if model.bundle else path
+        return {"path": str(named), "sha256": file_digest(path)}
+
+    each = [
+        {
+            "fold": member.trained.facts["fold"],
+            "weights": told(member.pair.weights),
+            "heads": told(member.pair.heads),
+        }
+        for member in model.members
+    ]
+    found: dict[str, Any] = {"folds": model.trained.folds}
+    found |= each[0] if len(each) == 1 else {"models": each, "averaged": "probabilities"}
+    if model.bundle:
+        found["bundle"] = {"path": model.bundle.source, "sha256": model.bundle.sha256}
+    return found

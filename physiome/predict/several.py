@@ -14,7 +14,7 @@ from physiome.errors import PhysioError
 from physiome.files import atomic_path
 from physiome.predict.annotations import write_annotations
 from physiome.predict.picture import write_picture
-from physiome.predict.score import Model, Scored, opened, score, words, write
+from physiome.predict.score import Model, Models, Scored, opened, score, words, write
 
 SUMMARY = "summary.csv"
 
@@ -22,8 +22,7 @@ SUMMARY = "summary.csv"
 def run(
     paths: Sequence[Path],
     folder: Path,
-    heads: Path,
-    weights: Path | None = None,
+    models: Models,
     channels: Sequence[str] = (),
     modalities: str | None = None,
     device: str = "auto",
@@ -36,7 +35,7 @@ def run(
     Args:
         paths: recordings, or folders of them.
         folder: is made.
-        heads, weights, channels, modalities, device: as for one recording.
+        models, channels, modalities, device: as for one recording.
 
     Raises:
         PhysioError: no recording at all, two that would be written under one name, or, once all
@@ -52,7 +51,7 @@ def run(
     _refuse_namesakes(recordings)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    with opened(heads, weights, channels, modalities, device) as model:
+    with opened(models, channels, modalities, device) as model:
         for number, recording in enumerate(recordings, 1):
             print(f"[{number}/{len(recordings)}]", end=" ")
             rows.append(_one(recording, folder, model))

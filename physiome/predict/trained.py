@@ -29,9 +29,16 @@ class Trained:
         return self.facts.get("spreads", {})
 
     @property
+    def folds(self) -> list[int]:
+        """Folds of the models that it speaks for; see `physiome.predict.members.joint`."""
+        return self.facts.get("folds") or [self.facts["fold"]]
+
+    @property
     def title(self) -> str:
-        """Names method, data set and fold, for messages."""
-        return f"{self.facts['method']} ({self.facts['dataset']}, fold {self.facts['fold']})"
+        """Names method, data set and fold or folds, for messages."""
+        which = ", ".join(map(str, self.folds))
+        which = f"fold {which}" if len(self.folds) == 1 else f"mean of folds {which}"
+        return f"{self.facts['method']} ({self.facts['dataset']}, {which})"
 
 
 def open_trained(heads: Path) -> Trained:

@@ -11,6 +11,10 @@ from physiome.data.report import Report
 from physiome.predict.trained import Trained
 
 ODD = 0.5  # share of windows whose spread training never met: then the recording is said to be odd
+SEEN = (
+    "warning: mean of several folds' models: of recordings of {} itself, some of them have seen "
+    "the subject in training, so a score on these is no test"
+)
 
 
 def summary(
@@ -45,6 +49,8 @@ def summary(
     lines += [f"not asked for: {', '.join(unused)}"] if unused else []
     lines += [f"note: {note}" for note in [*report.absent.values(), *report.notes]]
     lines += [f"warning: {text}" for text in odd]
+    if len(trained.folds) > 1:
+        lines.append(SEEN.format(trained.facts["dataset"]))
     counts = Counter(scored["class"])
     classes = ", ".join(f"{name} {counts[name]}" for name in trained.settings.classes)
     return [*lines, f"classes: {classes}"]

@@ -13,14 +13,16 @@ from physiome.errors import PhysioError
 from physiome.files import read_json
 from physiome.predict import asked, several
 from physiome.predict.annotations import runs
+from physiome.predict.members import Pair
+from physiome.predict.score import Models
 
 NIGHT = "n4-PSG"
 
 
 def scored(nights, folder, *paths, name="handmade", **more):
     model = nights.model(name)
-    files = {key: model[key] for key in ("heads", "weights") if key in model}
-    several.run(list(paths), folder, device="cpu", **files, **more)
+    models = Models((Pair(model["heads"], model.get("weights")),))
+    several.run(list(paths), folder, models, device="cpu", **more)
     return pd.read_csv(folder / "summary.csv", keep_default_na=False).set_index("recording")
 
 
@@ -113,13 +115,18 @@ def finished(nights, tmp_path):
     return tmp_path / "run"
 
 
+def pairs(*given, **more):
+    with asked.ModelFiles(*given, **more).opened() as models:
+        return models.pairs
+
+
 def test_a_run_knows_where_its_heads_and_weights_are(finished):
-    heads, weights = asked.ModelFiles(finished, "nights", "random").files()
+    ((heads, weights),) = pairs(finished, "nights", "random")
     assert heads == finished / "scores/nights/fold2/random.heads.npz"
     assert weights == finished / "models/nights/fold2/random.safetensors"
-    heads, weights = asked.ModelFiles(finished, "nights", "random", 3).files()
+    ((heads, weights),) = pairs(finished, "nights", "random", 3)
     assert heads.parent.name == weights.parent.name == "fold3"
-    heads, weights = asked.ModelFiles(finished, "cases", "handmade").files()
+    ((heads, weights),) = pairs(finished, "cases", "handmade")
     assert weights is None
 
 
@@ -139,7 +146,7 @@ def test_a_run_knows_where_its_heads_and_weights_are(finished):
 )
 def test_a_model_that_is_not_there_is_named_with_what_is(finished, given, said):
     with pytest.raises(PhysioError, match=said):
-        asked.ModelFiles(finished, **given).files()
+        pairs(finished, **given)
 
 
 def test_what_cannot_be_asked_is_said(finished, nights, tmp_path):
@@ -149,8 +156,8 @@ def test_what_cannot_be_asked_is_said(finished, nights, tmp_path):
     with pytest.raises(PhysioError, match="--output is for one recording"):
         asked.run([nights.folder], model, tmp_path / "o.csv", None, [], None, "cpu")
     with pytest.raises(PhysioError, match="no fitted heads"):
-        asked.ModelFiles(tmp_path / "none").files()
+        pairs(tmp_path / "none")
     with pytest.raises(PhysioError, match="go with --run"):
-        asked.ModelFiles(None, "nights", heads=tmp_path / "h.npz").files()
+        pairs(None, "nights", heads=tmp_path / "h.npz")
     asked.run([nights.recording], model, tmp_path / "o.csv", None, [], None, "cpu")
     assert read_json(tmp_path / "o.json")["sleep"]["time_in_bed_min"] == 12.0

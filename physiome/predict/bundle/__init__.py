@@ -1,0 +1,1 @@
+"""Trained models as a folder or one file that can be handed on."""

@@ -1,0 +1,113 @@
+"""What a run's scores say of a model, with intervals, and of the controls beside it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physiome.data.store.parquet import read_parquet
+from physiome.evaluation.bootstrap import (
+    count,
+    draw,
+    known_mean,
+    percentile_interval,
+    resampled_acc,
+)
+from physiome.evaluation.gains import fold_scores
+from physiome.evaluation.metrics import window_metrics
+from physiome.evaluation.probe import LOGISTIC
+from physiome.files import read_noted
+from physiome.registry import METHODS
+from physiome.subsets import AS_RECORDED
+
+RESAMPLES, SEED = 2000, 0  # as of `physiome compare`
+RANKED = ("acc", "auc", "balanced_acc")  # with intervals
+Row = dict[str, Any]
+
+
+def score_rows(folders: Sequence[Path], method: str, resamples: int = RESAMPLES) -> list[Row]:
+    """Scores under every subset, as the run's tables have them: of a fold, then the folds' mean.
+
+    All subsets are scored on the test windows that carry every modality, `as_recorded` on all.
+    Subjects are drawn within each fold.
+
+    Args:
+        folders: scores/<dataset>/fold<n> of each fold.
+
+    Returns:
+        Rows of subset, folds, subjects, windows, ece, and of acc, auc, balanced_acc as fractions,
+        with <metric>_low and <metric>_high, the middle 95 %; None where undefined, and where folds
+        have one subject.
+    """
+    values: dict[str, list[dict[str, np.ndarray]]] = {}  # subset -> of each fold (1 + R,)
+    sizes: dict[str, np.ndarray] = {}  # subset -> folds, subjects, windows
+    for folder in folders:
+        facts = read_noted(folder / f"{method}.json")
+        table = read_parquet(folder / f"{method}.parquet", filters=[("head", "==", LOGISTIC)])
+        for name, part in table.groupby("subset", sort=False):
+            part = part if name == AS_RECORDED else part[part["complete"]]
+            if part.empty:
+                continue
+            drawn = draw(part["subject"].nunique(), resamples, (SEED, facts["fold"]))
+            values.setdefault(str(name), []).append(_resampled(part, facts["classes"], drawn))
+            size = np.array([1, part["subject"].nunique(), len(part)])
+            sizes[str(name)] = sizes.get(str(name), 0) + size
+    return [_row(name, values[name], sizes[name]) for name in values]
+
+
+def _resampled(part: pd.DataFrame, classes: list[str], drawn: np.ndarray) -> dict[str, np.ndarray]:
+    """Metric -> the score itself, then of each resample."""
+    y = part["label"].to_numpy(np.int64)
+    p = part[[f"p{c}" for c in range(len(classes))]].to_numpy()
+    own = window_metrics(y, p, classes)
+    again = resampled_acc(count(part["subject"], y, p), drawn)
+    found = fold_scores(part, classes, drawn)
+    found |= {"acc": np.append(own["acc"], again), "ece": np.array([own["ece"]])}
+    return {metric: found[metric] for metric in (*RANKED, "ece")}
+
+
+def _row(subset: str, folds: list[dict[str, np.ndarray]], sizes: np.ndarray) -> Row:
+    mean = {metric: known_mean(np.stack([one[metric] for one in folds])) for metric in folds[0]}
+    row: Row = {"subset": subset, "ece": _plain(mean["ece"][0])}
+    row |= dict(zip(("folds", "subjects", "windows"), map(int, sizes), strict=True))
+    alone = sizes[1] == sizes[0]  # one subject a fold is always drawn
+    for metric in RANKED:
+        low, high = percentile_interval(mean[metric][:0] if alone else mean[metric][1:])
+        ends = {f"{metric}_low": _plain(low), f"{metric}_high": _plain(high)}
+        row |= {metric: _plain(mean[metric][0]), **ends}
+    return row
+
+
+def control_rows(folders: Sequence[Path], method: str) -> list[Row]:
+    """Rows of `score_rows`, without intervals, of what stands beside a model: each with its title.
+
+    Methods that learn nothing from the recordings, and the model's own twin with untrained weights,
+    where every fold has them.
+    """
+    own = read_noted(folders[0] / f"{method}.json")["embed_settings"]
+    found = []
+    for path in sorted(folders[0].glob("*.heads.npz")):
+        name = path.name.removesuffix(".heads.npz")
+        facts = [folder / f"{name}.json" for folder in folders]
+        if name == method or not all(fact.exists() for fact in facts):
+            continue
+        settings = read_noted(facts[0])["embed_settings"]
+        base, twin = settings.get("base", name), bool(settings.get("untrained"))
+        control = name in METHODS and METHODS[name].scope == "control"
+        if control or (twin and base == own.get("base")):
+            title = METHODS[name].title if control else f"{name} (untrained)"
+            rows = score_rows(folders, name, resamples=0)
+            kept = ("subset", "windows", *RANKED, "ece")
+            found += [{"method": name, "title": title} | {k: r[k] for k in kept} for r in rows]
+    return found
+
+
+def fold_folders(run: Path, dataset: str, folds: Sequence[int]) -> list[Path]:
+    """scores/<dataset>/fold<n> of a run."""
+    return [run / "scores" / dataset / f"fold{fold}" for fold in folds]
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
