@@ -49,9 +49,9 @@ def compare(
     model = ModelFiles(bundle=str(bundle), fold=fold)
     run(list(found.values()), model, None, folder, [], None, "cpu")
     stored = results / "scores" / dataset / f"fold{fold}" / f"{method}.parquet"
-    classes = read_json(stored.with_suffix(".json"))["classes"]
+    facts = read_json(stored.with_suffix(".json"))
+    classes, whole = facts["classes"], "+".join(facts["modalities"])
     table = pd.read_parquet(stored)
-    whole = max(table["subset"], key=lambda name: name.count("+"))
     table = table[(table["head"] == "logistic") & (table["subset"] == whole) & table["complete"]]
     tables = [
         pd.read_csv(folder / f"{path.stem}.csv").assign(record=record)

@@ -104,6 +104,14 @@ def test_a_zip_that_is_cut_or_claims_another_size_is_refused(whole, tmp_path):
     assert "no bundle.json in it" in refused(path)
 
 
+def test_a_zip_that_has_a_file_twice_is_refused(whole, tmp_path):
+    path = tmp_path / "b.zip"
+    shutil.copy(whole / "b.zip", path)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr(HEADS, "x")
+    assert f"{HEADS} is in it twice" in refused(path)
+
+
 def test_a_forged_list_of_files_cannot_name_others(copy):
     """Its sum is right, and it names a file outside."""
     (copy.parent / "secret.md").write_text("x")
@@ -112,6 +120,14 @@ def test_a_forged_list_of_files_cannot_name_others(copy):
     sealed = export.Contents.parse(plain).sealed()
     (copy / "bundle.json").write_text(json.dumps(sealed.plain()))
     assert "names that no bundle has: ../secret.md" in refused(copy)
+
+
+def test_a_forged_fold_without_a_number_is_refused(copy):
+    plain = read_json(copy / "bundle.json")
+    plain["folds"] = {"one": plain["folds"]["1"]}
+    del plain["sum"]
+    (copy / "bundle.json").write_text(json.dumps(plain))
+    assert "not the bundle.json of a bundle" in refused(copy)
 
 
 def test_a_bundle_of_a_later_format_says_so(copy):

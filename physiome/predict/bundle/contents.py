@@ -1,8 +1,8 @@
 """What `bundle.json` says: whose models these are, what they want, and every file's sum."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
 from physiome.config.base import Spec
 from physiome.errors import ConfigError, DataError
@@ -11,6 +11,7 @@ from physiome.files import digest
 FORMAT = 1
 NAME = "bundle.json"
 CARD = "README.md"
+Number = Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]  # of a fold
 
 
 class File(Spec):
@@ -69,7 +70,7 @@ class Contents(Spec):
     classes: tuple[str, ...]
     modalities: dict[str, Wanted]
     window: dict[str, float | None]
-    folds: dict[str, FoldFiles]
+    folds: dict[Number, FoldFiles] = Field(min_length=1)
     trained_on: dict[str, dict[str, dict[str, int]]]
     tested: tuple[dict[str, Any], ...]
     controls: tuple[dict[str, Any], ...]
