@@ -72,6 +72,7 @@ def test_the_card_says_who_was_learned_from_and_that_few_were_tested(tiny_run, b
     card = (bundle / "README.md").read_text("utf-8")
     records = pd.read_csv(tiny_run / "folds" / f"{NAME}.records.csv").set_index("subject")
     fold = read_json(tiny_run / "folds" / f"{NAME}.json")["folds"][0]
+    assert "pretrain: not used" in card  # the network has its first weights
     for row in table_of(card, "Learned from"):
         subjects = fold[row["role"].split(":")[0]]
         assert int(row["subjects"]) == int(row["records"]) == len(subjects)
@@ -141,7 +142,7 @@ def test_several_folds_are_told_apart_and_averaged_in_the_card(tiny_run, tmp_pat
             assert row["acc"] == pytest.approx(means[row["subset"], "acc"])
             assert row["auc"] == pytest.approx(means[row["subset"], "auc"])
         card = (bundle.root / "README.md").read_text("utf-8")
-    assert "fold 1: 1; fold 2: 1" in card
+    assert "fold 1: 1 subjects; fold 2: 1 subjects" in card
     assert "(`--folds all`) has no test score" in " ".join(card.split())
 
 

@@ -123,7 +123,7 @@ def _inputs(told: Told) -> str:
 
 def _learned_from(told: Told) -> str:
     rows = [
-        (o.fold, f"{role}: {PLACES[role]}", n["subjects"], n["records"], n["windows"],
+        (o.fold, f"{role}: {_place(role, o)}", n["subjects"], n["records"], n["windows"],
          n["labelled"])
         for o in told.origins
         for role, n in o.roles.items()
@@ -140,6 +140,12 @@ def _learned_from(told: Told) -> str:
     return "\n".join(lines)
 
 
+def _place(role: str, origin: FoldOrigin) -> str:
+    """What a role's subjects were for; a control, or a network with its first weights, has none."""
+    trained = origin.training is not None and origin.training["training"]["epochs"] > 0
+    return "not used" if role == "pretrain" and not trained else PLACES[role]
+
+
 def _scores(told: Told) -> str:
     rows = [
         (r["subset"], *(_between(r, metric) for metric in RANKED), percent(r["ece"]), r["windows"],
@@ -148,7 +154,7 @@ def _scores(told: Told) -> str:
     ]  # fmt: skip
     head = ("given", *(f"{METRICS[m].short} (95 %)" for m in RANKED), "ECE", "windows", "subjects")
     subjects = {o.fold: o.roles["test"]["subjects"] for o in told.origins}
-    each = "; ".join(f"fold {fold}: {n}" for fold, n in subjects.items())
+    each = "; ".join(f"fold {fold}: {n} subjects" for fold, n in subjects.items())
     text = words.SCORES.format(
         each=each,
         mean="" if len(subjects) == 1 else words.MEAN,

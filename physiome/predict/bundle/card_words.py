@@ -50,8 +50,9 @@ LEARNED = """\
 """
 
 TRAINING = (
-    "- Training of fold {fold}: {epochs} epochs, {steps} steps, {trained_parameters:,} of "
-    "{parameters:,} parameters trained, on {device} ({precision})."
+    "- Last training of fold {fold}: {epochs} epochs, {steps} steps, {trained_parameters:,} of "
+    "{parameters:,} parameters trained, on {device} ({precision}). What it began with, such as "
+    "encoders, was trained before on subjects of the same fold and role."
 )
 
 SCORES = """\
