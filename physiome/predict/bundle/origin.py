@@ -45,7 +45,8 @@ def titles(run: Path, trained: Trained) -> Titles:
     own = base.title if base and trained.settings.base == method else method
     found = Titles(own, dataset, {m: m for m in trained.settings.modalities})
     for path in sorted((run / "tables").glob("*.json")):
-        told = read_json(path).get("settings", {})
+        found_in = read_json(path)
+        told = found_in.get("settings", {}) if isinstance(found_in, dict) else {}
         if told.get("dataset") != dataset or told.get("layout") == "variants":
             continue
         entry = told.get("methods", {}).get(method, {})
