@@ -45,6 +45,7 @@ rule all:
         expand("<results>/figures/{dataset}/curves.svg", dataset=TRAINED),
         expand("<results>/figures/{dataset}/confusion.svg", dataset=SHOWN),
         expand("<results>/figures/{dataset}/robustness.svg", dataset=SHOWN),
+        expand("<results>/figures/{dataset}/paired.svg", dataset=SHOWN),
         expand("<results>/figures/{dataset}/lost_leads.svg", dataset=OF_LEADS),
         ["<results>/scores.csv", "<results>/summary.html"] if SHOWN else [],
     localrule: True

@@ -114,7 +114,9 @@ REACHED = {
     "reporting/scores.py": "scores table figures",
     "reporting/tables.py": "table figures",  # bars are drawn from the table's means
     "reporting/latex.py": "table",
-    "reporting/figures.py": "figures curves",
+    "reporting/style.py": "figures curves",
+    "reporting/timeline.py": "figures",
+    "reporting/curves.py": "curves",
     "steps/table.py": "table",
     "steps/curves.py": "curves",
     "config/evaluation.py": "probe",

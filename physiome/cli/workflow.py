@@ -335,6 +335,28 @@ def figures(
 
 
 @app.command(rich_help_panel=PANEL)
+def diagnostics(
+    settings: Settings,
+    probes: Probes,
+    scores: File,
+    by_subject: File,
+    costs: File,
+    embeddings: File,
+    paired: File,
+    reliability: File,
+    cost_score: File,
+    embedding_map: File,
+) -> None:
+    """Draw single subjects' differences, calibration, costs against scores, and embeddings."""
+    from physiome.steps import diagnostics as step
+
+    step.run(
+        settings, probes, scores, by_subject, costs, embeddings,
+        paired, reliability, cost_score, embedding_map,
+    )  # fmt: skip
+
+
+@app.command(rich_help_panel=PANEL)
 def curves(metrics: Metrics, output: File) -> None:
     """Draw training curves."""
     from physiome.steps import curves as step

@@ -1,6 +1,7 @@
 """What tables, intervals, costs and figures depend on: written by the tree, read by their steps."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -10,12 +11,28 @@ from physiome.config.metrics import PRINTED
 from physiome.config.output import Metric, Shown
 from physiome.subsets import Subset, named_subsets
 
+FLAGSHIP = "physiome"  # what figures are about, where it is a row
+
 
 class MethodEntry(Spec):
     """How a method appears in tables."""
 
     title: str
     scope: Literal["single", "dedicated", "supervised", "control"]
+
+
+def is_flagship(name: str, entry: MethodEntry) -> bool:
+    """Whether a row is PhysioME or a variant of it, by its name or title; a control is not."""
+    named = name == FLAGSHIP or name.startswith(f"{FLAGSHIP}_")
+    return entry.scope != "control" and (named or entry.title.lower().startswith(FLAGSHIP))
+
+
+def main_method(methods: Mapping[str, MethodEntry]) -> str:
+    """The method that figures are about: PhysioME, else the last single one, else the last."""
+    if FLAGSHIP in methods:
+        return FLAGSHIP
+    single = [name for name, entry in methods.items() if entry.scope == "single"]
+    return (single or list(methods))[-1]
 
 
 class ReportSettings(Spec):
@@ -42,6 +59,10 @@ class ShownSpec(ReportSettings):
         """The subsets that are scored, the full set first."""
         return named_subsets(self.scored, tuple(self.modalities))
 
+    def called(self, subset: Iterable[str]) -> str:
+        """A subset as people read it."""
+        return " + ".join(self.modalities[m] for m in subset)
+
 
 class TableSpec(ShownSpec):
     """What a table shows."""
@@ -57,8 +78,10 @@ class TableSpec(ShownSpec):
 class FigureSpec(ShownSpec):
     """What the figures show."""
 
-    metric: Metric = "acc"  # of the bars
-    timeline_method: str | None = None  # null: PhysioME, else the last single method there is
+    metric: Metric = "acc"
+    timeline_method: str | None = None  # what figures are about; null: see `main_method`
+    resamples: PositiveInt = 2000  # of subjects, for intervals
+    seed: NonNegativeInt = 0
 
 
 class IntervalSpec(ReportSettings):

@@ -15,7 +15,13 @@ from physiome.config.experiment import Experiment
 from physiome.config.folds import FoldsSettings
 from physiome.config.jobs import EmbedSettings, PretrainSettings, TrainSettings
 from physiome.config.modality import carriers
-from physiome.config.report import CostSpec, FigureSpec, IntervalSpec, TableSpec
+from physiome.config.report import (
+    CostSpec,
+    FigureSpec,
+    IntervalSpec,
+    TableSpec,
+    main_method,
+)
 from physiome.config.resolve import Resolved, resolve_encoder, resolve_pretrain
 from physiome.config.sources import SourceSettings
 from physiome.config.strict_yaml import read_yaml
@@ -155,8 +161,16 @@ class Config(Experiment):
         return CostSpec(dataset=dataset, methods=rows, ancestors=before).text()
 
     def figure_settings(self, dataset: str) -> str:
-        """For `figures`."""
-        return FigureSpec(**self.shown(self.table_name(dataset)), head=self.tables.head).text()
+        """For `figures`, `comparison` and `diagnostics`."""
+        return self._figures(dataset).text()
+
+    def main_method(self, dataset: str) -> str:
+        """The row that a data set's figures are about."""
+        return main_method(self._figures(dataset).methods)
+
+    def _figures(self, dataset: str) -> FigureSpec:
+        drawn = self.tables.intervals.plain()
+        return FigureSpec(**self.shown(self.table_name(dataset)), head=self.tables.head, **drawn)
 
     def _shape(self, dataset: str) -> dict[str, Any]:
         spec = self.datasets[dataset]

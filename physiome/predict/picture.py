@@ -10,11 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from physiome.files import atomic_path
-from physiome.reporting.figures import STYLE
+from physiome.reporting.style import BLUE, COLORS, STYLE
 
-# Okabe and Ito's colours, told apart with any colour vision
-COLORS = ("#E69F00", "#56B4E9", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#F0E442", "#000000")
-USED, MISSING = "#0072B2", "#D9D9D9"
+USED, MISSING = BLUE, "#D9D9D9"
 
 
 def write_picture(

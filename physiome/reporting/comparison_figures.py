@@ -1,6 +1,7 @@
 """Figures that compare methods: scores by missing modalities, errors of restored modalities."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -10,7 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from physiome.config.report import MethodEntry
-from physiome.reporting.figures import STYLE
+from physiome.reporting.labels import end_labels
+from physiome.reporting.style import COLUMN, INK, PAGE, STYLE, empty_figure, figure_of, looks
+
+MARKS = "osD^vPX*"  # of methods in grey
 
 
 def robustness_figure(
@@ -25,87 +29,102 @@ def robustness_figure(
     """
     scored = points[points["mean"].notna()]
     drawn = [name for name in methods if (scored["method"] == name).any()]
+    if not drawn:
+        return empty_figure("No number of missing modalities has a score.")
+    height = max(2.6, 0.7 + 0.13 * len(drawn))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5, 3.4), layout="constrained")
+        figure = figure_of(COLUMN, height)
         axes = figure.subplots()
-        colors = mpl.color_sequences["tab10" if len(drawn) <= 10 else "tab20"]
-        for place, name in enumerate(drawn):
+        for name in drawn:
             mine = points[points["method"] == name].sort_values("missing")
-            dashed = methods[name].scope == "control"
-            axes.plot(
-                mine["missing"],
-                mine["mean"],
-                "--" if dashed else "-",
-                label=methods[name].title,
-                color=colors[place % len(colors)],
-                marker="o",
-                markersize=3,
-                linewidth=1.1,
-            )
+            draw_line(axes, mine["missing"], mine["mean"], looks(methods)[name])
+        axes.margins(x=0.03)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("missing modalities (mean over the subsets)")
         axes.set_ylabel(f"{metric.upper()} (percent)")
-        figure.legend(loc="outside right upper", frameon=False)
+        name_lines(axes, scored, "missing", methods, drawn, height - 0.6)
     return figure
 
 
-def restoration_figure(
-    errors: pd.DataFrame, methods: Mapping[str, str], modalities: Mapping[str, str]
-) -> Figure:
-    """Bars of the relative error of each restored modality, by what was observed.
+def draw_line(axes: Any, x: pd.Series, y: pd.Series, look: Any) -> None:
+    """A method's line, as it looks."""
+    axes.plot(
+        x, y, look.line, label=look.title, color=look.color, marker="o", markersize=2.5,
+        linewidth=look.width, zorder=look.order,
+    )  # fmt: skip
 
-    One panel per method; whiskers are sd over folds; a line at 1 is the error of restoring the
-    mean. Without any row the figure says so.
+
+def name_lines(
+    axes: Any,
+    scored: pd.DataFrame,
+    x: str,
+    methods: Mapping[str, MethodEntry],
+    drawn: list[str],
+    height: float,
+    falling: bool = False,
+) -> None:
+    """Name each method's line at its last point; `falling`: that of the smallest x."""
+    ends = []
+    for name in drawn:
+        mine = scored[scored["method"] == name].sort_values(x, ascending=not falling)
+        if len(mine):
+            look = looks(methods)[name]
+            ends.append((mine[x].iloc[-1], mine["mean"].iloc[-1], look.title, look.ink))
+    end_labels(axes, ends, height)
+
+
+def restoration_figure(
+    errors: pd.DataFrame, methods: Mapping[str, MethodEntry], modalities: Mapping[str, str]
+) -> Figure:
+    """The relative error of each restored modality from each observed subset, a dot per method.
+
+    Whiskers are sd over folds; a line at 1 is the error of restoring the average token. Without
+    any row the figure says so.
 
     Args:
         errors: from `restoration_errors`, one data set.
-        methods: name -> title, in drawing order.
+        methods: name -> title and scope, in drawing order.
         modalities: name -> title, in drawing order.
     """
     drawn = [name for name in methods if (errors["method"] == name).any()]
     if not drawn:
         return empty_figure("No method restores missing modalities.")
+    found = errors[["modality", "subset"]].drop_duplicates()
+    rows = [(m, s) for m in modalities for s in found.loc[found["modality"] == m, "subset"]]
+    lane = min(0.16, 0.7 / len(drawn))
     with mpl.rc_context(STYLE):
-        subsets = list(dict.fromkeys(errors["subset"]))
-        figure = Figure(
-            figsize=(max(4.0, 1.1 * len(subsets)), 2.8 * len(drawn)), layout="constrained"
-        )
-        grid = figure.subplots(len(drawn), 1, squeeze=False)
-        for axes, name in zip(grid.flat, drawn, strict=True):
-            _restored(axes, errors[errors["method"] == name], subsets, modalities)
-            axes.set_title(methods[name], loc="left")
-        handles, names = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False)
+        figure = figure_of(PAGE, 0.9 + len(rows) * max(0.18, 0.075 * len(drawn)))
+        axes = figure.subplots()
+        for place, name in enumerate(drawn):
+            look, shift = looks(methods)[name], lane * (place - (len(drawn) - 1) / 2)
+            mine = errors[errors["method"] == name].set_index(["modality", "subset"]).reindex(rows)
+            axes.errorbar(
+                mine["relative"], np.arange(len(rows)) + shift,
+                xerr=mine["relative_sd"].fillna(0.0),
+                fmt="o" if look.strong else MARKS[place % len(MARKS)], markersize=3.2,
+                color=look.color, elinewidth=look.width, label=look.title, zorder=look.order,
+                mfc="white" if look.line == "--" else look.color,
+            )  # fmt: skip
+        _explain(axes, rows, modalities)
+        figure.legend(loc="outside upper right", ncols=5)
     return figure
 
 
-def _restored(
-    axes: Any, errors: pd.DataFrame, subsets: list[str], modalities: Mapping[str, str]
-) -> None:
-    colors = mpl.color_sequences["tab10"]
-    for place, (modality, title) in enumerate(modalities.items()):
-        mine = errors[errors["modality"] == modality].set_index("subset").reindex(subsets)
-        width = 0.8 / len(modalities)
-        at = np.arange(len(subsets)) + (place - (len(modalities) - 1) / 2) * width
-        axes.bar(
-            at,
-            mine["relative"].fillna(0.0),
-            width,
-            yerr=mine["relative_sd"].fillna(0.0),
-            label=f"{title} restored",
-            color=colors[place % len(colors)],
-            error_kw={"linewidth": 0.7},
-        )
-    axes.axhline(1.0, color="0.4", linewidth=0.8, linestyle=":")
-    observed = [" + ".join(modalities[m] for m in subset.split("+")) for subset in subsets]
-    axes.set_xticks(range(len(subsets)), observed, rotation=20, ha="right")
-    axes.set_xlabel("observed")
-    axes.set_ylabel("squared error / variance")
-
-
-def empty_figure(text: str) -> Figure:
-    """A figure that says why there is nothing to draw."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4, 1), layout="constrained")
-        figure.text(0.5, 0.5, text, ha="center", va="center")
-    return figure
+def _explain(axes: Any, rows: list[tuple[str, str]], modalities: Mapping[str, str]) -> None:
+    """Names of the rows, lines between restored modalities, and what 1 means."""
+    axes.axvline(1.0, color=INK, linewidth=0.8, linestyle=":")
+    for place, (one, other) in enumerate(pairwise(rows)):
+        if one[0] != other[0]:
+            axes.axhline(place + 0.5, color="0.85", linewidth=0.6)
+    names = [
+        f"{modalities[m]} from {' + '.join(modalities[part] for part in s.split('+'))}"
+        for m, s in rows
+    ]
+    axes.set_yticks(range(len(rows)), names)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, max(1.25, axes.get_xlim()[1]))
+    axes.text(
+        1.0, 1.01, "error of restoring the average token", color=INK, ha="center", va="bottom",
+        transform=axes.get_xaxis_transform(), size=6.5,
+    )  # fmt: skip
+    axes.set_xlabel("squared error of restored tokens / their variance (0 is perfect)")

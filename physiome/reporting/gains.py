@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from physiome.reporting.figures import STYLE
+from physiome.reporting.style import BLUE, INK, STYLE, empty_figure, figure_of
 
 COLUMNS = [
     "dataset", "method", "subset", "metric", "untrained", "trained", "difference", "low", "high",
@@ -100,27 +100,25 @@ def gains_figure(
         for m in SHOWN
         if len(part := drawn[(drawn["dataset"] == d) & (drawn["metric"] == m)])
     ]
+    if not panels:
+        return empty_figure("nothing to compare")
+    columns = min(2, len(panels))
+    deep = -(-len(panels) // columns)
     with mpl.rc_context(STYLE):
-        rows = max((len(part) for _, part in panels), default=1)
-        figure = Figure(figsize=(3.4 * max(1, len(panels)), 1 + 0.24 * rows), layout="constrained")
-        grid = figure.subplots(1, max(1, len(panels)), squeeze=False)[0]
-        for axes, (title, part) in zip(grid, panels, strict=False):
+        rows = max(len(part) for _, part in panels)
+        figure = figure_of(3.5 * columns, deep * (0.8 + 0.16 * rows))
+        grid = figure.subplots(deep, columns, squeeze=False)
+        for axes, (title, part) in zip(grid.flat, panels, strict=False):
             places = range(len(part))[::-1]
             reach = [part["difference"] - part["low"], part["high"] - part["difference"]]
             axes.errorbar(
-                part["difference"],
-                list(places),
-                xerr=reach,
-                fmt="o",
-                markersize=3,
-                linewidth=1.1,
-                capsize=2,
-            )
-            axes.axvline(0, color="0.5", linewidth=0.8)
+                part["difference"], list(places), xerr=reach, fmt="o", markersize=3, linewidth=1.1,
+                color=BLUE,
+            )  # fmt: skip
+            axes.axvline(0, color=INK, linewidth=0.6)
             axes.set_yticks(list(places), [called(m, methods) for m in part["method"]])
             axes.set_title(title)
             axes.set_xlabel("trained - untrained, mean of proper subsets")
-        if not panels:
-            grid[0].set_axis_off()
-            grid[0].text(0.5, 0.5, "nothing to compare", ha="center")
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_axis_off()
     return figure

@@ -23,6 +23,15 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     return _read(path, COLUMNS, KEYS)
 
 
+def read_subjects(path: str | Path) -> pd.DataFrame:
+    """A file of accuracies by subject.
+
+    Raises:
+        DataError: as `read_scores`.
+    """
+    return _read(path, SUBJECT_COLUMNS, SUBJECT_KEYS)
+
+
 def write_scores(path: str | Path, scores: pd.DataFrame) -> None:
     """Write scores with the columns in their order, atomically."""
     _write(path, scores, COLUMNS)

@@ -6,9 +6,9 @@ from physiome.config.report import FigureSpec
 from physiome.errors import DataError, nearest
 from physiome.files import atomic_path, read_json
 from physiome.reporting.comparison_figures import restoration_figure, robustness_figure
-from physiome.reporting.figures import save
 from physiome.reporting.robustness import by_missing, restoration_errors
 from physiome.reporting.scores import read_scores
+from physiome.reporting.style import save
 from physiome.reporting.tables import build_table
 
 
@@ -26,8 +26,8 @@ def run(
         settings: a FigureSpec as JSON, as for the step `figures`.
         scores: scores of all folds and methods.
         embeddings: `.json` facts of the embed step, all methods and folds; others are ignored.
-        robustness: SVG; mean score over the subsets that lack 0, 1, ... modalities.
-        restoration: SVG; relative error of restored modalities by observed subset.
+        robustness: SVG (a PDF beside it); mean score over the subsets that lack so many modalities.
+        restoration: likewise; relative error of restored modalities by observed subset.
         restoration_csv: the numbers of that figure; only a header if no method restores.
 
     Raises:
@@ -49,7 +49,6 @@ def run(
     facts = [read_json(path) for path in embeddings]
     mine = [f for f in facts if f["dataset"] == spec.dataset and f["method"] in spec.methods]
     errors = restoration_errors(mine)
-    titles = {name: entry.title for name, entry in spec.methods.items()}
-    save(restoration_figure(errors, titles, spec.modalities), restoration)
+    save(restoration_figure(errors, spec.methods, spec.modalities), restoration)
     with atomic_path(restoration_csv) as temporary:
         errors.to_csv(temporary, index=False)

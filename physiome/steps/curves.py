@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from physiome.errors import DataError
-from physiome.reporting.figures import curve_figure, save
+from physiome.reporting.curves import curve_figure
+from physiome.reporting.style import save
 
 
 def run(metrics: list[Path], output: Path) -> None:
-    """Draw every numeric term over epochs, and what a monitor saw; one line per file.
+    """Draw a row of panels per model: its loss, the loss's terms, what a monitor saw.
 
     Args:
         metrics: JSON-lines files with at least `epoch` in each line.
@@ -20,8 +21,10 @@ def run(metrics: list[Path], output: Path) -> None:
     paths = [Path(path) for path in metrics]
     if not paths:
         raise DataError("no training metrics to draw", where=output)
-    titles = _titles(paths)
-    save(curve_figure({titles[path]: read_metrics(path) for path in paths}), output)
+    models: dict[str, dict[str, pd.DataFrame]] = {}
+    for path in paths:
+        models.setdefault(_model(path), {})[str(path)] = read_metrics(path)
+    save(curve_figure(models), output)
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
@@ -60,13 +63,8 @@ def _by_epoch(rows: list[dict[str, Any]], path: str | Path) -> pd.DataFrame:
     return numeric.groupby("epoch", as_index=False).mean()
 
 
-def _titles(paths: list[Path]) -> dict[Path, str]:
-    """Each path without the folders that all share and without suffixes; the name if unique."""
-    folders = [path.parent.parts for path in paths]
-    shared = 0
-    while all(len(f) > shared and f[shared] == folders[0][shared] for f in folders):
-        shared += 1
-    names = {path: path.name.partition(".")[0] for path in paths}
-    if len(set(names.values())) == len(paths):
-        return names
-    return {path: "/".join([*path.parent.parts[shared:], names[path]]) for path in paths}
+def _model(path: Path) -> str:
+    """Whose training it is: a method, or the encoders of one kind, of all folds and modalities."""
+    if path.parent.parent.name == "encoders":
+        return f"{path.parent.name} (encoders)"
+    return path.name.partition(".")[0]

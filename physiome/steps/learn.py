@@ -12,8 +12,8 @@ from physiome.errors import DataError
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.gains import Gain, Key, fold_scores, gain
 from physiome.files import atomic_path, read_json, read_noted
-from physiome.reporting.figures import save
 from physiome.reporting.gains import COLUMNS, MEAN, gains_figure, gains_page
+from physiome.reporting.style import save
 from physiome.subsets import AS_RECORDED, named_subsets, subset_name
 
 Scores = dict[int, dict[int, dict[Key, np.ndarray]]]  # seed -> fold -> (subset, metric) -> values

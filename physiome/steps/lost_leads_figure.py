@@ -8,8 +8,8 @@ from physiome.config.report import FigureSpec
 from physiome.data.store.parquet import read_parquet
 from physiome.evaluation.lost_leads import by_leads
 from physiome.files import atomic_path
-from physiome.reporting.figures import save
 from physiome.reporting.lost_leads import lost_leads_figure
+from physiome.reporting.style import save
 
 
 def run(settings: str, classes: list[str], windows: list[Path], csv: Path, figure: Path) -> None:

@@ -9,7 +9,9 @@ from physiome.config.report import MethodEntry
 from physiome.errors import DataError
 from physiome.files import write_json
 from physiome.reporting.comparison_figures import restoration_figure, robustness_figure
+from physiome.reporting.labels import spread
 from physiome.reporting.robustness import RESTORATION, by_missing, restoration_errors
+from physiome.reporting.style import GREY, looks
 from physiome.steps import compare_figures, scores
 from physiome.subsets import all_subsets
 
@@ -59,6 +61,7 @@ def test_controls_are_dashed_and_methods_without_points_are_left_out():
     table = means(m=THREE, c=THREE, x=dict.fromkeys(THREE, np.nan))
     figure = robustness_figure(by_missing(table, all_subsets(["a", "b", "c"])), METHODS, "acc")
     lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert [text.get_text() for text in figure.axes[0].texts] == ["Main", "Control"]
     assert {name: line.get_linestyle() for name, line in lines.items()} == {
         "Main": "-",
         "Control": "--",
@@ -77,17 +80,35 @@ def test_restoration_is_averaged_over_folds():
     assert len(found) == 1
 
 
-def test_restoration_bars_stand_at_their_observed_subset():
-    told = [facts("m", 0, restored(0.4) | {"b": {"a": {"mse": 1.0, "relative": 0.9}}})]
-    figure = restoration_figure(restoration_errors(told), {"m": "Main"}, SETTINGS["modalities"])
-    axes = figure.axes[0]
-    heights = {
-        bars.get_label(): [bar.get_height() for bar in bars]
-        for bars in axes.containers
-        if hasattr(bars, "patches")
-    }
-    assert heights == {"EEG A restored": [0, 0.9], "EOG restored": [0.4, 0]}
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["EEG A", "EOG"]
+def test_every_method_restores_on_one_axis_beside_the_average_token():
+    told = [
+        facts("m", 0, restored(0.4) | {"b": {"a": {"mse": 1.0, "relative": 0.9}}}),
+        facts("c", 0, restored(0.7)),
+    ]
+    figure = restoration_figure(restoration_errors(told), METHODS, SETTINGS["modalities"])
+    (axes,) = figure.axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["EEG A from EOG", "EOG from EEG A"]
+    drawn = {bars.get_label(): bars.lines[0].get_xdata() for bars in axes.containers}
+    np.testing.assert_array_equal(drawn["Main"], [0.9, 0.4])
+    assert drawn["Control"].astype(float) == pytest.approx([np.nan, 0.7], nan_ok=True)
+    assert [text.get_text() for text in axes.texts] == ["error of restoring the average token"]
+
+
+def test_what_figures_are_about_is_in_colour_and_others_grey():
+    found = looks(METHODS | {"physiome": MethodEntry(title="PhysioME", scope="single")})
+    assert {name for name, look in found.items() if look.strong} == {"physiome"}
+    assert {found[name].color for name in METHODS} == {GREY}
+    assert {name for name, look in looks(METHODS).items() if look.strong} == {"x"}
+
+
+def test_names_of_lines_keep_their_order_and_never_touch():
+    values = np.array([5.0, 1.0, 5.1, 5.2, 9.0])
+    placed = spread(values, 1.0)
+    assert (np.argsort(placed) == np.argsort(values)).all()
+    assert np.diff(np.sort(placed)).min() >= 1 - 1e-9
+    assert placed[[1, 4]].tolist() == [1.0, 9.0]
+    assert placed[[0, 2, 3]].mean() == pytest.approx(values[[0, 2, 3]].mean())
 
 
 @pytest.fixture
@@ -116,7 +137,7 @@ def test_figures_are_valid_and_repeat_byte_for_byte(draw):
         assert ET.fromstring(text).tag.endswith("svg")
     assert "Control" in first[0]
     assert "Absent" not in first[0]
-    assert "EOG restored" in first[1]
+    assert "EOG from EEG A" in first[1]
     assert first[2].splitlines()[1].startswith("toy,m,a,b,")
 
 

@@ -9,7 +9,11 @@ import pytest
 
 from physiome.config.metrics import METRICS
 from physiome.errors import ConfigError, DataError
-from physiome.reporting.figures import confusion_figure, curve_figure, save, timeline_figure
+from physiome.evaluation.predicted import probes_of, subset_intervals
+from physiome.reporting.confusion import confusion_figure
+from physiome.reporting.curves import curve_figure
+from physiome.reporting.style import save
+from physiome.reporting.timeline import timeline_figure
 from physiome.steps import curves, figures, scores, table
 
 pytestmark = pytest.mark.slow
@@ -112,18 +116,26 @@ def test_unusable_settings_are_refused_and_nothing_is_written(
 
 def test_figures_are_valid_and_repeat_byte_for_byte(tmp_path, scored):
     first = draw(tmp_path, *scored)
+    printed = {path.name: path.read_bytes() for path in tmp_path.glob("*.pdf")}
     second = draw(tmp_path, *scored)
     assert first == second
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.pdf")} == printed
+    assert set(printed) == {"confusion.pdf", "timeline.pdf", "subsets.pdf"}
+    assert all(data.startswith(b"%PDF") for data in printed.values())
     for text in first.values():
         assert ET.fromstring(text).tag.endswith("svg")
-    assert "Net &amp; co" in first["confusion"]
-    assert "Control" not in first["confusion"]
     assert "Net &amp; co" in first["subsets"]
+    assert "Control" not in first["subsets"]
+    assert "Toy data: Main" in first["confusion"]
+
+
+def confusions(spec, probes):
+    mine = [facts for facts in probes_of(spec, probes) if facts["method"] == "m"]
+    return figures._confusions(spec, mine, {"all": "a+b"})["all"]
 
 
 def test_confusion_pools_folds_on_the_full_set(scored):
-    spec = figures.FigureSpec.parse(SETTINGS)
-    counts = figures._confusions(spec, figures._probes_of(spec, scored[0]))["Main"]
+    counts = confusions(figures.FigureSpec.parse(SETTINGS), scored[0])
     expected = np.zeros((3, 3), int)
     for path in scored[0][:2]:
         rows = pd.read_parquet(path).query("subset == 'a+b'")
@@ -133,41 +145,66 @@ def test_confusion_pools_folds_on_the_full_set(scored):
     assert counts.sum() == 236
 
 
+def test_the_worst_subset_is_the_proper_one_with_the_lowest_score(tmp_path, scored):
+    rows = pd.read_csv(scored[1])
+    low = (rows["method"] == "m") & (rows["metric"] == "acc") & (rows["subset"] == "b")
+    pd.concat([rows[~low], rows[low].assign(value=0.01)]).to_csv(scored[1], index=False)
+    scored[1].with_suffix(".notes.json").unlink()  # it knows how the file was written
+    for text in (draw(tmp_path, *scored)[name] for name in ("confusion", "timeline")):
+        assert "EEG A + EOG" in text
+        assert "EOG (worst subset)" in text
+        assert "EEG A (worst subset)" not in text
+
+
+def test_intervals_of_dots_hold_their_scores_and_the_table_gives_the_dots(scored):
+    spec = figures.FigureSpec.parse(SETTINGS | {"resamples": 200})
+    found = subset_intervals(spec, probes_of(spec, scored[0]), ["a+b", "a", "b"])
+    means = figures._means(spec, scored[1])
+    both = found.merge(means, on=["method", "subset"])
+    assert len(found) == len(both) == 6
+    assert (both["low"] <= both["mean"]).all()
+    assert (both["mean"] <= both["high"]).all()
+    assert (both["low"] < both["high"]).any()
+    other = spec.model_copy(update={"metric": "kappa"})
+    assert subset_intervals(other, probes_of(spec, scored[0]), ["a"]).empty
+
+
 def test_timeline_shows_the_longest_test_record_of_the_main_method(tmp_path, scored):
     text = draw(tmp_path, *scored)["timeline"]
     assert "Toy data: Main, test record r01 (fold 0)" in text
-    assert text.count("percent right") == 3
-    for name in ("EEG A + EOG", "EEG A", "EOG"):
-        assert f"<!-- {name}:" in text or f">{name}:" in text
+    assert text.count("percent right") == 2
     other = draw(tmp_path, *scored, timeline_method="n")["timeline"]
     assert "Net &amp; co, test record r01" in other
     with pytest.raises(DataError, match="known: m, n"):
         draw(tmp_path, *scored, timeline_method="c")
 
 
-def without(probes, *subsets):
-    """The same files without the rows of these subsets."""
+def rewrite(probes, change):
     for path in probes:
-        rows = pd.read_parquet(path)
-        rows[~rows["subset"].isin(subsets)].to_parquet(path, index=False)
+        change(pd.read_parquet(path)).to_parquet(path, index=False)
 
 
-def test_timeline_shows_the_most_that_was_observed(tmp_path, scored):
-    without(scored[0], "a+b")
-    text = draw(tmp_path, *scored)["timeline"]
-    assert text.count("percent right") == 1
-    assert "EEG A" in text
+def test_timeline_shows_what_was_observed_of_the_full_and_the_worst_subset(tmp_path, scored):
+    rewrite(scored[0], lambda rows: rows[rows["subset"] != "a+b"])
+    assert draw(tmp_path, *scored)["timeline"].count("percent right") == 1
 
 
 def test_timeline_says_that_nothing_was_predicted(tmp_path, scored):
-    without(scored[0], "a+b", "a", "b", "as_recorded")
+    rewrite(scored[0], lambda rows: rows[rows["subset"] == "none"])
     assert "nothing was predicted" in draw(tmp_path, *scored)["timeline"]
 
 
-def test_class_that_never_occurs_has_a_dash_not_a_number():
+def test_records_of_one_class_have_no_timeline_and_it_says_why(tmp_path, scored):
+    rewrite(scored[0], lambda rows: rows.assign(label=rows["record"].str.endswith("1").astype(int)))
+    text = draw(tmp_path, *scored)["timeline"]
+    assert "all windows of a test record have one class" in text
+    assert "percent right" not in text
+
+
+def test_class_that_never_occurs_has_a_dash_and_every_cell_its_count():
     figure = confusion_figure({"M": np.array([[3, 1], [0, 0]])}, ("w", "n"))
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["75", "25", "–", "–"]
+    assert texts == ["75 %", "3", "25 %", "1", "–", "0", "–", "0"]
 
 
 def test_titles_may_hold_signs_of_formulas(tmp_path):
@@ -176,18 +213,20 @@ def test_titles_may_hold_signs_of_formulas(tmp_path):
     assert "cost $x_{1$" in (tmp_path / "f.svg").read_text()
 
 
-def test_line_stops_at_a_gap_between_windows():
-    true = np.array([0, 1, 1, 0])
-    figure = timeline_figure(np.array([0.0, 1.0, 5.0, 6.0]), {"all": (true, true)}, ("w", "n"), "")
+def test_lines_and_areas_stop_at_a_gap_between_windows():
+    true, p = np.array([0, 1, 1, 0]), np.full((4, 2), 0.5)
+    figure = timeline_figure(np.array([0.0, 1.0, 5.0, 6.0]), true, {"all": p}, ("w", "n"), "")
     drawn = figure.axes[0].lines[0].get_ydata()
-    assert np.isnan(drawn).tolist() == [False, False, True, False, False]
+    assert np.isnan(drawn).tolist() == [False, False, True, False, False, False]
+    assert len(figure.axes[2].collections) == 2  # an area a class
+    assert all(len(area.get_paths()) == 2 for area in figure.axes[2].collections)
 
 
 # --- training curves
 
 
 def write_lines(path, lines):
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     return path
 
@@ -214,21 +253,31 @@ def test_what_a_monitor_saw_has_curves_of_its_own_and_hides_no_step(tmp_path):
     assert found["epoch"].tolist() == [0, 1]
     assert found["monitor auc"].tolist() == [0.5, 0.75]
     assert found["across"].tolist()[1:] == [2.0]
-    figure = curve_figure({"run": found})
-    panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
-    assert set(panels) == {"across", "monitor auc"}
-    level, chance = panels["across"].lines
+    figure = curve_figure({"run": {"fold1": found}})
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    level = {line.get_label(): line for line in panels["terms of the loss"].lines}["across"]
+    (chance,) = [e for e in panels["terms of the loss"].lines if e.get_linestyle() == "--"]
     assert (level.get_ydata().tolist(), chance.get_ydata().tolist()) == ([2.0], [2.5])
-    assert chance.get_linestyle() == "--"
+    (seen,) = panels["monitor: scores"].lines
+    assert seen.get_ydata().tolist() == [0.5, 0.75]
+    assert not panels["monitor: effective rank"].lines
 
 
-def test_curves_of_several_runs_are_told_apart_by_their_folders(tmp_path):
+def test_curves_have_a_row_per_model_with_the_mean_over_its_runs(tmp_path):
     lines = [{"epoch": e, "step": e, "loss": 1 / (e + 1), "restore": 2.0} for e in range(3)]
-    paths = [write_lines(tmp_path / run / "metrics.jsonl", lines) for run in ("first", "second")]
-    curves.run(paths, tmp_path / "curves.svg")
+    below = [f"fold{f}/encoders/net/{m}.metrics.jsonl" for f in (1, 2) for m in ("a", "b")]
+    below += [f"fold{f}/main.metrics.jsonl" for f in (1, 2)]
+    curves.run([write_lines(tmp_path / run, lines) for run in below], tmp_path / "curves.svg")
     text = (tmp_path / "curves.svg").read_text()
-    for word in ("first/metrics", "second/metrics", "restore", "epoch"):
+    for word in ("net (encoders)", "main", "restore", "epoch"):
         assert word in text
+    runs = {str(f): pd.DataFrame({"epoch": [0, 1], "loss": [f, 2.0]}) for f in (1.0, 3.0)}
+    figure = curve_figure({"main": runs})
+    drawn = [line.get_ydata().tolist() for line in figure.axes[0].lines]
+    assert drawn == [[1.0, 2.0], [3.0, 2.0], [2.0, 2.0]]
+    figure.draw_without_rendering()
+    ticks = figure.axes[0].get_xticks()
+    assert all(tick == round(tick) for tick in ticks)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,17 @@ from tests.faults.waves import EEG, EOG, noise, write
 pytestmark = pytest.mark.slow
 
 REPORTS = dict.fromkeys(
-    ("scores", "all_scores", "table", "intervals", "really_missing", "figures", "comparison"), 1
+    (
+        "scores",
+        "all_scores",
+        "table",
+        "intervals",
+        "really_missing",
+        "figures",
+        "comparison",
+        "diagnostics",
+    ),
+    1,
 )
 SCORED = {"folds": 1, "embed": 4, "probe": 4, **REPORTS, "all": 1}
 

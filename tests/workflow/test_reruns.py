@@ -25,7 +25,8 @@ MODALITIES = ("eeg_fpz_cz", "eeg_pz_oz", "eog")
 SUBSETS = [subset_name(subset) for subset in all_subsets(MODALITIES)]
 METHODS = ("physiome", "handmade")
 SCORES = ("scores", "table", "intervals", "really_missing", "all_scores")
-REPORTS = dict.fromkeys((*SCORES, "figures", "comparison", "all"), 1)
+FIGURES = dict.fromkeys(("figures", "comparison", "diagnostics"), 1)
+REPORTS = {**dict.fromkeys((*SCORES, "all"), 1), **FIGURES}
 TRAINED = {**REPORTS, "train": 2, "embed": 2, "probe": 2, "curves": 1, "costs": 1}
 CONFIG = ["workflow/overlays/demo.yaml", "small.yaml"]
 
@@ -168,15 +169,12 @@ def test_every_job_left_a_log_and_the_figures_are_drawings(finished):
     assert len(list((results / "logs" / "pretrain").rglob("*.log"))) == 6
     assert len(list((results / "benchmarks" / "train").rglob("*.tsv"))) == 2
     drawn = sorted(p.name for p in (results / "figures" / "sleep_edf").iterdir())
-    assert drawn == [
-        "confusion.svg",
-        "curves.svg",
-        "restoration.csv",
-        "restoration.svg",
-        "robustness.svg",
-        "subsets.svg",
-        "timeline.svg",
-    ]
+    names = {
+        "confusion", "cost_score", "curves", "embedding_map", "paired", "reliability",
+        "restoration", "robustness", "subsets", "timeline",
+    }  # fmt: skip
+    files = [f"{name}.{kind}" for name in names for kind in ("svg", "pdf")]
+    assert drawn == sorted([*files, "restoration.csv"])
     for figure in (results / "figures" / "sleep_edf").glob("*.svg"):
         assert "<svg" in figure.read_text(encoding="utf-8")
 
@@ -192,7 +190,7 @@ EDITS = {
     ),
     "what tables and figures share": (
         ("physiome/reporting/tables.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
-        {"table": 1, "intervals": 1, "figures": 1, "comparison": 1, "all": 1},
+        {"table": 1, "intervals": 1, **FIGURES, "all": 1},
     ),
     "the heads": (
         ("physiome/evaluation/heads.py", "import numpy as np\n", "import numpy as np\n\nX = 1\n"),
@@ -236,7 +234,7 @@ CHANGES = {
     "how it is printed": ({"tables": {"decimals": 1}}, {"table": 1, "all": 1}),
     "a title": (
         {"datasets": {"sleep_edf": {"title": "Nights"}}},
-        {"table": 1, "figures": 1, "comparison": 1, "all": 1},
+        {"table": 1, **FIGURES, "all": 1},
     ),
     "the heads": ({"probe": {"max_iterations": 50}}, {**REPORTS, "probe": 4}),
     "what no job depends on": (

@@ -154,6 +154,13 @@ def ancestors(table):
     return found
 
 
+def main_embeddings(wildcards):
+    """Embeddings of the method that a data set's figures are about, in its first fold."""
+    rows = GRAPH.rows(CONFIG.table_name(wildcards.dataset))
+    main = [r for r in rows if r.method == CONFIG.main_method(wildcards.dataset)]
+    return AT.embeddings(min(main, key=lambda r: r.fold))
+
+
 def benchmarks(table):
     """What Snakemake measured of a table's trainings; no input, so nothing reruns for it."""
     return " ".join(f"--benchmark {quote(AT.benchmark(model))}" for model in models(table))

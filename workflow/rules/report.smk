@@ -208,6 +208,56 @@ rule figures:
         " --subsets {output.subsets:q} {input.probes:q} > {log:q} 2>&1"
 
 
+rule diagnostics:
+    input:
+        scores="<results>/scores/{dataset}.csv",
+        by_subject="<results>/scores/{dataset}.by_subject.csv",
+        costs=lambda wc: f"<results>/tables/{CONFIG.table_name(wc.dataset)}.costs.csv",
+        embeddings=main_embeddings,
+        probes=lambda wc: probes(CONFIG.table_name(wc.dataset)),
+    output:
+        paired=report(
+            "<results>/figures/{dataset}/paired.svg",
+            caption="../report/paired.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "differences by subject"},
+        ),
+        reliability=report(
+            "<results>/figures/{dataset}/reliability.svg",
+            caption="../report/reliability.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "calibration"},
+        ),
+        cost_score=report(
+            "<results>/figures/{dataset}/cost_score.svg",
+            caption="../report/cost_score.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "score against cost"},
+        ),
+        embedding_map=report(
+            "<results>/figures/{dataset}/embedding_map.svg",
+            caption="../report/embedding_map.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "embeddings"},
+        ),
+    log:
+        "<results>/logs/diagnostics/{dataset}.log",
+    localrule: True
+    conda:
+        "../../envs/physiome.yaml"
+    params:
+        settings=lambda wc: CONFIG.figure_settings(wc.dataset),
+        code=code("physiome.steps.diagnostics"),
+    message:
+        "Draw subjects, calibration, costs and embeddings of {wildcards.dataset}"
+    shell:
+        "python -m physiome diagnostics --settings {params.settings:q} --scores {input.scores:q}"
+        " --by-subject {input.by_subject:q} --costs {input.costs:q}"
+        " --embeddings {input.embeddings:q} --paired {output.paired:q}"
+        " --reliability {output.reliability:q} --cost-score {output.cost_score:q}"
+        " --embedding-map {output.embedding_map:q} {input.probes:q} > {log:q} 2>&1"
+
+
 rule curves:
     input:
         metrics,
