@@ -12,10 +12,10 @@ from physiome.config.report import MethodEntry
 from physiome.reporting.labels import end_labels, point_labels
 from physiome.reporting.style import INK, PAGE, STYLE, empty_figure, figure_of, looks
 
-HEIGHT = 2.4  # of the axes in inches, about
+HEIGHT = 2.6  # of the axes in inches, about
 AXES = {
     "parameters": "parameters of the trained model",
-    "minutes": "minutes of training, pretraining included (mean over folds)",
+    "minutes": "minutes of training, pretraining included",
 }
 
 
@@ -34,7 +34,7 @@ def cost_figure(costs: pd.DataFrame, methods: Mapping[str, MethodEntry], score: 
         return empty_figure("No method was trained, so none has a cost.")
     free = known[~known["method"].isin(list(trained["method"]))]
     with mpl.rc_context(STYLE):
-        figure = figure_of(PAGE, 3.0)
+        figure = figure_of(PAGE, 3.2)
         grid = figure.subplots(1, len(AXES), sharey=True)
         for axes, (column, title) in zip(grid, AXES.items(), strict=True):
             for row in trained.itertuples():
@@ -50,8 +50,10 @@ def cost_figure(costs: pd.DataFrame, methods: Mapping[str, MethodEntry], score: 
             axes.xaxis.set_minor_locator(NullLocator())
             axes.margins(x=0.25, y=0.08)
             axes.set_xlabel(title)
-        low, high = known["mean"].min(), known["mean"].max()
-        room = max(0.5, 0.06 * (high - low))
+        low, high = trained["mean"].min(), trained["mean"].max()
+        room = max(0.5, 0.1 * (high - low))
+        near = free.loc[free["mean"] > low - (high - low), "mean"]
+        low, high = min(low, *near), max(high, *near)
         grid[0].set_ylim(low - room, high + room)
         _untrained(grid, free, methods)
         for axes, column in zip(grid, AXES, strict=True):
@@ -61,15 +63,14 @@ def cost_figure(costs: pd.DataFrame, methods: Mapping[str, MethodEntry], score: 
 
 
 def _untrained(grid: Any, free: pd.DataFrame, methods: Mapping[str, MethodEntry]) -> None:
-    """Lines across both panels, named at the right."""
-    for axes in grid:
-        for score in free["mean"]:
+    """Lines across both panels, named at the right; of scores far below only the name."""
+    low, right = grid[0].get_ylim()[0], grid[-1].get_xlim()[1]
+    ends = []
+    for name, score in zip(free["method"], free["mean"], strict=True):
+        said = "not trained" if score >= low else f"below: {score:.1f}"
+        ends.append((right, max(score, low), f"{methods[name].title} ({said})", INK))
+        for axes in grid if score >= low else ():
             axes.axhline(score, color="0.75", linewidth=0.7, linestyle="--", zorder=1)
-    right = grid[-1].get_xlim()[1]
-    ends = [
-        (right, score, f"{methods[name].title} (not trained)", INK)
-        for name, score in zip(free["method"], free["mean"], strict=True)
-    ]
     end_labels(grid[-1], ends, HEIGHT)
 
 
@@ -82,4 +83,4 @@ def _names(
         for row in trained.itertuples()
     ]
     points.sort(key=lambda point: point[3] == INK)
-    point_labels(axes, points, (2.7, HEIGHT))
+    point_labels(axes, points, (2.4, HEIGHT))

@@ -5,13 +5,18 @@ from typing import Any
 
 import numpy as np
 
-# Where a name may stand around its point: offset in points, alignment; the first that is free
-AROUND = [
-    ((4, 0), "left", "center"), ((-4, 0), "right", "center"), ((0, 4), "center", "bottom"),
-    ((0, -4), "center", "top"), ((3, 4), "left", "bottom"), ((3, -4), "left", "top"),
-    ((-3, 4), "right", "bottom"), ((-3, -4), "right", "top"), ((0, 11), "center", "bottom"),
-    ((0, -11), "center", "top"), ((8, 8), "left", "bottom"), ((8, -8), "left", "top"),
+# Sides of a point on which a name may stand: direction, alignment; the first that is free
+SIDES = [
+    ((1, 0), "left", "center"), ((-1, 0), "right", "center"), ((0, 1), "center", "bottom"),
+    ((0, -1), "center", "top"), ((0.7, 0.9), "left", "bottom"), ((0.7, -0.9), "left", "top"),
+    ((-0.7, 0.9), "right", "bottom"), ((-0.7, -0.9), "right", "top"),
 ]  # fmt: skip
+AROUND = [
+    ((far * x, far * y), across, along)
+    for far in (4, 12, 22)  # points; farther than the first with a line that leads there
+    for (x, y), across, along in SIDES
+]
+LEADER = {"arrowstyle": "-", "lw": 0.4, "color": "0.75", "shrinkA": 1, "shrinkB": 3}
 EM = 0.55  # width of a letter, of the size of the font
 
 
@@ -59,7 +64,7 @@ def end_labels(axes: Any, ends: Sequence[tuple[float, float, str, str]], height:
             va="center",
             size=size,
             color=color,
-            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "0.75", "shrinkA": 1, "shrinkB": 3},
+            arrowprops=LEADER,
         )
 
 
@@ -80,18 +85,21 @@ def point_labels(
     for (x, y, name, color), (left, low, *_) in zip(points, dots, strict=True):
         boxes = [_box(left + 3, low + 3, name, *place) for place in AROUND]
         hits = [sum(_meet(box, other) for other in [*dots, *taken]) for box in boxes]
-        outside = [box[0] < 0 or box[2] > 72 * size_in[0] for box in boxes]
+        outside = [
+            box[0] < 0 or box[1] < 0 or box[2] > 72 * size_in[0] or box[3] > 72 * size_in[1] + 8
+            for box in boxes
+        ]
         best = int(np.argmin(np.add(hits, np.multiply(outside, 3))))
         offset, across, along = AROUND[best]
         taken.append(boxes[best])
         axes.annotate(
             name, (x, y), offset, textcoords="offset points", ha=across, va=along, size=6.5,
-            color=color,
+            color=color, arrowprops=LEADER if max(map(abs, offset)) > 4 else None,
         )  # fmt: skip
 
 
 def _box(
-    x: float, y: float, name: str, offset: tuple[int, int], across: str, along: str
+    x: float, y: float, name: str, offset: tuple[float, float], across: str, along: str
 ) -> tuple[float, float, float, float]:
     """left, low, right, high of a name, in points."""
     wide, high = 6.5 * EM * len(name), 7.0

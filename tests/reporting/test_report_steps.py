@@ -254,13 +254,13 @@ def test_what_a_monitor_saw_has_curves_of_its_own_and_hides_no_step(tmp_path):
     assert found["monitor auc"].tolist() == [0.5, 0.75]
     assert found["across"].tolist()[1:] == [2.0]
     figure = curve_figure({"run": {"fold1": found}})
-    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    panels = {axes.get_ylabel(): axes for axes in figure.axes}
     level = {line.get_label(): line for line in panels["terms of the loss"].lines}["across"]
     (chance,) = [e for e in panels["terms of the loss"].lines if e.get_linestyle() == "--"]
     assert (level.get_ydata().tolist(), chance.get_ydata().tolist()) == ([2.0], [2.5])
     (seen,) = panels["monitor: scores"].lines
     assert seen.get_ydata().tolist() == [0.5, 0.75]
-    assert not panels["monitor: effective rank"].lines
+    assert not panels["monitor: rank"].lines
 
 
 def test_curves_have_a_row_per_model_with_the_mean_over_its_runs(tmp_path):
