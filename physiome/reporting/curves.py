@@ -9,15 +9,27 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from physiome.reporting.style import BLUE, INK, PAGE, STYLE, figure_of
-from physiome.reporting.style import COLORS as ALL
+from physiome.reporting.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PAGE,
+    PURPLE,
+    SKY,
+    STYLE,
+    VERMILION,
+    figure_of,
+)
 
-COLORS = [color for color in ALL if color != "#F0E442"]  # a yellow line is hardly seen
+COLORS = [ORANGE, BLUE, GREEN, VERMILION, PURPLE, SKY, BLACK]  # of lines: neighbours far apart
 MONITOR = "monitor "
 # What a training logs beside the terms of its loss
 BESIDE = ("_chance", "_accuracy", "feature_variance", "gradient_norm", "lr")
 # What a monitor sees that is no score between 0 and 1
 SIZES = ("effective_rank", "feature_variance", "moved")
+ALONE = ("loss", "monitor effective_rank")  # their panels are named after them
 PANELS = ("loss", "terms of the loss", "monitor: scores", "monitor: rank")
 
 
@@ -37,7 +49,7 @@ def curve_figure(models: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
             tables = [table.set_index("epoch") for table in runs.values()]
             columns = list(dict.fromkeys(column for table in tables for column in table))
             scores = [c for c in columns if c.startswith(MONITOR) and not c.endswith(SIZES)]
-            shown = (["loss"], loss_terms(columns), scores, [f"{MONITOR}effective_rank"])
+            shown = ([ALONE[0]], loss_terms(columns), scores, [ALONE[1]])
             for axes, wanted in zip(row, shown, strict=True):
                 _panel(axes, tables, [c for c in wanted if c in columns])
             row[0].set_title(name, fontweight="bold")
@@ -55,7 +67,7 @@ def loss_terms(columns: Sequence[str]) -> list[str]:
 
 
 def _panel(axes: Any, tables: Sequence[pd.DataFrame], columns: list[str]) -> None:
-    colors = COLORS if len(columns) > 1 else [BLUE]
+    colors = [BLUE] if columns and columns[0] in ALONE else COLORS
     for column, color in zip(columns, colors * len(columns), strict=False):
         chance = f"{column}_chance"
         for table in tables if len(tables) > 1 else ():
@@ -72,7 +84,7 @@ def _panel(axes: Any, tables: Sequence[pd.DataFrame], columns: list[str]) -> Non
     if not columns:
         axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", color=INK)
         axes.set_yticks([])
-    if len(columns) > 1:
+    if columns and columns[0] not in ALONE:
         axes.legend(fontsize=5, handlelength=1.0, labelspacing=0.2, borderpad=0.1)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))
