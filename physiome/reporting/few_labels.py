@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from physiome.config.report import MethodEntry
-from physiome.reporting.figures import STYLE
+from physiome.reporting.comparison_figures import draw_line, name_lines
+from physiome.reporting.style import COLUMN, PAGE, STYLE, Look, empty_figure, figure_of, looks
 
 
 def few_labels_figure(
@@ -25,33 +26,38 @@ def few_labels_figure(
         modalities: name -> title.
     """
     shown = table[(table["metric"] == metric) & table["score"].notna()]
+    shown = shown.rename(columns={"score": "mean"})
     panels = list(dict.fromkeys(shown["subset"]))
+    if not panels:
+        return empty_figure("No number of labelled subjects has a score.")
     drawn = [name for name in methods if (shown["method"] == name).any()]
-    colors = mpl.color_sequences["tab10" if len(drawn) <= 10 else "tab20"]
+    height = max(2.6, 0.7 + 0.13 * len(drawn))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1.8 + 2.6 * max(len(panels), 1), 3.2), layout="constrained")
-        axes = figure.subplots(1, max(len(panels), 1), sharey=True, squeeze=False)[0]
-        for axis, subset in zip(axes, panels, strict=False):
+        figure = figure_of(PAGE if len(panels) > 1 else COLUMN, height)
+        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, subset in zip(grid, panels, strict=True):
             here = shown[shown["subset"] == subset]
-            for place, name in enumerate(drawn):
-                style = "--" if methods[name].scope == "control" else "-"
+            for name in drawn:
                 mine = here[here["method"] == name].sort_values("labelled")
-                _line(axis, mine, methods[name].title, style, colors[place % len(colors)])
+                _line(axes, mine, looks(methods)[name])
             numbers = sorted(here["labelled"].unique())
-            axis.set_xscale("log", base=2)
-            axis.set_xticks(numbers, map(str, numbers))
-            axis.minorticks_off()
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(numbers, map(str, numbers))
+            axes.minorticks_off()
             full = subset == "+".join(modalities)
-            axis.set_title("everything observed" if full else "mean of all other subsets")
-            axis.set_xlabel("labelled subjects")
-        axes[0].set_ylabel(f"{metric.upper()} (percent)")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+            axes.set_title("everything observed" if full else "mean of all other subsets")
+            axes.set_xlabel("labelled subjects")
+        for axes, subset in zip(grid, panels, strict=True):  # y is known now
+            here = shown[shown["subset"] == subset]
+            name_lines(axes, here, "labelled", methods, drawn, height - 0.7)
+        grid[0].set_ylabel(f"{metric.upper()} (percent)")
     return figure
 
 
-def _line(axis: Any, mine: pd.DataFrame, title: str, style: str, color: Any) -> None:
-    axis.plot(
-        mine["labelled"], mine["score"], style, label=title, color=color, marker="o", markersize=3
-    )
-    axis.fill_between(mine["labelled"], mine["low"], mine["high"], color=color, alpha=0.1, lw=0)
+def _line(axes: Any, mine: pd.DataFrame, look: Look) -> None:
+    """A method's line; only what the figure is about has its band, as bands hide one another."""
+    draw_line(axes, mine["labelled"], mine["mean"], look)
+    if look.strong:
+        axes.fill_between(
+            mine["labelled"], mine["low"], mine["high"], color=look.color, alpha=0.12, lw=0
+        )

@@ -9,7 +9,7 @@ from physiome.data.store.parquet import read_parquet
 from physiome.evaluation.few_labels import by_number
 from physiome.files import atomic_path
 from physiome.reporting.few_labels import few_labels_figure
-from physiome.reporting.figures import save
+from physiome.reporting.style import save
 from physiome.subsets import subset_name
 
 
