@@ -15,6 +15,7 @@ from physiome.reporting.labels import end_labels
 from physiome.reporting.style import COLUMN, INK, PAGE, STYLE, empty_figure, figure_of, looks
 
 MARKS = "osD^vPX*"  # of methods in grey
+FAR = 4.0  # relative errors beyond it, as of weights that nobody trained, need a logarithmic axis
 
 
 def robustness_figure(
@@ -91,9 +92,9 @@ def restoration_figure(
         return empty_figure("No method restores missing modalities.")
     found = errors[["modality", "subset"]].drop_duplicates()
     rows = [(m, s) for m in modalities for s in found.loc[found["modality"] == m, "subset"]]
-    lane = min(0.16, 0.7 / len(drawn))
+    lane = min(0.25, 0.75 / len(drawn))
     with mpl.rc_context(STYLE):
-        figure = figure_of(PAGE, 0.9 + len(rows) * max(0.18, 0.075 * len(drawn)))
+        figure = figure_of(PAGE, 0.9 + len(rows) * max(0.22, 0.08 * len(drawn)))
         axes = figure.subplots()
         for place, name in enumerate(drawn):
             look, shift = looks(methods)[name], lane * (place - (len(drawn) - 1) / 2)
@@ -122,9 +123,14 @@ def _explain(axes: Any, rows: list[tuple[str, str]], modalities: Mapping[str, st
     ]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(0, max(1.25, axes.get_xlim()[1]))
+    largest = axes.get_xlim()[1]
+    if largest > FAR:
+        axes.set_xscale("log")
+        axes.set_xlim(None, max(1.25, 1.3 * largest))
+    else:
+        axes.set_xlim(0, max(1.25, largest))
     axes.text(
-        1.0, 1.01, "error of restoring the average token", color=INK, ha="center", va="bottom",
+        1.0, 1.01, "error of restoring the average token", color=INK, ha="left", va="bottom",
         transform=axes.get_xaxis_transform(), size=6.5,
     )  # fmt: skip
-    axes.set_xlabel("squared error of restored tokens / their variance (0 is perfect)")
+    axes.set_xlabel("squared error of restored tokens / their variance (less is better)")

@@ -10,8 +10,9 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from physiome.config.report import MethodEntry
 from physiome.reporting.labels import end_labels, point_labels
-from physiome.reporting.style import INK, PAGE, STYLE, empty_figure, figure_of, looks
+from physiome.reporting.style import EMPHASIS, INK, PAGE, STYLE, empty_figure, figure_of, looks
 
+SIZES = {EMPHASIS[0]: 6.5, **dict.fromkeys(EMPHASIS[1:], 4.0)}  # a point on the main one is seen
 HEIGHT = 2.6  # of the axes in inches, about
 AXES = {
     "parameters": "parameters of the trained model",
@@ -41,7 +42,7 @@ def cost_figure(costs: pd.DataFrame, methods: Mapping[str, MethodEntry], score: 
                 look = looks(methods)[str(row.method)]
                 axes.plot(
                     getattr(row, column), row.mean, "o", color=look.color, zorder=look.order,
-                    markersize=5 if look.strong else 3.5,
+                    markersize=SIZES.get(look.color, 3.5),
                     mfc="white" if look.line == "--" else look.color,
                 )  # fmt: skip
             axes.set_xscale("log")

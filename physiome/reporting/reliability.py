@@ -48,8 +48,7 @@ def reliability_figure(
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         low = min(float(table["said"].min()) for table, _ in curves.values())
         low = max(0.0, np.floor(10 * low) / 10)
-        axes.plot([low, 1], [low, 1], ":", color=INK, linewidth=0.8)
-        axes.annotate("calibrated", (low + 0.02, low + 0.04), color=INK, size=6.5)
+        axes.plot([low, 1], [low, 1], ":", color=INK, linewidth=0.8, label="as often as it says")
         for (name, (table, ece)), mark in zip(curves.items(), MARKS * len(curves), strict=False):
             look = looks(methods)[name]
             label = f"{look.title}: calibration error {100 * ece:.1f} %"

@@ -139,7 +139,8 @@ def _costs(spec: FigureSpec, costs: Path, means: pd.DataFrame) -> Figure:
     score = means[means["subset"] == subset][["method", "mean"]]
     table = pd.read_csv(costs)
     seconds = table["pretraining_s"].fillna(0) + table["training_s"]
-    table = table.assign(minutes=seconds / 60).merge(score, on="method")
+    minutes = (seconds / 60).where(table["epochs"] > 0)  # first weights alone cost nothing
+    table = table.assign(minutes=minutes).merge(score, on="method")
     called = f"{spec.metric.upper()} (percent)" + (", mean of proper subsets" if proper else "")
     return cost_figure(table, spec.methods, called)
 

@@ -158,3 +158,9 @@ def test_sizes_of_which_no_subset_is_scored_have_no_point():
     scored = [("a", "b", "c"), ("a",)]
     found = by_missing(means(m=THREE), scored)
     assert found[["missing", "subsets", "mean"]].to_numpy().tolist() == [[0, 1, 95.0], [2, 1, 10.0]]
+
+
+def test_an_error_far_beyond_the_average_token_does_not_hide_the_others():
+    told = [facts("m", 0, restored(0.4)), facts("c", 0, restored(800.0))]
+    figure = restoration_figure(restoration_errors(told), METHODS, SETTINGS["modalities"])
+    assert figure.axes[0].get_xscale() == "log"

@@ -35,6 +35,7 @@ COSTS = {
     "parameters": [1e6, np.nan],
     "pretraining_s": [60.0, np.nan],
     "training_s": [120.0, np.nan],
+    "epochs": [3, np.nan],
 }
 DRAWN = ("paired", "reliability", "cost_score", "embedding_map")
 
