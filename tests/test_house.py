@@ -132,7 +132,7 @@ def test_only_the_command_line_imports_steps():
         for name, _ in imports(ast.parse(path.read_text(encoding="utf-8")))
         if name.startswith("physiome.steps")
     }
-    assert importers == {"physiome.cli.user", "physiome.cli.workflow"}
+    assert importers == {f"physiome.cli.{name}" for name in ("reports", "user", "workflow")}
 
 
 def test_modules_are_imported_by_name_only_where_the_workflow_knows_them():

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from physiome import __version__
-from physiome.cli import user, workflow
+from physiome.cli import reports, user, workflow
 from physiome.errors import PhysioError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(user.app)
 app.add_typer(workflow.app)
+app.add_typer(reports.app)
 
 
 @app.callback(invoke_without_command=True)

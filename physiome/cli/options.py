@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+STEPS = "Steps of the workflow"  # their panel in --help
+
 File = Annotated[Path, typer.Option()]
 Number = Annotated[int, typer.Option()]
 Settings = Annotated[str, typer.Option(help="this step's slice of the configuration, as JSON")]

@@ -30,6 +30,10 @@ RULES: dict[str, tuple[str, str]] = {
     "table": (r"tables/(?P<table>[^/.]+)\..+", "{table}"),
     "comparison": (rf"figures/{DATASET}/(robustness|restoration)\..+", "{dataset}"),
     "figures": (rf"figures/{DATASET}/(confusion|timeline|subsets)\..+", "{dataset}"),
+    "diagnostics": (
+        rf"figures/{DATASET}/(paired|reliability|cost_score|embedding_map)\..+",
+        "{dataset}",
+    ),
     "curves": (rf"figures/{DATASET}/curves\..+", "{dataset}"),
     "lost_leads_figure": (rf"figures/{DATASET}/lost_leads\..+", "{dataset}"),
     "few_labels_figure": (rf"figures/{DATASET}/few_labels\..+", "{dataset}"),
