@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 import physiome
-from physiome.cli import app, user, workflow
+from physiome.cli import app, reports, user, workflow
 from physiome.config.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = [*user.app.registered_commands, *workflow.app.registered_commands]
+COMMANDS = [c for part in (user, workflow, reports) for c in part.app.registered_commands]
 # verb -> options it must have
 VERBS = {
     "records": ["--settings", "--output"],

@@ -251,7 +251,7 @@ def tracked():
 
 
 # Their result is what they print.
-PRINTING = {f"cli/{name}.py" for name in ("__init__", "user", "workflow")} | {
+PRINTING = {f"cli/{name}.py" for name in ("__init__", "reports", "user", "workflow")} | {
     "steps/show.py",
     "steps/compare.py",
     "steps/inspect.py",
