@@ -126,6 +126,7 @@ def _explain(axes: Any, rows: list[tuple[str, str]], modalities: Mapping[str, st
     largest = axes.get_xlim()[1]
     if largest > FAR:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlim(None, max(1.25, 1.3 * largest))
     else:
         axes.set_xlim(0, max(1.25, largest))

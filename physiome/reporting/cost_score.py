@@ -13,6 +13,7 @@ from physiome.reporting.labels import end_labels, point_labels
 from physiome.reporting.style import EMPHASIS, INK, PAGE, STYLE, empty_figure, figure_of, looks
 
 SIZES = {EMPHASIS[0]: 6.5, **dict.fromkeys(EMPHASIS[1:], 4.0)}  # a point on the main one is seen
+WIDE = 20  # beyond it ticks stand at powers of ten alone
 HEIGHT = 2.6  # of the axes in inches, about
 AXES = {
     "parameters": "parameters of the trained model",
@@ -46,8 +47,10 @@ def cost_figure(costs: pd.DataFrame, methods: Mapping[str, MethodEntry], score: 
                     mfc="white" if look.line == "--" else look.color,
                 )  # fmt: skip
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
-            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            wide = trained[column].max() > WIDE * trained[column].min()
+            axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5), numticks=8))
+            plain = column == "minutes"
+            axes.xaxis.set_major_formatter("{x:g}" if plain else EngFormatter(sep=""))
             axes.xaxis.set_minor_locator(NullLocator())
             axes.margins(x=0.25, y=0.08)
             axes.set_xlabel(title)

@@ -46,7 +46,7 @@ def curve_figure(models: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
         figure = figure_of(PAGE, 0.3 + 1.35 * len(models))
         grid = figure.subplots(len(models), len(PANELS), squeeze=False)
         for row, (name, runs) in zip(grid, models.items(), strict=True):
-            tables = [table.set_index("epoch") for table in runs.values()]
+            tables = [_by_term(table.set_index("epoch")) for table in runs.values()]
             columns = list(dict.fromkeys(column for table in tables for column in table))
             scores = [c for c in columns if c.startswith(MONITOR) and not c.endswith(SIZES)]
             shown = ([ALONE[0]], loss_terms(columns), scores, [ALONE[1]])
@@ -58,6 +58,11 @@ def curve_figure(models: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
         for axes in grid[-1]:
             axes.set_xlabel("epoch")
     return figure
+
+
+def _by_term(table: pd.DataFrame) -> pd.DataFrame:
+    """Of a method that holds a model of each subset (`<subset>/<term>`), the mean of each term."""
+    return table.T.groupby(lambda column: column.rpartition("/")[2], sort=False).mean().T
 
 
 def loss_terms(columns: Sequence[str]) -> list[str]:

@@ -280,6 +280,13 @@ def test_curves_have_a_row_per_model_with_the_mean_over_its_runs(tmp_path):
     assert all(tick == round(tick) for tick in ticks)
 
 
+def test_terms_of_models_of_each_subset_are_averaged():
+    run = pd.DataFrame({"epoch": [0, 1], "a/contrast": [1.0, 2.0], "a+b/contrast": [3.0, 4.0]})
+    figure = curve_figure({"dedicated": {"fold1": run}})
+    (line,) = figure.axes[1].lines
+    assert (line.get_label(), line.get_ydata().tolist()) == ("contrast", [2.0, 3.0])
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("{", "line 1 is not JSON"), ('{"loss": 1}', "no epochs"), ("", "no epo")]
 )
