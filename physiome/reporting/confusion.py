@@ -21,7 +21,8 @@ def confusion_figure(
     if not matrices:
         return empty_figure(f"{title}: nothing was predicted")
     with mpl.rc_context(STYLE):
-        cell_in = min(0.52, 2.6 / len(classes))
+        name_in = 0.065 * max(map(len, classes))  # of the longest name, about
+        cell_in = min(max(0.52, name_in), 2.6 / len(classes))
         width = min(PAGE, len(matrices) * (1.0 + cell_in * len(classes)))
         figure = figure_of(width, 1.0 + cell_in * len(classes))
         grid = figure.subplots(1, len(matrices), squeeze=False)[0]
