@@ -57,7 +57,7 @@ def cost_figure(costs: pd.DataFrame, methods: Mapping[str, MethodEntry], score: 
         low, high = trained["mean"].min(), trained["mean"].max()
         room = max(0.5, 0.1 * (high - low))
         near = free.loc[free["mean"] > low - (high - low), "mean"]
-        low, high = min(low, *near), max(high, *near)
+        low, high = min([low, *near]), max([high, *near])
         grid[0].set_ylim(low - room, high + room)
         _untrained(grid, free, methods)
         for axes, column in zip(grid, AXES, strict=True):
