@@ -123,11 +123,11 @@ def test_bins_hold_every_window_and_give_the_calibration_error():
 
 def test_what_is_not_trained_is_a_line_and_no_point():
     costs = pd.DataFrame({"method": ["m", "c"], "parameters": [1e6, np.nan], "minutes": [3.0, 0.0]})
-    figure = cost_figure(costs.assign(mean=[70.0, 50.0]), METHODS, "ACC")
+    figure = cost_figure(costs.assign(mean=[70.0, 72.0]), METHODS, "ACC")
     for axes in figure.axes:
         points = [line for line in axes.lines if line.get_marker() == "o"]
         assert [line.get_ydata()[0] for line in points] == [70.0]
-        assert [line.get_ydata()[0] for line in axes.lines if line not in points] == [50.0]
+        assert [line.get_ydata()[0] for line in axes.lines if line not in points] == [72.0]
     nothing = cost_figure(costs.assign(mean=50.0, minutes=0.0), METHODS, "ACC")
     assert "No method was trained" in nothing.texts[0].get_text()
 
