@@ -30,6 +30,7 @@ class Cluster(Spec):
     embed: Request = Request(memory_gb=8.0, hours=4.0)
     lost_leads: Request = Request(memory_gb=8.0, hours=4.0)
     probe: Request = Request(memory_gb=12.0, hours=8.0)
+    scores: Request = Request(memory_gb=4.0, hours=4.0)
     few_labels: Request = Request(memory_gb=12.0, hours=12.0)
     intervals: Request = Request(memory_gb=4.0, hours=2.0)
     really_missing: Request = Request(memory_gb=4.0, hours=2.0)

@@ -76,9 +76,11 @@ rule scores:
         notes="<results>/scores/{scored}.notes.json",
     log:
         "<results>/logs/scores/{scored}.log",
-    localrule: True
     conda:
         "../../envs/physiome.yaml"
+    resources:
+        mem_mb=mem_mb(CONFIG.cluster, "scores"),
+        runtime=runtime(CONFIG.cluster, "scores"),
     params:
         code=code("physiome.steps.scores"),
     message:
