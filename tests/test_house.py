@@ -18,6 +18,7 @@ MAY = {
     "errors": set(),
     "files": {"errors"},
     "locks": set(),
+    "devices": {"errors"},
     "progress": {"errors"},
     "subsets": {"errors"},
     "registry": {"errors"},
@@ -26,16 +27,17 @@ MAY = {
     "data": GROUND - {"registry"},
     "nn": {"errors", "config"},
     "methods": GROUND | {"nn"},
-    "training": GROUND | {"data", "methods", "provenance"},
+    "training": GROUND | {"data", "methods", "provenance", "devices"},
     "evaluation": GROUND | {"data", "methods"},
     "reporting": {"errors", "files", "subsets", "config"},
     "inspect": {"errors", "config", "data"},
     "plan": GROUND | {"data"},
-    "doctor": GROUND | {"data", "training", "plan"},
+    "doctor": GROUND | {"data", "training", "plan", "devices"},
     "watch": {"errors", "files", "config", "registry", "data", "plan", "doctor", "provenance"},
     "steps": GROUND
-    | {"data", "methods", "training", "evaluation", "reporting", "doctor", "inspect", "watch"},
-    "predict": GROUND | {"data", "methods", "training", "evaluation", "reporting"},
+    | {"data", "methods", "training", "evaluation", "reporting", "doctor", "inspect", "watch"}
+    | {"devices"},
+    "predict": GROUND | {"data", "methods", "training", "evaluation", "reporting", "devices"},
     "cli": {"errors", "files", "config", "registry", "steps", "predict", "reporting"},
     "warm": {"cli"},
     "__main__": {"cli", "warm"},
@@ -49,6 +51,7 @@ WITHOUT = {
     "cli": {"torch", "numpy", "pandas", "sklearn"},
     "warm": {"torch", "numpy", "pandas", "sklearn", "typer"},
     "data": {"torch"},
+    "devices": {"torch", "numpy", "pandas"},
     "reporting": {"torch", "sklearn", "mne"},
 }
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from physiome.data.store.shards import require_settings
+from physiome.devices.memory import FEWER, memory_told
 from physiome.files import atomic_path
 from physiome.predict.trained import check_weights, load_method, open_trained
 from physiome.subsets import named_subsets
@@ -39,7 +40,8 @@ def run(
     trained = open_trained(heads)
     check_weights(trained, heads, weights)
     spec = trained.settings
-    with compute_device(gpus, device) as chosen:
+    holds = f"{spec.batch} windows at a time"
+    with memory_told("embedding", holds, FEWER), compute_device(gpus, device) as chosen:
         from physiome.data.folds.fold_windows import open_fold
         from physiome.evaluation.lost_leads import score_lost_leads
 

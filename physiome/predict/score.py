@@ -12,6 +12,8 @@ import pandas as pd
 from physiome import __version__
 from physiome.config.modality import carriers
 from physiome.data.report import Report
+from physiome.devices.listing import visible_devices
+from physiome.devices.memory import CPU, memory_told
 from physiome.errors import DataError, PhysioError
 from physiome.files import atomic_path, file_digest, write_json
 from physiome.predict.bundle.opened import Bundle
@@ -27,7 +29,7 @@ from physiome.predict.sleep import is_staging, sleep_statistics
 from physiome.predict.trained import Trained
 from physiome.predict.words import lost, odd_spreads, summary
 from physiome.subsets import Subset, parse_subset
-from physiome.training.runtime import compute_device, visible_devices
+from physiome.training.runtime import compute_device
 
 
 class Models(NamedTuple):
@@ -134,7 +136,8 @@ def opened(
     mapped = parse_map(channels, [*carriers(trained.shards.modalities)])
     wanted = _wanted(modalities, mapped, trained.settings.modalities)
     gpus = int(device == "auto" and bool(visible_devices()))
-    with compute_device(gpus, device) as chosen:
+    holds = f"{trained.settings.batch} windows at a time"
+    with memory_told("scoring", holds, CPU), compute_device(gpus, device) as chosen:
         members = load_members(models.pairs, each, chosen)
         yield Model(members, trained, models.bundle, mapped, wanted)
 

@@ -9,6 +9,7 @@ import numpy as np
 from physiome.config.agreement import Owner, require, require_owner
 from physiome.config.jobs import EmbedSettings
 from physiome.data.store.shards import require_settings
+from physiome.devices.memory import FEWER, memory_told
 from physiome.errors import DataError
 from physiome.evaluation.facts import EmbeddingFacts
 from physiome.files import file_digest
@@ -40,7 +41,8 @@ def run(
     """
     spec = EmbedSettings.parse_text(settings)
     require_settings(shards, shard_settings)
-    with compute_device(gpus, device) as chosen:
+    holds = f"{spec.batch} windows at a time"
+    with memory_told("embedding", holds, FEWER), compute_device(gpus, device) as chosen:
         from physiome.data.folds.fold_windows import open_fold
         from physiome.evaluation.embed import embed_windows
         from physiome.evaluation.restoration import restoration_error

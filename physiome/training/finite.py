@@ -41,14 +41,12 @@ def require_finite_samples(
 def require_finite_loss(
     store: WindowStore,
     batch: Batch,
-    signals: Mapping[str, np.ndarray],
     step: int,
     terms: Mapping[str, float],
 ) -> None:
     """The sum of a step's terms is a number.
 
     Args:
-        signals: modality -> samples of the batch, (B, T) or (B, C, T).
         step: number of steps taken before.
         terms: name -> value; `loss` is their sum.
 
@@ -57,6 +55,8 @@ def require_finite_loss(
     """
     if math.isfinite(terms["loss"]):
         return
+    modalities, positions = batch
+    signals = store.read(positions, modalities)
     peaks = np.max([np.nanmax(np.abs(_rows(x)), axis=1) for x in signals.values()], axis=0)
     raise TrainingError(
         f"the loss is not finite at step {step}",

@@ -6,11 +6,10 @@ takes exactly the steps of an uninterrupted one.
 
 import json
 import logging
-import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 from physiome.config.training import TrainSpec
 from physiome.data.store.batches import Batch, prefetch, training_batches
 from physiome.data.store.windows import WindowStore
+from physiome.devices.memory import LARGER, memory_told
 from physiome.errors import TrainingError
 from physiome.files import write_errors
 from physiome.methods.base import Method, Progress
@@ -32,11 +32,15 @@ from physiome.training.finite import (
 )
 from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
-from physiome.training.progress import Reporter
+from physiome.training.progress import Reporter, Taken, read_terms
 from physiome.training.standstill import fingerprint, require_change, require_gradient
 from physiome.training.verdict import Look
 
 log = logging.getLogger(__name__)
+
+# Steps whose losses are read together. On a GPU reading waits for all that is queued, and the queue
+# is what hides the time that launching takes; on a CPU nothing is queued.
+READ_TOGETHER = {"cuda": 20, "cpu": 1}
 
 
 class Interrupted(TrainingError):
@@ -73,7 +77,9 @@ def fit(
         TrainingError: for a loss that is not finite or trains nothing, or when memory runs out.
         Interrupted: after SIGTERM or Ctrl-C, with the state saved.
     """
-    run = _Run(method, store, groups, spec, device, resume, labels, monitor)
+    size = sum(x.nbytes for x in method.state_dict().values())
+    with memory_told("the model", f"{size / 1e9:.2f} GB of weights", LARGER):
+        run = _Run(method, store, groups, spec, device, resume, labels, monitor)
     return run.go(title, save_every_s)
 
 
@@ -96,12 +102,13 @@ class _Run:
         self.optimizer = _optimizer(self.trained, spec)
         wanted = spec.precision
         self.bf16 = wanted == "bf16" or (wanted == "auto" and device == "cuda")
-        self.rng = torch.Generator(device=device)
+        self.rng = torch.Generator()  # on the CPU, whatever the device: see `nn.draws`
         self.per_epoch = len(training_batches(groups, spec.batch, spec.seed, 0))
         if self.per_epoch == 0:
             raise TrainingError("too few windows to train on", why="a batch needs at least two")
         self.asked_epochs, self.spec = spec.epochs, spec.lasting(self.per_epoch)
         self.step, self.last_terms = 0, {}
+        self.unread: list[Taken] = []  # steps whose losses are still on the device
         self.first_weights = fingerprint(self.trained)  # before anything resumed is loaded
         self.name = f"{type(method).__module__}.{type(method).__name__}"
         self.metrics_bytes = 0
@@ -116,8 +123,9 @@ class _Run:
                 self.asked_epochs,
                 self.spec.least_steps,
             )
-        first = self.monitor.begin(self.method, trained, self.spec.at_once, epochs)
-        self._restore()
+        with self._memory_told("the monitor's first look"):
+            first = self.monitor.begin(self.method, trained, self.spec.at_once, epochs)
+            self._restore()
         total = epochs * self.per_epoch
         reporter = Reporter(title, total, self.step)
         started = saved = time.monotonic()
@@ -133,19 +141,24 @@ class _Run:
                 self.method.train()
                 for batch, signals in prefetch(self.store, todo):
                     require_finite_samples(self.store, batch, signals, self.step + 1)
-                    terms = self._train_step(epoch, batch, signals)
+                    with self._memory_told(f"step {self.step}"):
+                        self.unread.append(self._train_step(epoch, batch, signals))
                     self.step += 1
-                    self._log(metrics, epoch, terms)
-                    reporter.step(len(batch[1]), terms["loss"], epoch + 1, summary_line(terms))
-                    if self.step % self.per_epoch == 0:
+                    due = bool(asked) or time.monotonic() - saved > save_every_s
+                    last = self.step % self.per_epoch == 0
+                    if last or due or len(self.unread) >= READ_TOGETHER[self.device]:
+                        self._read(metrics, reporter)
+                    if last:
                         continue  # the epoch's last step: it is looked at first, then saved
-                    if asked or time.monotonic() - saved > save_every_s:
+                    if due:
                         self._save(metrics)
                         saved = time.monotonic()
                     if asked:
                         raise Interrupted(asked[0], self.step)
                 if self.monitor.due(epoch + 1, epochs):
-                    self._log_look(metrics, reporter, epoch + 1, self.monitor.look(self.method))
+                    with self._memory_told("the monitor's look"):
+                        look = self.monitor.look(self.method)
+                    self._log_look(metrics, reporter, epoch + 1, look)
                 self._save(metrics)
                 if asked:
                     raise Interrupted(asked[0], self.step)
@@ -153,7 +166,7 @@ class _Run:
             require_change(self.trained, self.first_weights, self.name)
         return self._summary(time.monotonic() - started, reporter.segments_per_s)
 
-    def _train_step(self, epoch: int, batch: Batch, signals: dict) -> dict[str, float]:
+    def _train_step(self, epoch: int, batch: Batch, signals: dict) -> Taken:
         spec, rate = self.spec, self.spec.rate(epoch)
         step = self.step - epoch * self.per_epoch
         self.method.progress = Progress(epoch, spec.epochs, step, self.per_epoch)
@@ -164,31 +177,45 @@ class _Run:
         torch.manual_seed(seed)
         self.rng.manual_seed(seed)
         self.optimizer.zero_grad(set_to_none=True)
-        logged: dict[str, float] = {"lr": rate}
-        try:
-            for share, rows in self._micro_batches(len(batch[1])):
-                terms = self._backward(batch[1][rows], signals, rows, share)
-                chances = chance_terms(self.method.contrasts, terms, len(batch[1][rows]))
-                for name, value in (terms | chances).items():
-                    logged[name] = logged.get(name, 0.0) + share * float(value)
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(
-                "out of memory",
-                where=f"step {self.step}",
-                why=f"{spec.at_once} of a batch of {spec.batch} at a time; {error}",
-                do=_less_memory(spec) + "; saved progress is kept",
-            ) from None
-        require_finite_loss(self.store, batch, signals, self.step, logged)
+        pieces = []
+        for share, rows in self._micro_batches(len(batch[1])):
+            terms = self._backward(batch[1][rows], signals, rows, share)
+            chances = chance_terms(self.method.contrasts, terms, len(batch[1][rows]))
+            pieces.append((share, terms | chances))
         if self.step == 0:
+            (logged,) = self._finite([Taken(0, epoch, batch, rate, pieces, ())])
             require_gradient(self.trained, logged, self.name)
+        norms = []
         if spec.clip_norm is not None:
-            norms = [
-                float(clip_grad_norm_(group, spec.clip_norm)) for group in self.method.clip_groups()
-            ]
-            logged["gradient_norm"] = math.hypot(*norms)
+            norms = [clip_grad_norm_(group, spec.clip_norm) for group in self.method.clip_groups()]
         self.optimizer.step()
         self.method.after_step()
-        return logged
+        return Taken(self.step, epoch, batch, rate, pieces, norms)
+
+    def _memory_told(self, where: str) -> AbstractContextManager[None]:
+        spec = self.spec
+        holds = f"{spec.at_once} of a batch of {spec.batch} at a time"
+        return memory_told(where, holds, _less_memory(spec) + "; saved progress is kept")
+
+    def _finite(self, steps: Sequence[Taken]) -> list[dict[str, float]]:
+        """Terms of these steps; a loss that is no number ends the training."""
+        found = read_terms(steps)
+        for taken, terms in zip(steps, found, strict=True):
+            require_finite_loss(self.store, taken.batch, taken.step, terms)
+        return found
+
+    def _read(self, metrics, reporter: Reporter) -> None:
+        """Log the steps taken since the last time."""
+        for taken, terms in zip(self.unread, self._finite(self.unread), strict=True):
+            self.last_terms = terms
+            self.monitor.note(terms)
+            metrics.write(
+                (
+                    json.dumps({"step": taken.step + 1, "epoch": taken.epoch + 1} | terms) + "\n"
+                ).encode()
+            )
+            reporter.step(len(taken.batch[1]), terms["loss"], taken.epoch + 1, summary_line(terms))
+        self.unread.clear()
 
     def _micro_batches(self, size: int) -> Iterator[tuple[float, slice]]:
         step = self.spec.micro_batch or size
@@ -231,12 +258,6 @@ class _Run:
             labels = self._to_device(self.labels[positions])
             terms = self.method.labelled_loss(part, labels, self.rng)
             yield self.method.total(terms), terms
-
-    def _log(self, metrics, epoch: int, terms: dict[str, float]) -> None:
-        self.last_terms = terms
-        self.monitor.note(terms)
-        line = {"step": self.step, "epoch": epoch + 1, **{k: float(v) for k, v in terms.items()}}
-        metrics.write((json.dumps(line) + "\n").encode())
 
     def _log_look(self, metrics, reporter: Reporter, epoch: int, look: Look | None) -> None:
         if look is None:

@@ -1,8 +1,67 @@
-"""Progress of a training, in steps."""
+"""Progress of a training, in steps: what each said, and how fast they pass."""
 
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from time import monotonic
 
+import torch
+from torch import Tensor
+
+from physiome.data.store.batches import Batch
 from physiome.progress import Progress
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step that was taken, and what it said, which may still be on its way from the device.
+
+    Attributes:
+        step: number of steps taken before it.
+        rate: of learning.
+        pieces: share of the batch -> loss terms of that share.
+        norms: of the gradients of each group that is clipped; empty if none is.
+    """
+
+    step: int
+    epoch: int
+    batch: Batch
+    rate: float
+    pieces: Sequence[tuple[float, Mapping[str, Tensor | float]]]
+    norms: Sequence[Tensor]
+
+
+def read_terms(steps: Sequence[Taken]) -> list[dict[str, float]]:
+    """Loss terms of each step by name, fetched at once: each fetch waits for all that is queued.
+
+    Of pieces of a batch the mean, weighted by their shares; `lr`, and `gradient_norm` over all
+    groups where they are clipped.
+    """
+    values = iter(_fetched([x for taken in steps for x in _tensors(taken)]))
+    found = []
+    for taken in steps:
+        logged = {"lr": taken.rate}
+        for share, terms in taken.pieces:
+            for name, x in terms.items():
+                value = next(values) if isinstance(x, Tensor) else float(x)
+                logged[name] = logged.get(name, 0.0) + share * value
+        if taken.norms:
+            logged["gradient_norm"] = math.hypot(*(next(values) for _ in taken.norms))
+        found.append(logged)
+    return found
+
+
+def _tensors(taken: Taken) -> list[Tensor]:
+    """In the order in which they are read."""
+    terms = [x for _, terms in taken.pieces for x in terms.values() if isinstance(x, Tensor)]
+    return [*terms, *taken.norms]
+
+
+def _fetched(scalars: Sequence[Tensor]) -> list[float]:
+    if not scalars:
+        return []
+    device = scalars[0].device
+    return torch.stack([x.detach().to(device, torch.float64) for x in scalars]).tolist()
 
 
 class Reporter(Progress):

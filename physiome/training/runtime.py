@@ -1,7 +1,6 @@
-"""Where a job computes: device leases, precision, and what to say when memory runs out."""
+"""Where a job computes: leases of devices, and what a process keeps of its memory."""
 
 import ctypes
-import glob
 import logging
 import os
 import resource
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from physiome.devices.listing import visible_devices
 from physiome.errors import TrainingError
 from physiome.locks import lock_if_free
 
@@ -19,54 +19,51 @@ log = logging.getLogger(__name__)
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
-def visible_devices() -> list[str]:
-    """Names of the GPUs this process may use, without importing torch."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip()]
-    return sorted(path.removeprefix("/dev/nvidia") for path in glob.glob("/dev/nvidia[0-9]*"))
-
-
 def lock_folder() -> Path:
-    """One folder per machine and user: two checkouts share the GPUs.
-
-    One per job step where Slurm gave out the GPUs: another job's device may have the same name.
-    """
+    """One folder per machine and user: two checkouts, and two Slurm jobs, share the GPUs."""
     folder = Path(tempfile.gettempdir()) / f"physiome-gpu-{os.getuid()}"
-    if "SLURM_JOB_ID" in os.environ and "CUDA_VISIBLE_DEVICES" in os.environ:
-        step = os.environ.get("SLURM_STEP_ID", "batch")
-        folder /= f"slurm-{os.environ['SLURM_JOB_ID']}.{step}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     return folder
+
+
+def lock_of(device: str) -> Path:
+    """The lock that whoever computes on a device holds."""
+    return lock_folder() / f"{device.replace('/', '_')}.lock"
 
 
 @contextmanager
 def gpu_lease(n: int, poll_s: float = 0.2) -> Iterator[list[str]]:
-    """Hold `n` GPUs that no other leasing process holds; yield their names. 0: the CPU.
+    """Hold `n` GPUs that no other leasing process holds; yield their UUIDs. 0: the CPU.
 
-    Waits until enough are free. The kernel frees a lease when its holder dies. Under Slurm only
-    the allocation's own are leased. With no GPU on the machine the CPU is used, with a warning.
+    Waits until enough are free. The kernel frees a lease when its holder dies. In a Slurm
+    allocation its own GPUs are leased, so that several jobs within it share them. With no GPU on
+    the machine the CPU is used, with a warning.
+
+    Raises:
+        TrainingError: if there are fewer, or none can be told.
     """
-    devices = visible_devices()
-    if n == 0:
-        yield []
-    elif not devices:
+    devices = visible_devices() if n else []
+    if n and not devices:
         log.warning("no GPU on this machine: computing on the CPU")
+    if not devices:
         yield []
-    elif n > len(devices):
+        return
+    if n > len(devices):
         raise TrainingError(f"{n} GPUs wanted, {len(devices)} are visible", do="ask for fewer")
-    else:
-        while True:
-            with ExitStack() as held:
-                got: list[str] = []
-                for device in devices:
-                    lock = lock_folder() / f"{device.replace('/', '_')}.lock"
-                    if len(got) < n and held.enter_context(lock_if_free(lock)):
-                        got.append(device)
-                if len(got) == n:
-                    yield got
-                    return
-            time.sleep(poll_s)  # what was taken so far is released: no deadlock for n > 1
+    waits = False
+    while True:
+        with ExitStack() as held:
+            got: list[str] = []
+            for device in devices:
+                if len(got) < n and held.enter_context(lock_if_free(lock_of(device))):
+                    got.append(device)
+            if len(got) == n:
+                yield got
+                return
+        if not waits:
+            log.info("waiting for %d of %d GPUs: others hold them", n, len(devices))
+        waits = True
+        time.sleep(poll_s)  # what was taken so far is released: no deadlock for n > 1
 
 
 def keep_freed_memory() -> None:
@@ -98,28 +95,53 @@ def peak_rss_bytes() -> int:
 def compute_device(gpus: int, device: str = "auto") -> Iterator[str]:
     """Lease GPUs, hide the others from torch, and yield "cuda" or "cpu".
 
-    Enter it before torch is imported for the first time.
+    Enter it before torch first touches a GPU: later nothing can be hidden.
 
     Args:
-        device: "auto" falls back to the CPU; "cuda" refuses to; "cpu" never leases.
+        device: "auto" computes on the CPU where there is no GPU; "cuda" refuses to; "cpu" never
+            leases.
 
     Raises:
-        TrainingError: if device is "cuda" and there is none.
+        TrainingError: if device is "cuda" and there is none; if one is there and was leased, and
+            torch cannot use it: never is the CPU taken in its place without a word.
     """
     with gpu_lease(0 if device == "cpu" else max(gpus, int(device == "cuda"))) as names:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
-        import torch
-
-        usable = bool(names) and torch.cuda.is_available()
-        if names and not usable:
-            log.warning("GPU %s is there, but torch %s cannot use it", names, torch.__version__)
-        if device == "cuda" and not usable:
+        if names:
+            _require_usable(names)
+            yield "cuda"
+        elif device == "cuda":
             raise TrainingError(
-                "no usable GPU",
-                why=f"torch {torch.__version__}, devices {names}",
-                do="set device: auto to compute on the CPU",
+                "no usable GPU", why="none is visible", do="set device: auto to compute on the CPU"
             )
-        torch.set_float32_matmul_precision("high")
-        if not usable:
+        else:
             keep_freed_memory()
-        yield "cuda" if usable else "cpu"
+            yield "cpu"
+
+
+def _require_usable(names: list[str]) -> None:
+    """Torch sees what was leased, and computes on it.
+
+    Raises:
+        TrainingError: with what torch says.
+    """
+    import torch
+
+    try:
+        for number in range(len(names)):
+            torch.zeros(1, device=f"cuda:{number}").add_(1).item()
+    # Built without CUDA it asserts; of drivers, memory and kernels it raises as it comes.
+    except (AssertionError, RuntimeError) as error:
+        raise TrainingError(
+            "a GPU was leased and torch cannot use it",
+            where=", ".join(names),
+            why=f"torch {torch.__version__}: {' '.join(str(error).split())[:300]}",
+            do="install the torch for your driver, or set device: cpu",
+        ) from None
+    if torch.cuda.device_count() != len(names):
+        raise TrainingError(
+            "torch sees other GPUs than were leased",
+            where=", ".join(names),
+            why=f"it sees {torch.cuda.device_count()}",
+            do="lease before anything else in this process uses a GPU",
+        )

@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
+import pretend_gpus
 import pytest
 import yaml
 from model_manifests import model_manifest
@@ -18,6 +19,7 @@ from physiome.config.output import Threads
 from physiome.config.tree import load_files
 from physiome.doctor import amounts, gpus, leftovers, machine, processes, space, stored, work
 from physiome.files import write_json
+from physiome.training import runtime
 
 
 @pytest.fixture
@@ -85,21 +87,28 @@ def test_no_gpu_matters_by_what_is_asked_for(monkeypatch, wanted, level):
     assert levels(gpus.gpus(wanted)) == [level]
 
 
-@pytest.mark.parametrize(("wanted", "level"), [("auto", "warn"), ("cuda", "FAIL")])
-def test_a_gpu_that_torch_cannot_use_is_told_with_the_lease_on_it(
-    tmp_path, monkeypatch, wanted, level
-):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    monkeypatch.setattr(gpus, "lock_folder", lambda: tmp_path)
+@pytest.mark.parametrize("wanted", ["auto", "cuda"])
+def test_a_gpu_that_torch_cannot_use_is_told_with_the_lease_on_it(tmp_path, monkeypatch, wanted):
+    pretend_gpus.machine(monkeypatch, tmp_path, pretend_gpus.LISTING)
+    uuid = pretend_gpus.TWO[1]
+    monkeypatch.setattr(runtime, "lock_folder", lambda: tmp_path)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with open(tmp_path / "7.lock", "w") as lock:
-        assert levels(gpus.gpus(wanted)) == [level]
+    with open(tmp_path / f"{uuid}.lock", "w") as lock:
+        assert levels(gpus.gpus(wanted)) == ["FAIL"]
         fcntl.flock(lock, fcntl.LOCK_EX)
         lines = list(gpus.gpus(wanted))
-    assert levels(lines) == [level, "warn"]
+    assert levels(lines) == ["FAIL", "warn"]
     assert "cannot use it" in lines[0].text
-    assert f"7 is leased by process {os.getpid()}" in lines[1].text
+    assert f"{uuid} is leased by process {os.getpid()}" in lines[1].text
+
+
+def test_a_gpu_that_cannot_be_told_is_a_failure_with_what_to_do(tmp_path, monkeypatch):
+    pretend_gpus.machine(monkeypatch, tmp_path, pretend_gpus.LISTING)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    (line,) = gpus.gpus("auto")
+    assert line.level == "FAIL"
+    assert "names no GPUs by '7'" in line.text
+    assert "nvidia-smi -L" in line.do
 
 
 def test_folders_that_cannot_be_written_fail(mine, monkeypatch):

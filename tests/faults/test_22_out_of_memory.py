@@ -1,7 +1,9 @@
 """Fault 22: GPU out of memory.
 
-Stops naming step, batch and a `micro_batch` that would fit next; saved progress is kept and ends in
-the same weights. Nothing is split unasked: contrasts would see fewer negatives.
+Wherever it happens (the model on its way there, a step, the optimiser's first state, embedding) one
+line names what was to be in memory and what asks for less: a `micro_batch` that would fit next, or
+`embed_batch`. Saved progress is kept and ends in the same weights. Nothing is split unasked:
+contrasts would see fewer negatives.
 """
 
 import pytest
@@ -13,7 +15,7 @@ from tinyshards import tiny_store
 from physiome.errors import TrainingError
 from physiome.files import canonical_json, write_json
 from physiome.methods.neuronet import NeuroNet
-from physiome.steps import pretrain
+from physiome.steps import embed, pretrain
 
 
 @pytest.fixture
@@ -78,3 +80,39 @@ def test_fault_22_what_was_saved_before_is_kept_and_ends_in_the_same_weights(pla
     assert state["step"] == 3
     train(place)
     assert same_weights(place / "a.safetensors", place / "whole.safetensors")
+
+
+def refuse(*_, **__):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB")
+
+
+@pytest.mark.parametrize(
+    ("cls", "function", "said"),
+    [
+        (
+            NeuroNet,
+            "to",
+            "the model: out of memory - .* of weights.*a device with more memory",
+        ),
+        (torch.optim.AdamW, "step", "step 0: out of memory - 4 of a batch of 4.*micro_batch: 2"),
+    ],
+)
+def test_fault_22_a_model_or_an_optimiser_that_does_not_fit_is_told(
+    place, monkeypatch, cls, function, said
+):
+    monkeypatch.setattr(cls, function, refuse)
+    with pytest.raises(TrainingError, match=said) as caught:
+        train(place)
+    assert "9.00 GiB" in str(caught.value)
+    assert not (place / "a.safetensors").exists()
+
+
+def test_fault_22_embedding_that_does_not_fit_names_embed_batch(place, monkeypatch):
+    monkeypatch.setattr("physiome.evaluation.embed.embed_subsets", refuse)
+    plain = settings_of("handmade") | {"dataset": "d", "name": "handmade", "base": "handmade"}
+    text = canonical_json(plain | {"batch": 256})
+    shards = [place / "shard0", place / "shard1"]
+    output = place / "handmade.npy"
+    with pytest.raises(TrainingError, match=r"256 windows at a time.*9.00 GiB.*lower embed_batch"):
+        embed.run(text, shards, place / "folds.json", 1, output)
+    assert not output.exists()

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 
+import pretend_gpus
 import pytest
+from pretend_gpus import PARTITIONED, SLICES, TWO
 
+from physiome.devices.listing import visible_devices
 from physiome.errors import TrainingError
-from physiome.training.runtime import compute_device, gpu_lease, lock_folder, visible_devices
+from physiome.training.runtime import compute_device, gpu_lease, lock_of
 
 WORK = """
 import os, sys, time
@@ -36,14 +39,32 @@ with gpu_lease(1):
     time.sleep(60)
 """
 
+WAITED = """
+import logging, sys
+from physiome.training.runtime import gpu_lease
+
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+with gpu_lease(1, poll_s=0.01):
+    print("got it")
+"""
+# A process whose parent has asked for devices can use none.
+IMPORTS = """
+import importlib, torch
+from physiome import warm
+
+for name in ("is_available", "device_count", "init", "current_device", "get_device_capability"):
+    setattr(torch.cuda, name, lambda *_, name=name: print(name))
+for module in warm.IMPORTED:
+    importlib.import_module(module)
+"""
+
 
 @pytest.fixture
 def devices(tmp_path, monkeypatch):
     """Two pretend devices and a folder of locks of their own."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    pretend_gpus.machine(monkeypatch, tmp_path, pretend_gpus.LISTING)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)  # so that TMPDIR is read again
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     # A lease that never comes is a failure, not a test that hangs.
     before = signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(600)
@@ -75,32 +96,32 @@ def test_four_processes_share_two_devices_and_never_one(devices, tmp_path):
     assert [process.returncode for process in processes] == [0] * 4, said
     turns = [line for out, _ in said for line in out.splitlines()]
     assert len(turns) == 12
-    assert set(turns) == {"0", "1"}
+    assert set(turns) == set(TWO)
 
 
 def test_a_lease_takes_no_more_than_it_was_asked_for(devices):
     with gpu_lease(1) as first, gpu_lease(1) as second:
-        assert sorted([*first, *second]) == ["0", "1"]
+        assert sorted([*first, *second]) == sorted(TWO)
     with gpu_lease(2) as both:
-        assert both == ["0", "1"]
+        assert both == list(TWO)
 
 
 def test_a_killed_holder_frees_its_device(devices):
-    devices.setenv("CUDA_VISIBLE_DEVICES", "0")
+    devices.setenv("CUDA_VISIBLE_DEVICES", TWO[0])
     process = start(HOLD)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     with gpu_lease(1) as names:
-        assert names == ["0"]
+        assert names == [TWO[0]]
 
 
 def test_an_error_inside_frees_the_device(devices):
     with pytest.raises(RuntimeError, match="inside"), gpu_lease(2):
         raise RuntimeError("inside")
     with gpu_lease(2) as names:
-        assert names == ["0", "1"]
+        assert names == list(TWO)
 
 
 def test_zero_gpus_mean_the_cpu_and_more_than_there_are_an_error(devices):
@@ -118,34 +139,57 @@ def test_without_a_gpu_the_cpu_is_used_with_a_warning(devices, caplog):
     assert "no GPU on this machine" in caplog.text
 
 
-def test_trainings_in_one_slurm_allocation_share_out_its_devices(devices):
+def test_two_jobs_in_one_allocation_get_a_device_each_and_none_outside_it(devices):
     devices.setenv("SLURM_JOB_ID", "7")
     with gpu_lease(1) as first, gpu_lease(1) as second:
-        assert sorted([*first, *second]) == ["0", "1"]
-    with pytest.raises(TrainingError, match="3 GPUs wanted, 2 are visible"), gpu_lease(3):
+        assert sorted([*first, *second]) == sorted(TWO)
+    devices.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with gpu_lease(1) as names:
+        assert names == [TWO[1]]
+
+
+def test_one_device_by_its_number_and_by_its_uuid_is_one_lease(devices):
+    devices.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with gpu_lease(1) as names:
+        held = lock_of(names[0])
+        devices.setenv("CUDA_VISIBLE_DEVICES", TWO[1])
+        assert [lock_of(name) for name in visible_devices()] == [held]
+
+
+def test_slices_of_a_gpu_are_leased_one_by_one(devices, tmp_path):
+    pretend_gpus.machine(devices, tmp_path, PARTITIONED)
+    with gpu_lease(2) as names, gpu_lease(1) as other:
+        assert names == list(SLICES)
+        assert other == [TWO[1]]
+
+
+def test_a_job_that_waits_says_so_once(devices, caplog):
+    caplog.set_level("INFO")
+    with gpu_lease(2):
+        process = start(WAITED)
+        assert process.stdout is not None
+        assert "waiting for 1 of 2 GPUs" in process.stdout.readline()
+    said, _ = process.communicate()
+    assert said == "got it\n"
+
+
+def test_a_device_that_torch_cannot_use_is_an_error_and_never_the_cpu(devices):
+    def broken(*_, **__):
+        raise RuntimeError("CUDA error: no kernel image is available")
+
+    devices.setattr("torch.zeros", broken)
+    with (
+        pytest.raises(TrainingError, match=f"{TWO[0]}.*no kernel image.*device: cpu"),
+        compute_device(1, "auto"),
+    ):
         pass
+    with gpu_lease(1) as names:  # and it is free again
+        assert names == [TWO[0]]
 
 
-def test_a_device_of_another_slurm_job_on_the_machine_is_another_one(devices):
-    devices.setenv("CUDA_VISIBLE_DEVICES", "0")  # each job's first, as where Slurm hides the others
-    devices.setenv("SLURM_JOB_ID", "7")
-    with gpu_lease(1) as mine:
-        devices.setenv("SLURM_JOB_ID", "8")
-        with gpu_lease(1) as others:
-            assert mine == others == ["0"]
-
-
-def test_a_slurm_job_that_was_given_no_device_leases_from_the_whole_machine(devices):
-    devices.delenv("CUDA_VISIBLE_DEVICES")
-    outside = lock_folder()
-    devices.setenv("SLURM_JOB_ID", "7")
-    assert lock_folder() == outside
-
-
-def test_names_of_partitions_make_valid_lock_files(devices):
-    devices.setenv("CUDA_VISIBLE_DEVICES", "MIG-1/2, GPU-a")
-    with gpu_lease(2) as names:
-        assert names == ["MIG-1/2", "GPU-a"]
+@pytest.mark.slow
+def test_nothing_that_is_imported_before_a_fork_touches_a_gpu():
+    assert start(IMPORTS).communicate() == ("", "")
 
 
 def test_the_cpu_never_leases(devices):
