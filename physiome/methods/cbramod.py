@@ -24,6 +24,7 @@ from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.cbramod import CrissCross, CrissCrossEncoder
 from physiome.nn.cbramod_leads import LeadCrissCross, LeadEncoder
 from physiome.nn.cbramod_published import SCALE_UV, read_published, take_published
+from physiome.nn.draws import send, uniform
 from physiome.nn.leads import known_means, there
 from physiome.nn.losses import masked_mse
 from physiome.nn.resample import Upsample
@@ -104,7 +105,7 @@ class CBraModFusion(Method):
         One draw per step decides for the whole batch whether single patches are masked, or whole
         leads (of a single channel: spans).
         """
-        between = torch.rand(1, generator=rng, device=rng.device) < self.spec.between
+        between = bool(torch.rand(1, generator=rng) < self.spec.between)
         errors = []
         trained = [m for m in self.modalities if m in batch and m not in self.spec.frozen]
         if not trained:
@@ -119,26 +120,25 @@ class CBraModFusion(Method):
             errors.append(error(m, patches, between, rng))
         return {"masked": torch.stack(errors).mean()}
 
-    def _error(self, m: str, patches: Tensor, between: Tensor, rng: torch.Generator) -> Tensor:
+    def _error(self, m: str, patches: Tensor, between: bool, rng: torch.Generator) -> Tensor:
         """Of a single channel, (B, T, P)."""
         rows, n, _ = patches.shape
-        mask = torch.where(
-            between,
-            span_mask(rows, n, self.spec.mask_ratio, rng),
-            patch_mask(rows, n, self.spec.mask_ratio, rng),
-        )
+        # Both are drawn, so that what comes next does not depend on which is taken.
+        span = span_mask(rows, n, self.spec.mask_ratio, rng)
+        single = patch_mask(rows, n, self.spec.mask_ratio, rng)
+        mask = send(span if between else single, patches.device)
         visible = patches.masked_fill(mask[:, :, None], 0.0)
         return masked_mse(self.outputs[m](self.encoders[m](visible)), patches, mask)
 
     def _error_of_leads(
-        self, m: str, patches: Tensor, between: Tensor, rng: torch.Generator
+        self, m: str, patches: Tensor, between: bool, rng: torch.Generator
     ) -> Tensor:
         """Of several leads, (B, C, T, P), over those that are there."""
         seen, (rows, leads, n) = there(patches.flatten(2)), patches.shape[:3]
         patches = patches.masked_fill(~seen[:, :, None, None], 0.0)
         single = patch_mask(rows * leads, n, self.spec.mask_ratio, rng).view(rows, leads, n)
         whole = lead_mask(seen, n, self.spec.mask_ratio, rng)
-        mask = torch.where(between, whole, single) & seen[:, :, None]
+        mask = (whole if between else send(single, seen.device)) & seen[:, :, None]
         visible = patches.masked_fill(mask[..., None], 0.0)
         predicted = self.outputs[m](self.encoders[m](visible, seen))
         return masked_mse(predicted.flatten(1, 2), patches.flatten(1, 2), mask.flatten(1))
@@ -163,15 +163,15 @@ def patch_mask(batch: int, n: int, ratio: float, rng: torch.Generator) -> Tensor
 
     The lowest draw of a row is masked in any case, so that every row has something to predict.
     """
-    noise = torch.rand(batch, n, generator=rng, device=rng.device)
+    noise = torch.rand(batch, n, generator=rng)
     return (noise < ratio) | (noise == noise.amin(dim=1, keepdim=True))
 
 
 def span_mask(batch: int, n: int, ratio: float, rng: torch.Generator) -> Tensor:
     """One contiguous span of `ratio` of the patches, anywhere in each row, (batch, n) bool."""
     length = max(1, round(n * ratio))
-    start = torch.randint(n - length + 1, (batch, 1), generator=rng, device=rng.device)
-    place = torch.arange(n, device=rng.device)
+    start = torch.randint(n - length + 1, (batch, 1), generator=rng)
+    place = torch.arange(n)
     return (place >= start) & (place < start + length)
 
 
@@ -183,11 +183,12 @@ def lead_mask(seen: Tensor, n: int, ratio: float, rng: torch.Generator) -> Tenso
     Args:
         seen: (B, C), the leads that are there.
     """
-    noise = torch.rand(seen.shape, generator=rng, device=rng.device).masked_fill(~seen, 2.0)
+    noise = uniform((seen.shape[0], seen.shape[1]), rng, seen.device).masked_fill(~seen, 2.0)
     count = seen.sum(dim=1, keepdim=True)
     masked = (count * ratio).round().clamp(min=1).minimum(count - 1)
     chosen = noise.argsort(dim=1).argsort(dim=1) < masked  # (B, C); none of a single lead
-    span = span_mask(len(seen), n, ratio, rng)[:, None] & (count == 1)[..., None]
+    span = span_mask(len(seen), n, ratio, rng)
+    span = send(span, seen.device)[:, None] & (count == 1)[..., None]
     return (chosen[..., None] | span) & seen[..., None]
 
 

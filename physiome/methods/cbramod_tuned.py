@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.methods.cbramod import CBraModFusion
+from physiome.nn.draws import uniform
 from physiome.nn.losses import cross_entropy
 
 
@@ -48,7 +49,7 @@ class TunedCBraMod(Method):
     ) -> dict[str, Tensor]:
         """Term labels: cross-entropy of the head on a random part of each window's modalities."""
         features = self.pretrained.encode({m: batch[m] for m in self.modalities if m in batch})
-        noise = torch.rand(len(labels), len(features), generator=rng, device=rng.device)
+        noise = uniform((len(labels), len(features)), rng, labels.device)
         shown = (noise < 0.5) | (noise == noise.amin(dim=1, keepdim=True))  # (B, M), one at least
         logits = torch.stack([self.heads[m](x) for m, x in features.items()], dim=1)  # (B, M, C)
         return {"labels": cross_entropy((logits * shown[..., None]).sum(dim=1), labels)}

@@ -22,7 +22,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from physiome.config.systems.contrawr import ContraWRSpec
 from physiome.config.window import Window
@@ -32,6 +31,7 @@ from physiome.methods.dedicated import OnePerSubset
 from physiome.nn.contrawr import band_responses, disturb
 from physiome.nn.leads import known_means, over_leads, there
 from physiome.nn.losses import world_contrast
+from physiome.nn.momentum import Momentum
 from physiome.nn.scaling import Scaling
 from physiome.nn.spectrogram import FLOOR, stft
 
@@ -153,8 +153,7 @@ class ContraWR(Method):
         counts = [(leads or {}).get(m, 1) for m in modalities]
         self.scaling = nn.ModuleDict({m: Scaling() for m in modalities})
         self.network = Network(spec, len(modalities), window.samples)
-        average = get_ema_multi_avg_fn(spec.momentum)
-        self.momentum = AveragedModel(self.network, multi_avg_fn=average, use_buffers=False)
+        self.momentum = Momentum(self.network, spec.momentum)
         self.momentum.requires_grad_(False)
         # The library's first update copies: done now, so that the first step already averages.
         self.momentum.update_parameters(self.network)

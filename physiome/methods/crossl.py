@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from physiome.config.systems.crossl import CroSSLSpec
 from physiome.methods.base import Inputs, Method, Signals
 from physiome.nn.crossl import vicreg
+from physiome.nn.draws import send
 from physiome.nn.leads import over_leads
 from physiome.nn.scaling import Scaling
 
@@ -101,7 +102,7 @@ class CroSSL(Method):
     def loss(self, batch: Signals, rng: torch.Generator) -> dict[str, Tensor]:
         """Terms vicreg, and kernels: squares of the kernels of the encoders that had input."""
         latents = self.joined(self.encode(batch))  # (B, M, D)
-        kept = self.draw_kept(len(latents), rng)  # (2, B, M)
+        kept = send(self.draw_kept(len(latents), rng), latents.device)  # (2, B, M)
         one, other = self.aggregator((latents * kept[..., None]).flatten(2))  # (B, width) each
         spec = self.spec
         encoders = [e for m, e in self.encoders.items() if m in batch and isinstance(e, Encoder)]
@@ -113,7 +114,7 @@ class CroSSL(Method):
     def draw_kept(self, batch: int, rng: torch.Generator) -> Tensor:
         """1.0 where a latent survives, (2, batch, M): view, row and modality draw independently."""
         shape = (2, batch, len(self.modalities))
-        return (torch.rand(shape, generator=rng, device=rng.device) < self.spec.keep).float()
+        return (torch.rand(shape, generator=rng) < self.spec.keep).float()
 
     def encode(self, observed: Signals) -> dict[str, Tensor]:
         """Modality -> latent (B, D)."""

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from physiome.config.systems.physiome import PhysioMESpec
 from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
 from physiome.methods.base import Method
+from physiome.nn.draws import send
 from physiome.nn.losses import contrast_accuracy, masked_mse, nt_xent
 from physiome.nn.masking import masked_positions, n_kept, random_kept
 from physiome.nn.tokens import Projection, TokenDecoder, TokenMLP
@@ -57,7 +58,8 @@ class TokenFusion(Method):
 
     def sample(self, batch: int, rng: torch.Generator) -> Tensor:
         """Indices of the tokens that training keeps of a modality: (batch, kept)."""
-        return random_kept(batch, self.n, n_kept(self.n, self.mask_ratio), rng)
+        kept = random_kept(batch, self.n, n_kept(self.n, self.mask_ratio), rng)
+        return send(kept, next(self.parameters()).device)
 
     def enter_tokens(self, m: str, e: Tensor) -> Tensor:
         """z = MLP(e without its class token) + pe + mt: (B, N + 1, D) -> (B, N, width)."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from physiome.config.systems.maskmentor import MaskMentorSpec
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.multimae import MultiMAE
+from physiome.nn.draws import send
 from physiome.nn.losses import masked_cosine
 from physiome.nn.masking import masked_positions
 from physiome.nn.patches import visible_patches
@@ -33,7 +34,7 @@ def unmasked_modalities(
     of all outcomes but the empty one, which is what rejection of empty draws arrives at. At one
     half and three modalities each is shown with probability 4/7.
     """
-    table = torch.tensor(list(product((False, True), repeat=modalities))[1:], device=rng.device)
+    table = torch.tensor(list(product((False, True), repeat=modalities))[1:])
     shown = table.sum(dim=1)
     odds = (1.0 - probability) ** shown * probability ** (modalities - shown)
     return table[torch.multinomial(odds, batch, replacement=True, generator=rng)]
@@ -83,8 +84,9 @@ class MaskMentor(MultiMAE):
         """As MultiMAE's on teacher updates; otherwise whole modalities are masked first."""
         if self.phase == "teacher":
             return super().draw_visible(patches, rng)
-        batch = len(next(iter(patches.values())))
-        shown = unmasked_modalities(batch, len(patches), self.spec.mask_modality, rng)
+        first = next(iter(patches.values()))
+        shown = unmasked_modalities(len(first), len(patches), self.spec.mask_modality, rng)
+        shown = send(shown, first.device)
         # A sample that shows a single modality must have enough patches, too.
         return visible_patches(shown, self.n, min(self.spec.visible, self.n), rng)
 

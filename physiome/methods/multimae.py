@@ -82,8 +82,8 @@ class MultiMAE(ImageMethod):
 
     def draw_visible(self, patches: Mapping[str, Tensor], rng: torch.Generator) -> Tensor:
         """Indices (B, V) of visible patches in the sequence of the given modalities."""
-        batch = len(next(iter(patches.values())))
-        allowed = torch.ones(batch, len(patches), dtype=torch.bool, device=rng.device)
+        first = next(iter(patches.values()))
+        allowed = torch.ones(len(first), len(patches), dtype=torch.bool, device=first.device)
         count = min(self.spec.visible, len(patches) * self.n)
         return visible_patches(allowed, self.n, count, rng)
 

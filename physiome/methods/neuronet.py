@@ -17,6 +17,7 @@ from torch import Tensor
 from physiome.config.model import EncoderSpec
 from physiome.methods.base import Method, Signals
 from physiome.nn.augment import two_views
+from physiome.nn.draws import send
 from physiome.nn.losses import contrast_accuracy, masked_mse, nt_xent
 from physiome.nn.masking import masked_positions, n_kept, random_kept
 from physiome.nn.neuronet import ModalityEncoder
@@ -77,6 +78,7 @@ class NeuroNet(Method):
         features = torch.cat([encoder.features(x) for x in views])  # batch-norm: a view at a time
         twice = features.repeat(2, 1, 1)  # (2 V B, N, features): both maskings as one batch
         kept = random_kept(len(twice), encoder.n, n_kept(encoder.n, self.spec.mask_ratio), rng)
+        kept = send(kept, twice.device)
         tokens = encoder.tokens(twice, kept)  # (2 V B, K + 1, D)
         predicted = self.decoder(tokens[:, 1:], kept)
         target = twice.detach() if self.spec.detach_target else twice

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from physiome.config.systems.physioomni import PhysioOmniSpec
 from physiome.errors import PhysioError
 from physiome.methods.base import Inputs, Method, Signals
+from physiome.nn.draws import send
 from physiome.nn.leads import one_lead, over_leads
 from physiome.nn.losses import cross_entropy, mse, orthogonality
 from physiome.nn.masking import masked_positions, n_kept, random_kept, take_tokens
@@ -195,7 +196,7 @@ class PhysioOmni(PatchMethod):
         return random_kept(batch, n, max(1, count), rng)
 
     def _masked(self, m: str, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        places = self.masked(m, len(x), rng)
+        places = send(self.masked(m, len(x), rng), x.device)
         mask = masked_positions(places, self.encoder(m).n) == 0
         tokens = take_tokens(self.encoders[m](x, mask, self.mask_tokens[m]), places)  # (B, K, D)
         predicted = self.heads[m](tokens).chunk(2, dim=-1)

@@ -89,7 +89,8 @@ class RobustSsF(ImageMethod):
         by_full = self.full(encoded)
         target = torch.stack(list(images.values()), dim=1)
         known = [self.modalities.index(m) for m in present]
-        fuse = [mse(y[:, known], target) for y in (by_scenario, by_couple, by_full)]
+        outputs = (by_scenario, by_couple, by_full)
+        fuse = [mse(torch.stack([y[:, i] for i in known], dim=1), target) for y in outputs]
         terms["fuse"] = torch.stack(fuse).sum()
         complete = scenario == couple
         terms["coupling"] = self._coupling(by_scenario, by_couple, by_full, complete)
@@ -102,7 +103,7 @@ class RobustSsF(ImageMethod):
         if complete or len(present) == 1:
             return present, present
         proper = all_subsets(present)[1:]
-        drawn = int(torch.randint(len(proper), (1,), generator=rng, device=rng.device))
+        drawn = int(torch.randint(len(proper), (1,), generator=rng))
         scenario = proper[drawn]
         return scenario, tuple(m for m in present if m not in scenario)
 

@@ -7,11 +7,11 @@ from torch.nn import functional as F
 
 def _integer(low: int, high: int, rng: torch.Generator) -> int:
     """A number in [low, high)."""
-    return int(torch.randint(low, high, (1,), generator=rng, device=rng.device))
+    return int(torch.randint(low, high, (1,), generator=rng))
 
 
 def _happens(probability: float, rng: torch.Generator) -> bool:
-    return bool(torch.rand(1, generator=rng, device=rng.device) < probability)
+    return bool(torch.rand(1, generator=rng) < probability)
 
 
 def crop_view(x: Tensor, rng: torch.Generator, how: str = "stretch") -> Tensor:
@@ -32,9 +32,9 @@ def crop_view(x: Tensor, rng: torch.Generator, how: str = "stretch") -> Tensor:
 def permute_view(x: Tensor, rng: torch.Generator, segments: int = 5) -> Tensor:
     """(B, L) cut at random points into `segments` pieces, put together in random order."""
     length = x.shape[-1]
-    cuts = torch.randperm(length - 1, generator=rng, device=rng.device)[: segments - 1] + 1
+    cuts = torch.randperm(length - 1, generator=rng)[: segments - 1] + 1
     edges = [0, *sorted(cuts.tolist()), length]
-    order = torch.randperm(segments, generator=rng, device=rng.device).tolist()
+    order = torch.randperm(segments, generator=rng).tolist()
     return torch.cat([x[:, edges[i] : edges[i + 1]] for i in order], dim=1)
 
 

@@ -14,19 +14,12 @@ from scipy.signal import butter, freqz_sos
 from torch import Tensor
 from torch.nn import functional as F
 
+from physiome.nn.draws import integers, send, uniform
+
 Bands = tuple[tuple[float, float], tuple[float, float]]  # low and high, each from and to, in Hz
 
 LOW, HIGH = 0, 1
 ORDER = 1  # of the band-pass filters
-
-
-def _rand(rng: torch.Generator, *shape: int) -> Tensor:
-    return torch.rand(shape, generator=rng, device=rng.device)
-
-
-def _low_high(shape: tuple[int, int], rng: torch.Generator) -> Tensor:
-    """(*shape, 2) booleans: low, high, both or neither, each with chance 1/4."""
-    return _rand(rng, *shape, 2) < 0.5
 
 
 def add_noise(x: Tensor, rng: torch.Generator, rate_hz: float, amplitude: float) -> Tensor:
@@ -36,12 +29,13 @@ def add_noise(x: Tensor, rng: torch.Generator, rate_hz: float, amplitude: float)
         amplitude: of each kind of noise, as a share of the channel's range in the window.
     """
     batch, channels, length = x.shape
-    chosen = _low_high((batch, channels), rng) & (_rand(rng, batch, channels, 1) < 0.5)
+    device = x.device
+    kinds = uniform((batch, channels, 2), rng, device) < 0.5  # low, high, both or neither
+    chosen = kinds & (uniform((batch, channels, 1), rng, device) < 0.5)
     knots = max(2, int(length / rate_hz))
-    low = F.interpolate(
-        2 * _rand(rng, batch, channels, knots) - 1, size=length, mode="linear", align_corners=True
-    )
-    high = 2 * _rand(rng, batch, channels, length) - 1
+    points = 2 * uniform((batch, channels, knots), rng, device) - 1
+    low = F.interpolate(points, size=length, mode="linear", align_corners=True)
+    high = 2 * uniform((batch, channels, length), rng, device) - 1
     noise = low * chosen[..., LOW, None] + high * chosen[..., HIGH, None]
     extent = x.amax(dim=-1, keepdim=True) - x.amin(dim=-1, keepdim=True)
     return x + amplitude * extent * noise
@@ -78,7 +72,7 @@ def keep_bands(x: Tensor, rng: torch.Generator, responses: Tensor) -> Tensor:
         responses: (C, 4, F), see `band_responses`.
     """
     batch, channels, length = x.shape
-    drawn = torch.randint(4, (batch, channels), generator=rng, device=rng.device)
+    drawn = integers(0, 4, (batch, channels), rng, x.device)
     kept = responses[torch.arange(channels, device=drawn.device), drawn]  # (B, C, F)
     return torch.fft.irfft(torch.fft.rfft(x) * kept, n=length)
 
@@ -86,7 +80,7 @@ def keep_bands(x: Tensor, rng: torch.Generator, responses: Tensor) -> Tensor:
 def shift(x: Tensor, rng: torch.Generator) -> Tensor:
     """Rotate each row in time, all its channels by the same number of samples, never by none."""
     batch, _, length = x.shape
-    by = torch.randint(1, length, (batch, 1, 1), generator=rng, device=rng.device)
+    by = integers(1, length, (batch, 1, 1), rng, x.device)
     at = (torch.arange(length, device=x.device) - by) % length  # (B, 1, L)
     return x.gather(2, at.expand_as(x))
 
@@ -97,7 +91,8 @@ def permute_channels(x: Tensor, rng: torch.Generator) -> Tensor:
     A channel that is not there (NaN) keeps its place, so that no modality is emptied.
     """
     absent = x[..., 0].isnan()
-    drawn = _rand(rng, *x.shape[:2]).masked_fill(absent, torch.inf).argsort(dim=1, stable=True)
+    drawn = uniform((x.shape[0], x.shape[1]), rng, x.device).masked_fill(absent, torch.inf)
+    drawn = drawn.argsort(dim=1, stable=True)
     places = absent.int().argsort(dim=1, stable=True)  # of those there, then of the others
     order = torch.empty_like(drawn).scatter_(1, places, drawn)
     return x.gather(1, order[..., None].expand_as(x))
@@ -107,7 +102,7 @@ def disturb(
     x: Tensor, rng: torch.Generator, rate_hz: float, responses: Tensor, noise: float
 ) -> Tensor:
     """One of the four, drawn for each row with equal chance, on (B, C, L)."""
-    which = torch.randint(0, 4, (len(x),), generator=rng, device=rng.device)
+    which = torch.randint(0, 4, (len(x),), generator=rng)
     changes = (
         lambda rows: add_noise(rows, rng, rate_hz, noise),
         lambda rows: keep_bands(rows, rng, responses),
@@ -118,5 +113,6 @@ def disturb(
     for number, change in enumerate(changes):
         rows = (which == number).nonzero()[:, 0]
         if len(rows):  # a Fourier transform of no rows is refused
+            rows = send(rows, x.device)
             out[rows] = change(x[rows])
     return out

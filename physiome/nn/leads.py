@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from physiome.nn.draws import uniform
+
 
 def there(x: Tensor) -> Tensor:
     """Which leads of (B, C, L) are there, (B, C) bool."""
@@ -46,7 +48,7 @@ def known_means(x: Tensor, seen: Tensor) -> Tensor:
 
 def drop_leads(x: Tensor, most: int, rng: torch.Generator) -> Tensor:
     """(B, C, L) with at most `most` of the leads of each window left, drawn among those there."""
-    noise = torch.rand(x.shape[:2], generator=rng, device=rng.device).masked_fill(~there(x), 2.0)
+    noise = uniform((x.shape[0], x.shape[1]), rng, x.device).masked_fill(~there(x), 2.0)
     rank = noise.argsort(dim=1).argsort(dim=1)
     return x.masked_fill((rank >= most)[..., None], torch.nan)
 

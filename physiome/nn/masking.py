@@ -13,8 +13,8 @@ def n_kept(n: int, mask_ratio: float) -> int:
 
 
 def random_kept(batch: int, n: int, kept: int, rng: torch.Generator) -> Tensor:
-    """Indices of the kept tokens, (batch, kept) int64 in increasing order, on the rng's device."""
-    noise = torch.rand(batch, n, generator=rng, device=rng.device)
+    """Indices of the kept tokens on the CPU, (batch, kept) int64 in increasing order."""
+    noise = torch.rand(batch, n, generator=rng)
     return noise.argsort(dim=1)[:, :kept].sort(dim=1).values
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from physiome.nn.draws import send, uniform
 from physiome.nn.transformer import sincos_positions
 
 
@@ -51,9 +52,10 @@ def visible_patches(allowed: Tensor, n: int, visible: int, rng: torch.Generator)
     if visible > modalities * n:
         raise ValueError(f"{visible} visible patches of {modalities} x {n}")
     # Exponential variables divided by their sum are Dirichlet(1, ..., 1).
-    drawn = torch.empty(batch, modalities, device=rng.device).exponential_(generator=rng) * allowed
+    drawn = torch.empty(batch, modalities).exponential_(generator=rng)
+    drawn = send(drawn, allowed.device) * allowed
     counts = (visible * drawn / drawn.sum(dim=1, keepdim=True)).round()  # (B, M)
-    noise, ties = torch.rand(2, batch, modalities, n, generator=rng, device=rng.device)
+    noise, ties = uniform((2, batch, modalities, n), rng, allowed.device)
     beyond = noise.argsort(dim=2) >= counts[:, :, None]  # a random order of each one's patches
     order = (ties + beyond).masked_fill(~allowed[:, :, None], float("inf"))  # the lowest are shown
     return order.flatten(1).argsort(dim=1)[:, :visible].sort(dim=1).values

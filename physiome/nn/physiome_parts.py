@@ -26,8 +26,8 @@ def draw_parts(present: Sequence[str], batch: int, count: int, rng: torch.Genera
     count = max(1, min(count, batch // 2))
     parts = []
     for start, stop in pairwise(batch * i // count for i in range(count + 1)):
-        k = int(torch.randint(0, len(present), (1,), generator=rng, device=rng.device))
-        order = torch.randperm(len(present), generator=rng, device=rng.device).tolist()
+        k = int(torch.randint(0, len(present), (1,), generator=rng))
+        order = torch.randperm(len(present), generator=rng).tolist()
         dropped = {present[i] for i in order[:k]}
         kept = tuple(m for m in present if m not in dropped)
         parts.append(Part(slice(start, stop), kept, tuple(m for m in present if m in dropped)))

@@ -1,11 +1,14 @@
 """Codebooks: vectors that unit vectors are replaced by, moved by averages instead of gradients."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from vector_quantize_pytorch import VectorQuantize
+
+from physiome.nn.draws import integers, send
 
 APART = 0.1  # length of the noise that tells codes apart that start at one vector
 
@@ -37,6 +40,13 @@ class Codebook(nn.Module):
             rotation_trick=False,
         )
         self._book.embed.copy_(F.normalize(torch.randn_like(self._book.embed), dim=-1))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # Whether codes were started stays on the CPU: the library asks at every step.
+        started = self._book.initted
+        super()._apply(fn, recurse)
+        self._book.initted = started
+        return self
 
     @property
     def _book(self) -> Any:
@@ -71,10 +81,10 @@ class Codebook(nn.Module):
         """Start the codes by k-means on unit vectors (V, D), once."""
         if self._book.initted:
             return
-        x = x[torch.randperm(len(x), generator=rng, device=rng.device)]
+        x = x[send(torch.randperm(len(x), generator=rng), x.device)]
         missing = self.codes - len(x)
         if missing > 0:
-            again = torch.randint(len(x), (missing,), generator=rng, device=rng.device)
-            noise = torch.randn(missing, x.shape[1], generator=rng, device=rng.device)
+            again = integers(0, len(x), (missing,), rng, x.device)
+            noise = send(torch.randn(missing, x.shape[1], generator=rng), x.device)
             x = torch.cat([x, F.normalize(x[again] + APART * F.normalize(noise, dim=1), dim=1)])
         self._book.init_embed_(x[None])
