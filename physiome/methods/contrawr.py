@@ -32,6 +32,7 @@ from physiome.nn.contrawr import band_responses, disturb
 from physiome.nn.leads import known_means, over_leads, there
 from physiome.nn.losses import world_contrast
 from physiome.nn.momentum import Momentum
+from physiome.nn.precision import float32
 from physiome.nn.scaling import Scaling
 from physiome.nn.spectrogram import FLOOR, stft
 
@@ -234,7 +235,7 @@ class ContraWR(Method):
 
     def image(self, x: Tensor) -> Tensor:
         """(B, C, L) -> (B, C, 2, bins, frames): logarithms of real and imaginary magnitude."""
-        with torch.autocast(x.device.type, enabled=False):
+        with float32(x.device):
             spectrum = stft(x.float().flatten(0, 1), self.spec.n_fft, self.spec.hop, hann=False)
             parts = torch.stack([spectrum.real, spectrum.imag], dim=1)  # (B C, 2, bins, frames)
             return (parts.abs() + FLOOR).log().unflatten(0, x.shape[:2])

@@ -1,10 +1,10 @@
 """VICReg, by pytorch-metric-learning: in a module of its own, as the library is slow to import."""
 
-import torch
 from pytorch_metric_learning.losses import VICRegLoss
 from torch import Tensor
 
 from physiome.nn.losses import full
+from physiome.nn.precision import float32
 
 
 def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance: float) -> Tensor:
@@ -13,7 +13,7 @@ def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance:
     The three numbers weigh the terms. The library's variance is the unbiased one, where CroSSL's
     published code divides by B.
     """
-    with torch.autocast(a.device.type, enabled=False):
+    with float32(a.device):
         weights = {
             "invariance_lambda": invariance,
             "variance_mu": variance,

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from physiome.nn.precision import float32
+
 
 def full(x: Tensor) -> Tensor:
     """x in float32 at least."""
@@ -22,7 +24,7 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     """
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, not {temperature}")
-    with torch.autocast(a.device.type, enabled=False):
+    with float32(a.device):
         vectors = F.normalize(torch.cat([full(a), full(b)]), dim=1)  # (2B, D)
         logits = vectors @ vectors.T / temperature
         logits.fill_diagonal_(float("-inf"))
@@ -42,7 +44,7 @@ def contrast_accuracy(a: Tensor, b: Tensor) -> Tensor:
         a, b: (B, D), as of `nt_xent`.
     """
     vectors = F.normalize(torch.cat([full(a), full(b)]), dim=1)  # (2B, D)
-    with torch.autocast(a.device.type, enabled=False):
+    with float32(a.device):
         similar = vectors @ vectors.T
     similar.fill_diagonal_(float("-inf"))
     n = len(a)
@@ -108,7 +110,7 @@ def world_contrast(a: Tensor, p: Tensor, temperature: float, sigma: float, margi
         Mean over anchors of max(0, s(a, world) - s(a, p) + margin), where
         s(u, v) = exp(-|u - v|^2 / (2 sigma^2)).
     """
-    with torch.autocast(a.device.type, enabled=False):
+    with float32(a.device):
         a, p = F.normalize(full(a), dim=1), F.normalize(full(p), dim=1)
         world = (a @ p.T / temperature).softmax(dim=1) @ p  # (B, D)
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from vector_quantize_pytorch import VectorQuantize
 
 from physiome.nn.draws import integers, send
+from physiome.nn.precision import float32
 
 APART = 0.1  # length of the noise that tells codes apart that start at one vector
 
@@ -54,7 +55,7 @@ class Codebook(nn.Module):
 
     def nearest(self, x: Tensor) -> Tensor:
         """Code numbers (..., ) of vectors (..., D); changes nothing."""
-        with torch.autocast(x.device.type, enabled=False):
+        with float32(x.device):
             return (x.float() @ self._book.embed[0].T).argmax(dim=-1)
 
     def forward(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,7 +64,7 @@ class Codebook(nn.Module):
         In training mode the codebook follows the vectors; the library's k-means draws from torch's
         global generator, too. In evaluation mode nothing changes.
         """
-        with torch.autocast(x.device.type, enabled=False):
+        with float32(x.device):
             flat = F.normalize(x.float().flatten(0, -2), dim=-1)  # (V, D)
             if self.training:
                 self._start(flat.detach(), rng)

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from physiome.nn.precision import float32
+
 REACH = 10  # input samples on each side that an output sample is made of
 BETA = 5.0  # of the Kaiser window
 
@@ -30,6 +32,6 @@ class Upsample(nn.Module):
         if self.factor == 1:
             return x
         length, half = x.shape[-1] * self.factor, REACH * self.factor
-        with torch.autocast(x.device.type, enabled=False):
+        with float32(x.device):
             y = F.conv_transpose1d(x.float()[:, None], self.kernel, stride=self.factor)
         return y[:, 0, half : half + length]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from physiome.config.image import Image
 from physiome.errors import ConfigError
 from physiome.nn.leads import over_leads
+from physiome.nn.precision import float32
 
 FLOOR = 1e-8  # added to the power before its logarithm
 
@@ -52,7 +53,7 @@ class SpectrogramImage(nn.Module):
         return over_leads(self._log_power, x)
 
     def _log_power(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with float32(x.device):
             spectrum = stft(x.float() / self.scale, self.spec.n_fft, self.hop)
             first = (spectrum.shape[-1] - self.spec.frames) // 2
             kept = spectrum[:, : self.spec.bins, first : first + self.spec.frames]

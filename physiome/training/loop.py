@@ -33,6 +33,7 @@ from physiome.training.finite import (
 from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms
+from physiome.training.runtime import tf32
 from physiome.training.standstill import fingerprint, require_change, require_gradient
 from physiome.training.verdict import Look
 
@@ -80,7 +81,8 @@ def fit(
     size = sum(x.nbytes for x in method.state_dict().values())
     with memory_told("the model", f"{size / 1e9:.2f} GB of weights", LARGER):
         run = _Run(method, store, groups, spec, device, resume, labels, monitor)
-    return run.go(title, save_every_s)
+    with tf32(spec.precision == "tf32"):
+        return run.go(title, save_every_s)
 
 
 class _Run:
@@ -101,6 +103,7 @@ class _Run:
         self.trained = [p for p in method.parameters() if p.requires_grad]
         self.optimizer = _optimizer(self.trained, spec)
         wanted = spec.precision
+        self.rounds = wanted == "tf32"
         self.bf16 = wanted == "bf16" or (wanted == "auto" and device == "cuda")
         self.rng = torch.Generator()  # on the CPU, whatever the device: see `nn.draws`
         self.per_epoch = len(training_batches(groups, spec.batch, spec.seed, 0))
@@ -302,7 +305,7 @@ class _Run:
             segments_per_s=round(rate, 3),
             peak_gpu_bytes=torch.cuda.max_memory_allocated() if cuda else 0,
             device=torch.cuda.get_device_name() if cuda else "cpu",
-            precision="bf16" if self.bf16 else "fp32",
+            precision="bf16" if self.bf16 else "tf32" if cuda and self.rounds else "fp32",
             parameters=sum(p.numel() for p in self.method.parameters()),
             trained_parameters=sum(p.numel() for p in self.trained),
             final_loss={k: float(v) for k, v in self.last_terms.items()},

@@ -109,7 +109,8 @@ def compute_device(gpus: int, device: str = "auto") -> Iterator[str]:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
         if names:
             _require_usable(names)
-            yield "cuda"
+            with tf32(False):
+                yield "cuda"
         elif device == "cuda":
             raise TrainingError(
                 "no usable GPU", why="none is visible", do="set device: auto to compute on the CPU"
@@ -117,6 +118,23 @@ def compute_device(gpus: int, device: str = "auto") -> Iterator[str]:
         else:
             keep_freed_memory()
             yield "cpu"
+
+
+@contextmanager
+def tf32(on: bool) -> Iterator[None]:
+    """Within, a GPU may round products of float32 to TF32, or must not: by default torch lets
+    convolutions be rounded. A CPU computes the same either way.
+    """
+    import torch
+
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if on else "highest")
+    torch.backends.cudnn.allow_tf32 = on
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 def _require_usable(names: list[str]) -> None:

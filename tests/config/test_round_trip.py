@@ -38,7 +38,7 @@ def training(draw):
         weight_decay=draw(NOT_NEGATIVE),
         betas=(draw(OPEN), draw(OPEN)),
         clip_norm=draw(st.none() | POSITIVE),
-        precision=draw(st.sampled_from(["auto", "fp32", "bf16"])),
+        precision=draw(st.sampled_from(["auto", "fp32", "tf32", "bf16"])),
         seed=draw(SEEDS),
     )
 

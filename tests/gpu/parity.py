@@ -1,10 +1,8 @@
 """Four steps of every system on the device against the CPU in float32, with the same draws."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
+from physiome.training import runtime
 from tests.gpu.steps import CYCLE, Steps
 
 # kind -> (autocast, TF32, the largest relative difference of a loss that is no fault)
@@ -18,8 +16,8 @@ def compare(name: str, device: str, small: bool) -> dict[str, object]:
     base, reached = _losses(name, "cpu", small, bf16=False)
     found: dict[str, object] = {"loss": base[0], "gradients": len(reached)}
     sound = bool(reached)
-    for kind, (bf16, tf32, bound) in KINDS.items():
-        with _matmul(tf32):
+    for kind, (bf16, rounds, bound) in KINDS.items():
+        with runtime.tf32(rounds):
             losses, others = _losses(name, device, small, bf16)
         apart = max(abs(a - b) / max(abs(b), LEAST) for a, b in zip(losses, base, strict=True))
         found[kind] = apart
@@ -34,15 +32,3 @@ def _losses(name: str, device: str, small: bool, bf16: bool) -> tuple[list[float
         losses.append(steps(number))
         reached |= steps.reached()
     return torch.stack(losses).tolist(), reached
-
-
-@contextmanager
-def _matmul(tf32: bool) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    torch.backends.cudnn.allow_tf32 = tf32
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
