@@ -34,7 +34,13 @@ from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms
 from physiome.training.runtime import tf32
-from physiome.training.standstill import fingerprint, require_change, require_gradient
+from physiome.training.standstill import (
+    fingerprint,
+    moved,
+    require_change,
+    require_gradient,
+    untrained,
+)
 from physiome.training.verdict import Look
 
 log = logging.getLogger(__name__)
@@ -113,6 +119,7 @@ class _Run:
         self.step, self.last_terms = 0, {}
         self.unread: list[Taken] = []  # steps whose losses are still on the device
         self.first_weights = fingerprint(self.trained)  # before anything resumed is loaded
+        self.still = untrained(method)
         self.name = f"{type(method).__module__}.{type(method).__name__}"
         self.metrics_bytes = 0
 
@@ -279,7 +286,8 @@ class _Run:
                 "metrics_bytes": metrics.tell(),
                 "last_terms": self.last_terms,
                 "recent": list(self.monitor.recent),
-                "model": self.method.state_dict(),
+                # A training begins anew with the same frozen weights.
+                "model": moved(self.method.state_dict(), self.still),
                 "optimizer": self.optimizer.state_dict(),
             }
         )
@@ -289,7 +297,7 @@ class _Run:
         if note:
             log.info("resume: %s", note)
         if state is not None:
-            self.method.load_state_dict(state["model"], strict=True)
+            self.method.load_state_dict(self.method.state_dict() | state["model"], strict=True)
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.metrics_bytes = state["step"], state["metrics_bytes"]
             self.last_terms = state["last_terms"]

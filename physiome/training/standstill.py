@@ -9,13 +9,28 @@ from torch import Tensor, nn
 from physiome.errors import TrainingError
 
 
-def fingerprint(parameters: Sequence[nn.Parameter]) -> str:
+def fingerprint(parameters: Sequence[Tensor]) -> str:
     """Equal for equal weights, bit by bit."""
     found = hashlib.blake2b(digest_size=16)
     for p in parameters:
         raw = p.detach().cpu().contiguous().flatten().view(torch.uint8)
         found.update(raw.numpy().tobytes())
     return found.hexdigest()
+
+
+def untrained(method: nn.Module) -> dict[str, str]:
+    """Name -> fingerprint of all that no optimiser moves: frozen weights, averages, buffers."""
+    every = method.state_dict(keep_vars=True)
+    return {name: fingerprint([x]) for name, x in every.items() if not x.requires_grad}
+
+
+def moved(state: Mapping[str, Tensor], first: Mapping[str, str]) -> dict[str, Tensor]:
+    """The tensors of a state that are not, bit by bit, what they were.
+
+    Args:
+        first: name -> fingerprint then; what has none counts as moved.
+    """
+    return {n: x for n, x in state.items() if n not in first or fingerprint([x]) != first[n]}
 
 
 def require_gradient(
