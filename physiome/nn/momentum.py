@@ -5,7 +5,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class Momentum(AveragedModel):
@@ -21,16 +21,18 @@ class Momentum(AveragedModel):
 
     def __init__(self, network: nn.Module, decay: float):
         super().__init__(network)
-        self.decay = decay
+        self.average = get_ema_multi_avg_fn(decay)
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Parameters follow those of `model`; buffers become what its own are."""
-        mine, others = list(self.module.parameters()), list(model.parameters())
+        mine = [p.detach() for p in self.module.parameters()]
+        others = [p.detach() for p in model.parameters()]
         if int(self.n_averaged) == 0:
-            torch._foreach_copy_(mine, others)
+            for own, other in zip(mine, others, strict=True):
+                own.copy_(other)
         else:
-            torch._foreach_lerp_(mine, others, 1 - self.decay)
+            self.average(mine, others, self.n_averaged)
         for own, other in zip(self.module.buffers(), model.buffers(), strict=True):
             own.copy_(other)
         self.n_averaged += 1

@@ -61,8 +61,9 @@ class Steps:
             _without_dropout(method)
         if name == "physioomni_tokenizer":  # k-means starts once, and is no step like the others
             for part in method.modules():
-                if hasattr(part, "initted"):
-                    part.initted.fill_(1)
+                started = getattr(part, "initted", None)
+                if isinstance(started, Tensor):
+                    started.fill_(1)
         self.device, self.bf16 = device, bf16
         samples = 900 if small else common.paper_config().datasets["sleep_edf"].window.samples
         drawn = torch.Generator().manual_seed(1)
@@ -110,4 +111,4 @@ def _without_dropout(method: nn.Module) -> None:
         if isinstance(part, nn.Dropout):
             part.p = 0.0
         if isinstance(getattr(part, "dropout", None), float):
-            part.dropout = 0.0
+            vars(part)["dropout"] = 0.0
