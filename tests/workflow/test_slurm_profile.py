@@ -91,7 +91,8 @@ def test_a_request_limits_no_job_of_a_small_machine_and_reruns_none(tmp_path):
         asked = {"memory_gb": gb, "hours": 1000.0}
         plain = {**config, "cluster": {"shard": asked, "embed": asked, "probe": asked}}
         (project.root / "mine.yaml").write_text(yaml.safe_dump(plain))
-        return project.snakemake("--cores", 2, "--configfile", "mine.yaml", *options)
+        table = "results/tables/mine.csv"
+        return project.snakemake(table, "--cores", 2, "--configfile", "mine.yaml", *options)
 
     run(1.0e6)
     assert (project.root / "results" / "tables" / "mine.csv").exists()
