@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from physiome.reporting.style import COLORS, GREY, PAGE, STYLE, empty_figure, figure_of
+from physiome.reporting.style import COLORS, GREY, PAGE, STYLE, figure_of
 
 SHOWN = 6  # subjects in colour
 
@@ -28,8 +28,6 @@ def embedding_figure(
         classes: names, by index.
         explained: share of the variance of each component.
     """
-    if not len(points):
-        return empty_figure(f"{title}: too few test windows carry every modality")
     names, who, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
     largest = np.argsort(-sizes, kind="stable")[:SHOWN]
     with mpl.rc_context(STYLE):

@@ -20,7 +20,7 @@ from physiome.reporting.embedding_map import embedding_figure
 from physiome.reporting.paired import paired_differences, paired_figure
 from physiome.reporting.reliability import reliability_bins, reliability_figure
 from physiome.reporting.scores import read_scores, read_subjects
-from physiome.reporting.style import save
+from physiome.reporting.style import empty_figure, save
 from physiome.reporting.tables import ROBUSTNESS, build_table
 from physiome.subsets import subset_name
 
@@ -153,12 +153,11 @@ def _map(spec: FigureSpec, embeddings: Path) -> Figure:
     title = f"{spec.title}: {spec.methods[facts.method].title}, test windows of fold {facts.fold}"
     windows = opened.carrying(full, "test")
     labels = opened.labels(["test"])["label"]
-    if len(windows) < 3:
-        nothing = np.zeros(0)
-        return embedding_figure(nothing, nothing, nothing, opened.classes, [], title)
-    chosen = np.unique(np.linspace(0, len(windows) - 1, POINTS).astype(int))
-    windows = windows.iloc[chosen]
-    x = StandardScaler().fit_transform(opened.values(full, windows).astype(np.float64))
+    windows = windows.iloc[np.unique(np.linspace(0, len(windows) - 1, POINTS).astype(int))]
+    x = opened.values(full, windows).astype(np.float64)
+    if len(x) < 3 or (np.ptp(x, axis=0) > 0).sum() < 2:
+        return empty_figure(f"{title}: too few of them, or of columns that differ, for a map")
+    x = StandardScaler().fit_transform(x)
     fitted = PCA(n_components=2, svd_solver="full")
     points = fitted.fit_transform(x)
     label = labels.loc[pd.MultiIndex.from_frame(windows[["record", "number"]])].to_numpy(int)

@@ -40,10 +40,10 @@ COSTS = {
 DRAWN = ("paired", "reliability", "cost_score", "embedding_map")
 
 
-def embedded(path, dataset="toy"):
+def embedded(path, dataset="toy", spread=1.0):
     """Embeddings of 20 test windows of two subjects, three columns a subset."""
     n, subsets = 20, ("a+b", "a", "b")
-    np.save(path, np.random.default_rng(0).normal(size=(n, 9)).astype(np.float32))
+    np.save(path, spread * np.random.default_rng(0).normal(size=(n, 9)).astype(np.float32))
     number = np.arange(n)
     table = pd.DataFrame({"record": np.where(number < 8, "r0", "r1"), "number": number})
     table = table.assign(
@@ -88,6 +88,11 @@ def test_diagnostics_are_valid_and_repeat_byte_for_byte(tmp_path, draw):
     assert "Main: calibration error" in first["reliability"]
     assert "Control (not trained)" in first["cost_score"]
     assert "by subject" in first["embedding_map"]
+
+
+@pytest.mark.slow
+def test_embeddings_that_are_all_alike_have_no_map(draw):
+    assert "columns that differ" in draw(spread=0.0)["embedding_map"]
 
 
 @pytest.mark.slow
