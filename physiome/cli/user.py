@@ -184,6 +184,10 @@ def predict(
     modalities: Annotated[
         str | None, typer.Option(help="those to use, with commas; default: all that are there")
     ] = None,
+    rescale: Annotated[
+        str | None,
+        typer.Option(help="scale these, or all, to vary as in training: another device"),
+    ] = None,
     device: Annotated[
         str, typer.Option(help="auto (waits for a free GPU if there are any), cpu, or cuda")
     ] = "auto",
@@ -199,6 +203,7 @@ def predict(
         map,
         modalities,
         device,
+        rescale,
     )
 
 

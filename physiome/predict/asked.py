@@ -74,6 +74,7 @@ def run(
     channels: Sequence[str],
     modalities: str | None,
     device: str,
+    rescale: str | None = None,
 ) -> None:
     """Score into one table (`output`) or into a folder of files for each recording.
 
@@ -86,8 +87,8 @@ def run(
         )
     with model.opened() as models:
         if folder is not None:
-            several.run(files, folder, models, channels, modalities, device)
+            several.run(files, folder, models, channels, modalities, device, rescale)
         elif output is not None:
             if len(files) > 1 or files[0].is_dir():
                 raise PhysioError("--output is for one recording", do="give --output-dir FOLDER")
-            score.run_models(files[0], models, output, channels, modalities, device)
+            score.run_models(files[0], models, output, channels, modalities, device, rescale)

@@ -25,9 +25,10 @@ from physiome.predict.members import (
     open_pairs,
     predict_members,
 )
-from physiome.predict.sleep import is_staging, sleep_statistics
+from physiome.predict.output.sleep import is_staging, sleep_statistics
+from physiome.predict.output.words import lost, odd_spreads, summary
+from physiome.predict.rescale import parse_rescale, rescaled
 from physiome.predict.trained import Trained
-from physiome.predict.words import lost, odd_spreads, summary
 from physiome.subsets import Subset, parse_subset
 from physiome.training.runtime import compute_device
 
@@ -48,6 +49,7 @@ class Model:
         trained: what they say of themselves together, see `joint`.
         mapped: modality, or modality/lead, -> channel that carries it in the recordings.
         wanted: modalities to use.
+        scaled: those of them to scale, see `rescaled`.
     """
 
     members: tuple[Member, ...]
@@ -55,6 +57,7 @@ class Model:
     bundle: Bundle | None
     mapped: dict[str, str]
     wanted: Subset
+    scaled: Subset = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def run_models(
     channels: Sequence[str] = (),
     modalities: str | None = None,
     device: str = "auto",
+    rescale: str | None = None,
 ) -> None:
     """Write class probabilities per window as CSV, and beside it a `.json` on how they were made.
 
@@ -107,6 +111,7 @@ def run_models(
         channels: `modality=CHANNEL`, or `modality/lead=CHANNEL`, where the recording's names differ
             from the model's.
         modalities: those to use, separated by commas; None: all that the recording carries.
+        rescale: those to scale as in training, or "all".
 
     Raises:
         PhysioError: files that do not belong together, an unusable recording, or no window of it
@@ -114,7 +119,7 @@ def run_models(
     """
     if output.suffix != ".csv":
         raise PhysioError("output must end in .csv", where=output)
-    with opened(models, channels, modalities, device) as model:
+    with opened(models, channels, modalities, device, rescale) as model:
         scored = score(recording, model)
     write(scored, output)
     print("\n".join(words(scored, recording, model.trained)))
@@ -127,6 +132,7 @@ def opened(
     channels: Sequence[str],
     modalities: str | None,
     device: str,
+    rescale: str | None = None,
 ) -> Iterator[Model]:
     """The model of `run_models`, while its device is held."""
     from physiome.data.cutting.unlabelled import parse_map
@@ -135,11 +141,12 @@ def opened(
     trained = joint(each)
     mapped = parse_map(channels, [*carriers(trained.shards.modalities)])
     wanted = _wanted(modalities, mapped, trained.settings.modalities)
+    scaled = parse_rescale(rescale, wanted)
     gpus = int(device == "auto" and bool(visible_devices()))
     holds = f"{trained.settings.batch} windows at a time"
     with memory_told("scoring", holds, CPU), compute_device(gpus, device) as chosen:
         members = load_members(models.pairs, each, chosen)
-        yield Model(members, trained, models.bundle, mapped, wanted)
+        yield Model(members, trained, models.bundle, mapped, wanted, scaled)
 
 
 def score(recording: Path, model: Model) -> Scored:
@@ -149,6 +156,7 @@ def score(recording: Path, model: Model) -> Scored:
 
     trained, settings = model.trained, model.trained.settings
     rows, windows, report = cut_unlabelled(recording, trained.shards, model.mapped, model.wanted)
+    rows, windows, factors = rescaled(trained, rows, windows, model.scaled)
     table = predict_members(model.members, trained, rows, windows)
     _refuse_nothing(recording, table, report)
     used = set(table["subset"][table["class"] != ""])
@@ -164,6 +172,7 @@ def score(recording: Path, model: Model) -> Scored:
         "recording": str(recording),
         "map": model.mapped,
         "modalities": list(model.wanted),
+        "rescaled": factors,
     }
     return Scored(table, report, restored, odd, facts | asked)
 
@@ -177,7 +186,9 @@ def write(scored: Scored, output: Path) -> None:
 
 def words(scored: Scored, recording: Path, trained: Trained) -> list[str]:
     """Lines for the terminal."""
-    return summary(trained, recording, scored.table, scored.report, scored.restored, scored.odd)
+    lines = summary(trained, recording, scored.table, scored.report, scored.restored, scored.odd)
+    factors = scored.facts["rescaled"]
+    return lines + [f"scaled as in training: {m} by {by:.3g}" for m, by in factors.items()]
 
 
 def _wanted(modalities: str | None, mapped: Collection[str], names: Sequence[str]) -> Subset:

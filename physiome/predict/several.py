@@ -12,8 +12,8 @@ from physiome.data.formats import open_reader
 from physiome.data.formats.suffixes import files_in
 from physiome.errors import PhysioError
 from physiome.files import atomic_path
-from physiome.predict.annotations import write_annotations
-from physiome.predict.picture import write_picture
+from physiome.predict.output.annotations import write_annotations
+from physiome.predict.output.picture import write_picture
 from physiome.predict.score import Model, Models, Scored, opened, score, words, write
 
 SUMMARY = "summary.csv"
@@ -26,6 +26,7 @@ def run(
     channels: Sequence[str] = (),
     modalities: str | None = None,
     device: str = "auto",
+    rescale: str | None = None,
 ) -> None:
     """Write below `folder` for each recording <name>.csv, .json, .annotations.edf and .png.
 
@@ -35,7 +36,7 @@ def run(
     Args:
         paths: recordings, or folders of them.
         folder: is made.
-        models, channels, modalities, device: as for one recording.
+        models, channels, modalities, device, rescale: as for one recording.
 
     Raises:
         PhysioError: no recording at all, two that would be written under one name, or, once all
@@ -51,7 +52,7 @@ def run(
     _refuse_namesakes(recordings)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    with opened(models, channels, modalities, device) as model:
+    with opened(models, channels, modalities, device, rescale) as model:
         for number, recording in enumerate(recordings, 1):
             print(f"[{number}/{len(recordings)}]", end=" ")
             rows.append(_one(recording, folder, model))

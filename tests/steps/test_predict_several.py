@@ -12,8 +12,8 @@ from trained_nights import CLASSES
 from physiome.errors import PhysioError
 from physiome.files import read_json
 from physiome.predict import asked, several
-from physiome.predict.annotations import runs
 from physiome.predict.members import Pair
+from physiome.predict.output.annotations import runs
 from physiome.predict.score import Models
 
 NIGHT = "n4-PSG"
@@ -98,6 +98,20 @@ def test_amplitudes_that_training_never_met_are_warned_of(nights, tmp_path, caps
     assert " uV in the middle window" in warned
     assert "warning: fpz is unlike training" in capsys.readouterr().out
     assert read_json(tmp_path / "loud.json")["unlike_training"] == [warned]
+
+
+def test_a_scaled_recording_is_scored_the_same_whatever_its_amplifiers_gain(nights, tmp_path):
+    loud = nights.altered("loud.edf", gains={"EEG Fpz-Cz": 8.0})
+    rows = scored(nights, tmp_path, nights.recording, loud, rescale="fpz,pz")
+    assert rows["warnings"].tolist() == ["", ""]
+    p = [f"p_{name}" for name in CLASSES]
+    plain, louder = (pd.read_csv(tmp_path / f"{name}.csv")[p] for name in (NIGHT, "loud"))
+    np.testing.assert_allclose(louder, plain, atol=0.01)  # but for the digits of the file
+    factors = [read_json(tmp_path / f"{name}.json")["rescaled"] for name in (NIGHT, "loud")]
+    assert set(factors[0]) == {"fpz", "pz"}
+    assert factors[0]["fpz"] / factors[1]["fpz"] == pytest.approx(8.0, rel=1e-3)
+    with pytest.raises(PhysioError, match="unknown modality"):
+        scored(nights, tmp_path, nights.recording, rescale="fpzz")
 
 
 @pytest.fixture

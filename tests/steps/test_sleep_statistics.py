@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from physiome.predict.sleep import STAGES, is_staging, sleep_statistics
+from physiome.predict.output.sleep import STAGES, is_staging, sleep_statistics
 
 NIGHT = ["W", "W", "N1", "W", "N2", "", "N3", "REM", "N2", "W"]
 

@@ -9,7 +9,7 @@ import edfio
 import numpy as np
 
 from physiome.files import atomic_path
-from physiome.predict.sleep import is_staging
+from physiome.predict.output.sleep import is_staging
 
 # Standard texts of EDF+ for sleep stages
 STAGE = {"REM": "Sleep stage R", "": "Sleep stage ?"}

@@ -1,0 +1,1 @@
+"""What is written of a recording that was scored: words, annotations, a picture, statistics."""
