@@ -166,7 +166,7 @@ def _check_methods(config: Experiment) -> None:
             lookup(encoders, variant.encoder, f"variants.{name}.encoder")
     for name in config.systems:
         lookup(METHODS, name, "systems")
-    named = {"methods": config.methods}
+    named = {"methods": config.methods, "methods_add": config.methods_add}
     named |= {f"datasets.{d}.methods": spec.methods or () for d, spec in config.datasets.items()}
     for where, methods in named.items():
         for name in methods:

@@ -43,6 +43,7 @@ class Sections(Spec):
     monitor: MonitorSpec | None = MonitorSpec()
     systems: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method
     methods: tuple[str, ...]  # columns of the data sets' tables: methods or variants
+    methods_add: tuple[str, ...] = ()  # further ones of every data set's table
     variants: dict[Name, Variant] = Field(default_factory=dict)
     # For variants to name
     encoder_variants: dict[Name, EncoderVariant] = Field(default_factory=dict)
@@ -73,7 +74,7 @@ class Sections(Spec):
     def methods_of(self, dataset: str) -> tuple[str, ...]:
         """Columns of a data set's own table: methods or variants."""
         own = self.datasets[dataset].methods
-        return self.methods if own is None else own
+        return tuple(dict.fromkeys((*(self.methods if own is None else own), *self.methods_add)))
 
     def table_name(self, dataset: str) -> str:
         """`table1` for the data set of the paper's Table 1; otherwise the data set's own name."""

@@ -58,6 +58,7 @@ REFUSED = {
     "micro-batches of one": ("pretrain.micro_batch", 1, ["at least 2 segments"]),
     "micro-batch that does not divide": ("train.micro_batch", 100, ["100", "512"]),
     "truth as a number": ("probe.one_head", 1, ["probe.one_head"]),
+    "unknown method to add": ("methods_add", ["crosl"], ["'crosl'", "did you mean 'crossl'"]),
     "unknown method": ("methods", ["physiom"], ["'physiom'", "did you mean 'physiome'"]),
     "unknown system": ("systems.multimea", {}, ["systems", "'multimea'", "'multimae'"]),
     "misspelt key of a system": ("systems.crossl.keeep", 0.9, ["systems.crossl.keeep", "'keep'"]),

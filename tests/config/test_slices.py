@@ -142,6 +142,7 @@ TABLE = {
     "ablations.*.title": ("Another", "table"),
     "ablations.*.rows.*": ("Another", "table"),
     "methods": (["physiome"], SHOWN),
+    "methods_add": (["image_row_means"], SHOWN),
     "embed_batch": (7, "embed"),
     "monitor.*": (17, ""),  # being watched changes no weight
     "probe.strengths": ([1.0], "probe few_labels"),
