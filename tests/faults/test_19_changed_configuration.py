@@ -23,8 +23,7 @@ from physiome.training.checkpoint import read_weights, save_weights
 # What every change of a table's data or scores makes again
 REPORTED = {
     "scores": 1, "all_scores": 1, "table": 1, "intervals": 1, "really_missing": 1, "comparison": 1,
-    "figures": 1, "diagnostics": 1,
-    "curves": 1, "costs": 1, "all": 1,
+    "figures": 1, "diagnostics": 1, "summary": 1, "curves": 1, "costs": 1, "all": 1,
 }  # fmt: skip
 TRAINED = {**REPORTED, "train": 1, "embed": 1, "probe": 1}
 CHANGES = {
@@ -33,7 +32,7 @@ CHANGES = {
         {**TRAINED, "shard": 1, "folds": 1, "pretrain": 3, "embed": 2, "probe": 2},
     ),
     "learning rate": ({"train": {"learning_rate": 3.0e-4}}, TRAINED),
-    "rounding of tables": ({"tables": {"decimals": 1}}, {"table": 1, "all": 1}),
+    "rounding of tables": ({"tables": {"decimals": 1}}, {"table": 1, "summary": 1, "all": 1}),
 }
 MINE = {
     "use_datasets": ["sleep_edf"],

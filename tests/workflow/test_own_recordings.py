@@ -25,6 +25,7 @@ REPORTS = dict.fromkeys(
         "figures",
         "comparison",
         "diagnostics",
+        "summary",
     ),
     1,
 )

@@ -25,7 +25,7 @@ MODALITIES = ("eeg_fpz_cz", "eeg_pz_oz", "eog")
 SUBSETS = [subset_name(subset) for subset in all_subsets(MODALITIES)]
 METHODS = ("physiome", "handmade")
 SCORES = ("scores", "table", "intervals", "really_missing", "all_scores")
-FIGURES = dict.fromkeys(("figures", "comparison", "diagnostics"), 1)
+FIGURES = dict.fromkeys(("figures", "comparison", "diagnostics", "summary"), 1)
 REPORTS = {**dict.fromkeys((*SCORES, "all"), 1), **FIGURES}
 TRAINED = {**REPORTS, "train": 2, "embed": 2, "probe": 2, "curves": 1, "costs": 1}
 CONFIG = ["workflow/overlays/demo.yaml", "small.yaml"]
@@ -186,7 +186,7 @@ EDITS = {
     "a layer of the encoders": (FRAMES, {**TRAINED, "pretrain": 6}),
     "the writer of tables": (
         ("physiome/reporting/latex.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
-        {"table": 1, "all": 1},
+        {"table": 1, "summary": 1, "all": 1},
     ),
     "what tables and figures share": (
         ("physiome/reporting/tables.py", "import pandas as pd\n", "import pandas as pd\n\nX = 1\n"),
@@ -231,7 +231,7 @@ def test_edits_that_can_change_nothing_plan_nothing(tree):
 
 
 CHANGES = {
-    "how it is printed": ({"tables": {"decimals": 1}}, {"table": 1, "all": 1}),
+    "how it is printed": ({"tables": {"decimals": 1}}, {"table": 1, "summary": 1, "all": 1}),
     "a title": (
         {"datasets": {"sleep_edf": {"title": "Nights"}}},
         {"table": 1, **FIGURES, "all": 1},
