@@ -62,7 +62,7 @@ def test_fault_27_a_second_training_of_a_model_is_refused_and_the_first_goes_on(
 
     with at_step(EPOCHS, second):
         train(place, output)
-    assert said == [(2, "wait for it, or end it and run again")]
+    assert said == [(2, "wait for it, or end it and run again; without one remove lock* there")]
     assert output.exists()
     assert not list(tmp_path.rglob("*.tmp"))
 
