@@ -116,10 +116,11 @@ def by_number(tables: pd.DataFrame, full: str, seed: int = 0) -> pd.DataFrame:
 
     Returns:
         `COLUMNS`, in percent. Where folds have different numbers of labelled subjects, that of
-        everyone is the smallest of them.
+        everyone is the smallest of them, and no draw of as many or more counts.
     """
     rows = []
     everyone = tables.loc[tables["everyone"], "labelled"].min()
+    tables = tables[tables["everyone"] | (tables["labelled"] < everyone)]
     tables = tables.assign(labelled=tables["labelled"].mask(tables["everyone"], everyone))
     parts = {full: tables["subset"] == full, MEAN: tables["subset"] != full}
     for name, mine in parts.items():

@@ -147,8 +147,7 @@ TABLE = {
     "monitor.*": (17, ""),  # being watched changes no weight
     "probe.strengths": ([1.0], "probe few_labels"),
     "probe.one_head": (False, "probe"),
-    "probe.paper_head.learning_rate": (0.5, "probe"),
-    "probe.paper_head.weight_decay": (0.5, "probe"),
+    "probe.paper_head.[lw]*": (0.5, "probe"),  # learning rate, weight decay
     "probe.paper_head.*": (7, "probe"),
     "probe.*": (7, "probe few_labels"),
     "tables.head": ("paper", SHOWN),

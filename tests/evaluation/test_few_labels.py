@@ -108,6 +108,15 @@ def test_means_are_over_subsets_folds_then_draws():
     assert found.loc[(9, "a+b"), "score"] == pytest.approx(90.0)
 
 
+def test_everyone_of_a_small_fold_is_not_mixed_with_a_draw_of_a_large_one():
+    rows = [(1, 16, True, 0.6), (2, 16, False, 0.1), (2, 21, True, 0.8)]
+    table = pd.DataFrame(rows, columns=["fold", "labelled", "everyone", "score"])
+    table = table.assign(dataset="d", method="m", metric="auc", draw=0, subset="a+b")
+    table["value"] = [np.array([s, s]) for s in table["score"]]
+    (row,) = by_number(table, "a+b").to_dict("records")
+    assert (row["labelled"], row["folds"], row["score"]) == (16, 2, pytest.approx(70.0))
+
+
 def test_the_steps_write_a_table_and_a_figure(embed, tmp_path):
     settings = json.dumps(SPEC.plain())
     few_labels.run(settings, embed(), tmp_path / "few.parquet", workers=2)
