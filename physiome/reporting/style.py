@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from physiome.config.report import MethodEntry, is_flagship, main_method
 from physiome.files import atomic_path
@@ -89,9 +91,23 @@ def save(figure: Figure, path: str | Path) -> None:
     """Write a figure as SVG, and before it as PDF beside it, each atomically."""
     path = Path(path)
     with mpl.rc_context(STYLE):
+        _settle(figure)
         for kind, dated in (("pdf", "CreationDate"), ("svg", "Date")):
             with atomic_path(path.with_suffix(f".{kind}")) as temporary:
                 figure.savefig(temporary, format=kind, metadata={dated: None})
+
+
+def _settle(figure: Figure) -> None:
+    """Lay a figure out once and round where its axes lie, to a 4096th of the figure.
+
+    The solver's last bits differ from run to run, and an SVG's identifiers are digests of numbers
+    with all their bits.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        lies = axes.get_position(original=True)
+        axes.set_position(Bbox(np.round(lies.get_points() * 4096) / 4096))
 
 
 def empty_figure(text: str) -> Figure:
