@@ -38,7 +38,7 @@ LEARN_OVERLAYS := $(if $(BACKBONES),backbones) $(if $(QUICK),quick)
 	touch $@
 
 demo: .venv/ready
-	$(WARM) snakemake $(DEMO) --quiet reason host --scheduler greedy
+	$(WARM) python -m physiome run $(DEMO) --scheduler greedy
 	snakemake $(DEMO) --report results/demo/report.html --quiet all
 	@python -m physiome show results/demo/tables/table{1,2,3,4,5,6}.csv
 	@printf '\nTables:  results/demo/tables/table{1,2,3,4,5,6}.{csv,tex}, all there is: .long.csv\n'

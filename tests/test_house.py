@@ -259,6 +259,7 @@ PRINTING = {f"cli/{name}.py" for name in ("__init__", "reports", "user", "workfl
     "steps/compare.py",
     "steps/inspect.py",
     "steps/status.py",
+    "steps/run.py",
     "predict/score.py",
     "predict/several.py",
     "reporting/gains.py",

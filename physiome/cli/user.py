@@ -77,6 +77,17 @@ def doctor(
         raise typer.Exit(PhysioError.exit_code)
 
 
+@app.command(
+    rich_help_panel=PANEL,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def run(context: typer.Context) -> None:
+    """Run the workflow: snakemake with these arguments, one line a stage and a bar of all jobs."""
+    from physiome.steps import run as step
+
+    raise typer.Exit(step.run(context.args))
+
+
 @app.command(rich_help_panel=PANEL)
 def status(
     config: Annotated[

@@ -44,7 +44,7 @@ def _head(state: State) -> list[str]:
     process = f" (process {', '.join(map(str, state.processes))})" if state.lives else ""
     where = f"{state.results}: " if state.results else ""
     told = [f"{where}{WORDS[state.phase]}{time}{process}"]
-    total = sum(c.done + c.running + c.failed + c.left for c in state.counts)
+    total = sum(count.jobs for count in state.counts)
     if total:
         done, failed = (sum(getattr(c, k) for c in state.counts) for k in ("done", "failed"))
         more = f", {failed} failed" if failed else ""

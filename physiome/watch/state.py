@@ -18,6 +18,11 @@ class Count:
     failed: int
     left: int
 
+    @property
+    def jobs(self) -> int:
+        """All of them."""
+        return self.done + self.running + self.failed + self.left
+
 
 @dataclass(frozen=True)
 class Running:

@@ -12,9 +12,9 @@ from tests.edits.small_run import configuration, write_recordings
 pytestmark = pytest.mark.slow
 
 
-def why(project):
+def physiome(project, *arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "physiome", "why", "--config", "mine.yaml"],
+        [sys.executable, "-m", "physiome.warm", sys.executable, "-m", "physiome", *arguments],
         cwd=project.root,
         env=environment() | {"COLUMNS": "200"},
         capture_output=True,
@@ -22,6 +22,10 @@ def why(project):
         check=True,
     )
     return done.stdout
+
+
+def why(project):
+    return physiome(project, "why", "--config", "mine.yaml")
 
 
 def configure(project, **changes):
@@ -33,7 +37,9 @@ def test_edits_of_setting_recording_and_source_are_told_each_with_its_jobs(tmp_p
     project = Project.copy(tmp_path)
     write_recordings(project.root / "mine")
     configure(project)
-    project.snakemake("--cores", 2, "--configfile", "mine.yaml")
+    told = physiome(project, "run", "--cores", "2", "--configfile", "mine.yaml")
+    assert "jobs, for results in results" in told
+    assert "Tables:          results/tables/mine.csv" in told
     assert why(project) == "nothing would run again\n"
 
     configure(project, probe={"paper_head": None, "max_iterations": 999})

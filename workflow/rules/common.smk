@@ -59,7 +59,7 @@ def end(config):
         except PhysioError as error:  # a run that succeeded stays so
             print(f"physiome: {error}", file=sys.stderr)
     for line in whereabouts(config):
-        print(line, file=sys.stderr)
+        print(line)
 
 
 def shards(wildcards):

@@ -1,0 +1,60 @@
+"""The stages of a run as they end: a line for each, and a bar of all jobs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from physiome.plan.jobs import LONG, SHORT
+from physiome.watch.screen import span
+from physiome.watch.state import State
+
+
+class Stages:
+    """What is to be told of a run that has not been told yet.
+
+    Args:
+        root: the working folder of Snakemake.
+    """
+
+    def __init__(self, root: Path = Path()) -> None:
+        self.root = root
+        self.told: set[str] = set()
+
+    def ended(self, state: State) -> Iterator[str]:
+        """A line for each stage all of whose jobs are done, once.
+
+        The time is since the run began; warnings are those in the logs of the stage's jobs.
+        """
+        if not self.told and state.counts:
+            self.told.add("")
+            total = sum(count.jobs for count in state.counts)
+            yield f"{total} jobs, for results in {state.results or '(nothing written yet)'}"
+        stages: dict[str, list[int]] = {}
+        for count in state.counts:
+            row = stages.setdefault(count.rule if count.rule in LONG else SHORT, [0, 0])
+            row[0] += count.done
+            row[1] += count.jobs - count.done
+        for name, (done, rest) in stages.items():
+            if not rest and name not in self.told:
+                self.told.add(name)
+                jobs = "job" if done == 1 else "jobs"
+                yield (
+                    f"{name:<18} {done:>4} {jobs:<4} done after {span(state.elapsed_s):<8}"
+                    f"{self._warnings(name, state)}"
+                ).rstrip()
+
+    def _warnings(self, rule: str, state: State) -> str:
+        logs = Path(state.results or "") / "logs" / rule
+        texts = (log.read_text("utf-8", errors="replace") for log in self._logs(logs))
+        found = sum(" WARNING " in line for text in texts for line in text.splitlines())
+        return f"  {found} warning{'s' * (found > 1)} in {logs}/" if found else ""
+
+    def _logs(self, folder: Path) -> Iterator[Path]:
+        return (self.root / folder).rglob("*.log")
+
+
+def what_runs(state: State) -> str:
+    """Of the jobs that run, the one that began first: a training's epoch, another's name."""
+    for job in state.running:
+        at = f", epoch {job.training.epoch} of {job.training.epochs}" if job.training else ""
+        return f"{job.rule} {job.what}{at}".strip()
+    return "planning" if state.phase == "planning" else ""

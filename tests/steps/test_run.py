@@ -1,0 +1,74 @@
+"""`physiome run`: stages as they end, and last words, of Snakemake runs in an empty folder."""
+
+import subprocess
+import sys
+
+import pytest
+
+from physiome.watch.stages import Stages, what_runs
+from physiome.watch.state import Count, Running, State
+
+TWO = """
+rule all:
+    input: "results/folds/a.json", "results/tables/a.csv"
+rule folds:
+    output: "results/folds/a.json"
+    log: "results/logs/folds/a.log"
+    shell: "echo 2026 WARNING few subjects > {log}; touch {output}"
+rule table:
+    input: "results/folds/a.json"
+    output: "results/tables/a.csv"
+    log: "results/logs/table/a.log"
+    shell: "TABLE"
+onsuccess:
+    print("the end of it")
+"""
+
+
+def run(folder, table, *arguments):
+    (folder / "Snakefile").write_text(TWO.replace("TABLE", table))
+    command = [sys.executable, "-m", "physiome", "run", "--cores", "1", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_each_stage_is_told_once_when_all_its_jobs_are_done(tmp_path):
+    stages = Stages(tmp_path)
+    half = [Count("train", 1, 1, 0, 0), Count("table", 0, 0, 0, 2), Count("curves", 1, 0, 0, 0)]
+    assert [*stages.ended(State("running", "r", counts=half))] == ["5 jobs, for results in r"]
+    more = [Count("train", 2, 0, 0, 0), Count("table", 1, 0, 1, 0), Count("curves", 1, 0, 0, 0)]
+    (tmp_path / "r/logs/train/x").mkdir(parents=True)
+    (tmp_path / "r/logs/train/x/fold0.log").write_text("1 INFO a\n2 WARNING b\n3 WARNING c\n")
+    told = [*stages.ended(State("running", "r", elapsed_s=75, counts=more))]
+    assert told == ["train                 2 jobs done after 75 s      2 warnings in r/logs/train/"]
+    assert not [*stages.ended(State("running", "r", counts=more))]
+
+
+def test_what_runs_is_the_job_that_began_first():
+    running = [Running("probe", "x", "", 3.0), Running("embed", "y", "", 1.0)]
+    assert what_runs(State("running", running=running)) == "probe x"
+    assert what_runs(State("planning")) == "planning"
+    assert what_runs(State("done")) == ""
+
+
+@pytest.mark.slow
+def test_a_run_tells_its_stages_and_what_it_says_at_its_end(tmp_path):
+    done = run(tmp_path, "touch {output}")
+    assert done.returncode == 0
+    first, folds, table, _, *last = done.stdout.splitlines()
+    assert first == "3 jobs, for results in results"
+    assert folds.split()[:3] == ["folds", "1", "job"]
+    assert folds.endswith("1 warning in results/logs/folds/")
+    assert table.startswith("tables and figures")
+    assert "the end of it" in last
+    assert "Nothing to be done" in run(tmp_path, "touch {output}").stdout
+
+
+@pytest.mark.slow
+def test_the_error_of_a_job_that_failed_is_the_last_thing_said(tmp_path):
+    failed = run(tmp_path, "echo 'physiome: error: no room' > {log}; exit 2")
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1] == "results/logs/table/a.log: no room"
+    assert "Finished jobid" not in failed.stdout
+    broken = run(tmp_path, "{nothing}", "--configfile", "missing.yaml")
+    assert broken.returncode == 1
+    assert "missing.yaml" in broken.stderr.splitlines()[-1]
