@@ -39,9 +39,6 @@ rule all:
     default_target: True
     input:
         expand("<results>/tables/{table}.{kind}", table=CONFIG.made_tables, kind=["csv", "tex"]),
-        expand("<results>/tables/{table}.intervals.csv", table=COMPARED),
-        expand("<results>/tables/{table}.costs.csv", table=CONFIG.made_tables),
-        expand("<results>/tables/{table}.missing.csv", table=map(CONFIG.table_name, SHOWN)),
         expand("<results>/figures/{dataset}/curves.svg", dataset=TRAINED),
         expand("<results>/figures/{dataset}/confusion.svg", dataset=SHOWN),
         expand("<results>/figures/{dataset}/robustness.svg", dataset=SHOWN),

@@ -171,13 +171,23 @@ def scored_in(table):
     return table if table in CONFIG.ablations else CONFIG.tables_of[table]
 
 
-# Data sets whose own table is made, those with curves to draw, with modalities of
-# several leads, and tables with rows to compare
+# Data sets whose own table is made, those with curves to draw, and with modalities of
+# several leads
 SHOWN = [d for d in CONFIG.used if CONFIG.table_name(d) in CONFIG.made_tables]
 TRAINED = [d for d in SHOWN if any(map(is_trained, models(CONFIG.table_name(d))))]
 OF_LEADS = [d for d in SHOWN if CONFIG.leads_of(d)]
 SUMMARY = summary_spec(CONFIG)
-COMPARED = [table for table in CONFIG.made_tables if len(CONFIG.rows_of(table)) > 1]
+
+
+def beside(wildcards):
+    """What stands beside a table and is made with it, never left from an earlier run."""
+    table = wildcards.table
+    kinds = ["costs"]
+    if len(CONFIG.rows_of(table)) > 1:
+        kinds.append("intervals")
+    if table not in CONFIG.ablations:
+        kinds.append("missing")
+    return [f"<results>/tables/{table}.{kind}.csv" for kind in kinds]
 
 
 def source_code(step):

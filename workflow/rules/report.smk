@@ -5,6 +5,7 @@ rule table:
     input:
         scores=lambda wc: f"<results>/scores/{scored_in(wc.table)}.csv",
         notes=lambda wc: f"<results>/scores/{scored_in(wc.table)}.notes.json",
+        beside=beside,
     output:
         csv=report(
             "<results>/tables/{table}.csv",
