@@ -11,6 +11,7 @@ job ends. The *keeper*, forked for this job, waits for both. The *job* is the ke
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -69,6 +70,7 @@ def serve(listener: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # clients pass it on
     for module in IMPORTED:
         importlib.import_module(module)
+    gc.freeze()  # or each job, when it ends, looks through all of this for garbage: seconds
     while True:
         client, _ = listener.accept()
         if os.fork() == 0:

@@ -24,6 +24,13 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen, what: st
         time.sleep(0.01)
 
 
+def stop_tree(process: subprocess.Popen) -> None:
+    """SIGSTOP to a process and all that it started: they hold what they hold, and do no more."""
+    parent = psutil.Process(process.pid)
+    for member in [parent, *parent.children(recursive=True)]:
+        member.suspend()
+
+
 def kill_tree(process: subprocess.Popen) -> None:
     """SIGKILL to a process and all that it started, as a power cut would."""
     parent = psutil.Process(process.pid)

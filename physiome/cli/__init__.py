@@ -1,5 +1,7 @@
 """The command line: one verb per workflow step, and verbs for a person at the terminal."""
 
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -49,6 +51,7 @@ def main() -> None:
     SIGTERM ends it with 143, Ctrl-C with 130, after what was begun is removed; training saves its
     progress first.
     """
+    atexit.register(gc.freeze)  # Python would look through all of torch for garbage: a second
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # ignored in the background
         signal.signal(signal.SIGINT, _stop)

@@ -54,7 +54,8 @@ def project(tmp_path):
 
 def run(project, *methods, check=True):
     (project.root / "mine.yaml").write_text(yaml.safe_dump(configuration(*methods)))
-    return project.snakemake("--cores", 2, "--configfile", "mine.yaml", check=check)
+    table = "results/tables/mine.csv"
+    return project.snakemake(table, "--cores", 2, "--configfile", "mine.yaml", check=check)
 
 
 def add(project, *rows):

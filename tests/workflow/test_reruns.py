@@ -15,7 +15,7 @@ import yaml
 from project_copy import Project
 from safetensors.numpy import load_file
 from sklearn.metrics import roc_auc_score
-from waiting import kill_tree, wait_until
+from waiting import kill_tree, stop_tree, wait_until
 
 from physiome.subsets import all_subsets, subset_name
 
@@ -319,11 +319,12 @@ def test_a_killed_training_ends_in_the_weights_of_an_uninterrupted_one(finished,
     target = Path(KILLED[section])
     whole, killed = finished.clone(tmp_path / "whole"), finished.clone(tmp_path / "killed")
     for project in (whole, killed):
-        extra(project, {section: {"epochs": 30}})  # longer than the refusal takes
+        extra(project, {section: {"epochs": 10}})
     same = [target, "--cores", 1, "--configfile", *CONFIG, "mine.yaml"]
     uninterrupted, process = whole.start(*same), killed.start(*same)
     resume = killed.root / (str(target) + ".resume")
     wait_until((resume / "state.previous.pt").exists, process, "two epochs were saved")
+    stop_tree(process)  # or it might end before it is killed
     second = killed.snakemake(*same, check=False)  # beside the first: refused, and says how
     kill_tree(process)
     assert second.returncode != 0
