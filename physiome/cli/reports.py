@@ -118,12 +118,13 @@ def comparison(
     scores: File,
     robustness: File,
     restoration: File,
+    restored: File,
     numbers: File,
 ) -> None:
-    """Draw scores by the number of missing modalities, and errors of restored tokens."""
+    """Draw scores by the number of missing modalities, and how well tokens are restored."""
     from physiome.steps import compare_figures as step
 
-    step.run(settings, scores, embeddings, robustness, restoration, numbers)
+    step.run(settings, scores, embeddings, robustness, restoration, restored, numbers)
 
 
 @app.command(rich_help_panel=STEPS)

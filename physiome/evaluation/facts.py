@@ -18,6 +18,7 @@ class EmbeddingFacts:
         weights, weights_sha256: the model's identity and its file's sum; None without weights.
         shards, shard_settings: the shards' settings as a digest, and whole.
         restoration: see `physiome.evaluation.restoration.restoration_error`.
+        examples: see `physiome.evaluation.restored_example.restored_examples`.
         departure, warnings: footnotes of the method's row in tables.
         columns: subset -> its first column, and one past its last.
         windows: number of rows.
@@ -37,6 +38,7 @@ class EmbeddingFacts:
     shards: str | None = None
     shard_settings: dict[str, Any] | None = None
     restoration: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    examples: dict[str, dict[str, Any]] = field(default_factory=dict)
     departure: str = ""
     warnings: list[str] = field(default_factory=list)
     columns: dict[str, list[int]] = field(default_factory=dict)

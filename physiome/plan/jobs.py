@@ -28,7 +28,7 @@ RULES: dict[str, tuple[str, str]] = {
     "really_missing": (r"tables/(?P<table>[^/.]+)\.missing\.csv", "{table}"),
     "costs": (r"tables/(?P<table>[^/.]+)\.costs\.csv", "{table}"),
     "table": (r"tables/(?P<table>[^/.]+)\..+", "{table}"),
-    "comparison": (rf"figures/{DATASET}/(robustness|restoration)\..+", "{dataset}"),
+    "comparison": (rf"figures/{DATASET}/(robustness|restoration|restored)\..+", "{dataset}"),
     "figures": (rf"figures/{DATASET}/(confusion|timeline|subsets)\..+", "{dataset}"),
     "diagnostics": (
         rf"figures/{DATASET}/(paired|reliability|cost_score|embedding_map)\..+",

@@ -46,6 +46,7 @@ def run(
         from physiome.data.folds.fold_windows import open_fold
         from physiome.evaluation.embed import embed_windows
         from physiome.evaluation.restoration import restoration_error
+        from physiome.evaluation.restored_example import restored_examples
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labelled = store.table["label"].to_numpy() >= 0
@@ -58,10 +59,10 @@ def run(
         method.to(chosen).eval()
         complete = np.all([store.carrying(m) for m in spec.modalities], axis=0)
         tested = np.flatnonzero(labelled & complete & (roles == "test"))
-        # Of what tables of chosen subsets show, no figure is drawn.
-        restored = {}
-        if spec.subsets is None:
-            restored = restoration_error(method, store, tested, spec.batch, _subsets(spec))
+        if spec.subsets is not None:
+            tested = tested[:0]  # of what tables of chosen subsets show, no figure is drawn
+        restored = restoration_error(method, store, tested, spec.batch, _subsets(spec))
+        examples = restored_examples(method, store, tested, spec.batch)
         facts = EmbeddingFacts(
             spec.dataset,
             fold,
@@ -71,6 +72,7 @@ def run(
             shards=store.settings_digest,
             shard_settings=store.settings,
             restoration=restored,
+            examples=examples,
             departure=method.departure,
         )
         if weights is not None and manifest is not None:

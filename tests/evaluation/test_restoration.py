@@ -7,6 +7,7 @@ from tiny import physiome
 from tinyshards import tiny_store
 
 from physiome.evaluation.restoration import restoration_error
+from physiome.evaluation.restored_example import COMPONENTS, restored_examples
 from physiome.methods.base import Method
 
 
@@ -75,3 +76,36 @@ def test_physiome_restores_and_other_methods_say_nothing(store):
     }
     assert restoration_error(physiome(restoration="masked").eval(), store, np.arange(8), 4) == {}
     assert restoration_error(Method(("a", "b", "c")), store, np.arange(8), 4) == {}
+
+
+def test_an_example_of_the_mean_token_is_blank_and_all_wrong(store):
+    method = Known(lambda m: tokens(store, m).mean(dim=0))
+    found = restored_examples(method, store, np.arange(24), batch=7)
+    assert list(found) == ["a", "b", "c"]
+    for m, one in found.items():
+        assert one["observed"] == "+".join(x for x in "abc" if x != m)
+        assert np.abs(one["restored"]).max() == 0
+        assert np.shape(one["true"]) == (3, 2)
+        assert one["explained"] == pytest.approx(1.0)
+
+
+def test_the_example_is_the_window_of_median_error_in_the_true_tokens_own_axes(store):
+    method = Known(lambda m: tokens(store, m)[:1])
+    one = restored_examples(method, store, np.arange(24), batch=5)["b"]
+    true = tokens(store, "b").double()
+    true = true - true.mean(dim=0)
+    errors = (true - true[0]).square().sum(dim=(1, 2)) / true.square().sum(dim=(1, 2)).mean()
+    place = int(errors.argsort()[12])
+    row = store.table.iloc[place]
+    assert (one["record"], one["number"]) == (row["record"], row["number"])
+    assert one["relative"] == pytest.approx(float(errors[place]))
+    axis = np.linalg.svd(true.reshape(-1, 2).numpy())[2][0]
+    first = np.array(one["true"])[:, 0]
+    np.testing.assert_allclose(np.abs(first), np.abs(true[place].numpy() @ axis), atol=1e-3)
+
+
+def test_examples_of_physiome_hold_few_components_and_others_have_none(store):
+    found = restored_examples(physiome().eval(), store, np.arange(8), 4)
+    assert np.shape(found["a"]["restored"])[1] <= COMPONENTS
+    assert restored_examples(physiome().eval(), store, np.arange(1), 4) == {}
+    assert restored_examples(physiome(restoration="masked").eval(), store, np.arange(8), 4) == {}

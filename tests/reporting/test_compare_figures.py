@@ -121,7 +121,8 @@ def draw(tmp_path, probe):
         for place, fact in enumerate(told):
             paths.append(tmp_path / f"e{place}.json")
             write_json(paths[-1], fact)
-        out = [tmp_path / name for name in ("robustness.svg", "restoration.svg", "restored.csv")]
+        names = ("robustness.svg", "restoration.svg", "restored.svg", "restoration.csv")
+        out = [tmp_path / name for name in names]
         settings = json.dumps(SETTINGS | changes)
         compare_figures.run(settings, tmp_path / "scores.csv", paths, *out)
         return [path.read_text() for path in out]
@@ -130,20 +131,26 @@ def draw(tmp_path, probe):
 
 
 def test_figures_are_valid_and_repeat_byte_for_byte(draw):
-    told = [facts("m", 0, restored(0.4)), facts("m", 1, restored(0.6))]
+    example = {"observed": "b", "record": "r7", "number": 3, "onset_s": 90.0, "relative": 0.4}
+    example |= {"true": [[1.0, 0.5], [-1.0, 0.0]], "restored": [[0.5, 0.5], [0.0, 0.0]]}
+    told = [facts("m", 0, restored(0.4)) | {"examples": {"a": example}}]
+    told.append(facts("m", 1, restored(0.6)))
     first = draw(told)
     assert first == draw(told)
-    for text in first[:2]:
+    assert "EEG A, true (r7, 1.5 min)" in first[2]
+    assert "from EOG: 0.40 of the variance is wrong" in first[2]
+    for text in first[:3]:
         assert ET.fromstring(text).tag.endswith("svg")
     assert "Control" in first[0]
     assert "Absent" not in first[0]
     assert "EOG from EEG A" in first[1]
-    assert first[2].splitlines()[1].startswith("toy,m,a,b,")
+    assert first[3].splitlines()[1].startswith("toy,m,a,b,")
 
 
 def test_without_restoration_the_figure_says_so(draw):
-    _, drawn, numbers = draw([facts("m", 0), facts("other", 0, restored(0.4))])
+    _, drawn, tokens, numbers = draw([facts("m", 0), facts("other", 0, restored(0.4))])
     assert "No method restores missing modalities." in drawn
+    assert "No method restores missing modalities." in tokens
     assert numbers.splitlines() == [",".join(RESTORATION)]
 
 

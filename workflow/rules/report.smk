@@ -153,6 +153,12 @@ rule comparison:
             category="Figures",
             labels={"data set": "{dataset}", "figure": "restoration error"},
         ),
+        restored=report(
+            "<results>/figures/{dataset}/restored.svg",
+            caption="../report/restored.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "restored tokens"},
+        ),
         numbers="<results>/figures/{dataset}/restoration.csv",
     log:
         "<results>/logs/comparison/{dataset}.log",
@@ -167,7 +173,8 @@ rule comparison:
     shell:
         "python -m physiome comparison --settings {params.settings:q} --scores {input.scores:q}"
         " --robustness {output.robustness:q} --restoration {output.restoration:q}"
-        " --numbers {output.numbers:q} {input.embeddings:q} > {log:q} 2>&1"
+        " --restored {output.restored:q} --numbers {output.numbers:q} {input.embeddings:q}"
+        " > {log:q} 2>&1"
 
 
 rule figures:
