@@ -15,13 +15,20 @@ PARTITIONED = (
 )
 
 
-def machine(monkeypatch: pytest.MonkeyPatch, folder: Path, listing: str, code: int = 0) -> None:
-    """From now on this machine lists these GPUs; nothing in the environment narrows them down."""
+def machine(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, listing: str, code: int = 0, mib: str = ""
+) -> None:
+    """From now on this machine lists these GPUs; nothing in the environment narrows them down.
+
+    Args:
+        mib: memory that each says it has.
+    """
     place = folder / "bin"
     place.mkdir(exist_ok=True)
     (place / "listing").write_text(listing)
     program = place / "nvidia-smi"
-    program.write_text(f'#!/bin/sh\n[ "$*" = -L ] && /bin/cat "{place}/listing"\nexit {code}\n')
+    lists, tells = f'-L) /bin/cat "{place}/listing";;', f'--id=*memory.total*) echo "{mib}";;'
+    program.write_text(f'#!/bin/sh\ncase "$*" in {lists} {tells} esac\nexit {code}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(place), prepend=":")
     for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "SLURM_JOB_ID"):

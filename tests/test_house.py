@@ -18,7 +18,7 @@ MAY = {
     "errors": set(),
     "files": {"errors"},
     "locks": set(),
-    "devices": {"errors"},
+    "devices": {"errors", "locks"},
     "progress": {"errors"},
     "subsets": {"errors"},
     "registry": {"errors"},

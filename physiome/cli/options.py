@@ -25,4 +25,5 @@ Shard = Annotated[str | None, typer.Option(help="settings the shards must have, 
 Model = Annotated[str | None, typer.Option(help="settings the weights must have, as JSON")]
 Watched = Annotated[str | None, typer.Option(help="how to watch it, as JSON; default: not at all")]
 Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
+Gpu = Annotated[str, typer.Option(help="how to use them, as JSON")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]

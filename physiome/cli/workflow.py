@@ -9,6 +9,7 @@ from physiome.cli.options import (
     STEPS,
     Device,
     File,
+    Gpu,
     Gpus,
     Modality,
     Model,
@@ -77,6 +78,7 @@ def pretrain(
     output: File,
     gpus: Gpus = 0,
     device: Device = "auto",
+    gpu: Gpu = "{}",
     save_every_s: float = 300.0,
     shard_settings: Shard = None,
     monitor: Watched = None,
@@ -93,6 +95,7 @@ def pretrain(
         output,
         gpus,
         device,
+        gpu,
         save_every_s,
         shard_settings,
         monitor,
@@ -109,6 +112,7 @@ def train(
     parent: Parents = [],
     gpus: Gpus = 0,
     device: Device = "auto",
+    gpu: Gpu = "{}",
     save_every_s: float = 300.0,
     shard_settings: Shard = None,
     parent_settings: Model = None,
@@ -126,6 +130,7 @@ def train(
         output,
         gpus,
         device,
+        gpu,
         save_every_s,
         shard_settings,
         parent_settings,
@@ -143,6 +148,7 @@ def embed(
     weights: Path | None = None,
     gpus: Gpus = 0,
     device: Device = "auto",
+    gpu: Gpu = "{}",
     shard_settings: Shard = None,
     train_settings: Model = None,
 ) -> None:
@@ -158,6 +164,7 @@ def embed(
         weights,
         gpus,
         device,
+        gpu,
         shard_settings,
         train_settings,
     )
@@ -181,12 +188,15 @@ def lost_leads(
     weights: Path | None = None,
     gpus: Gpus = 0,
     device: Device = "auto",
+    gpu: Gpu = "{}",
     shard_settings: Shard = None,
 ) -> None:
     """Score a fold's test windows with leads of a modality taken away."""
     from physiome.predict import lost_leads as step
 
-    step.run(_folders(shards), folds, fold, heads, output, weights, gpus, device, shard_settings)
+    step.run(
+        _folders(shards), folds, fold, heads, output, weights, gpus, device, gpu, shard_settings
+    )
 
 
 @app.command(rich_help_panel=STEPS)

@@ -10,6 +10,7 @@ from physiome.config.cluster import Cluster
 from physiome.config.data import Dataset
 from physiome.config.evaluation import ProbeSpec
 from physiome.config.folds import FoldSpec
+from physiome.config.gpu import GpuSpec
 from physiome.config.modality import Name
 from physiome.config.model import EncoderSpec
 from physiome.config.monitor import MonitorSpec
@@ -29,6 +30,7 @@ class Sections(Spec):
     seed: NonNegativeInt = 0  # added to the seeds of pretrain and train
     data_folder: str | None = None  # where relative folders of `recordings` begin; null: here
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    gpu: GpuSpec = GpuSpec()
     threads: Threads = Threads()
     cluster: Cluster = Cluster()
     datasets: dict[Name, Dataset]

@@ -97,6 +97,10 @@ class Config(Experiment):
         """Files of published weights that a training begins with."""
         return list((self.resolve(method, dataset, fold).settings.get("published") or {}).values())
 
+    def gpu_settings(self) -> str:
+        """What else all jobs get that may compute on a GPU."""
+        return canonical_json(self.gpu.plain())
+
     def monitor_settings(self) -> str:
         """What else `pretrain` and `train` get: being watched changes no weight."""
         return canonical_json(self.monitor.plain() if self.monitor else None)

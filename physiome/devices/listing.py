@@ -16,6 +16,7 @@ GPU = re.compile(r"GPU (\d+): (.+?) \(UUID: (GPU-[^)\s]+)\)")
 SLICE = re.compile(r"\s+MIG .*\(UUID: (MIG-[^)\s]+)\)")
 NONE = ("-1", "NoDevFiles")  # in CUDA_VISIBLE_DEVICES: nothing from here on
 LISTING = "nvidia-smi -L"
+MEMORY = ("--query-gpu=memory.total", "--format=csv,noheader,nounits")  # in MiB
 LONGEST_S = 60.0  # that a listing may take: the driver wakes every GPU first
 
 
@@ -72,7 +73,7 @@ def machine_gpus() -> list[Gpu]:
     program = shutil.which("nvidia-smi")
     why = "nvidia-smi is not on the PATH"
     if program is not None:
-        listed, text = _listing(program)
+        listed, text = _said([program, "-L"])
         if listed:
             return parse_listing(text)
         why = f"{LISTING}: {text}"
@@ -86,16 +87,25 @@ def machine_gpus() -> list[Gpu]:
     return []
 
 
-def _listing(program: str) -> tuple[bool, str]:
-    """Whether the program listed GPUs, and what it said."""
+def _said(command: list[str]) -> tuple[bool, str]:
+    """Whether a command went well, and what it said."""
     try:
         done = subprocess.run(
-            [program, "-L"], capture_output=True, text=True, timeout=LONGEST_S, check=False
+            command, capture_output=True, text=True, timeout=LONGEST_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, str(error)
     said = " ".join((done.stdout + done.stderr).split()) or f"exit code {done.returncode}"
     return done.returncode == 0, done.stdout if done.returncode == 0 else said
+
+
+def memory_of(device: str) -> int | None:
+    """Bytes of a GPU's memory, by its UUID; None for a slice, and where nothing tells."""
+    program = shutil.which("nvidia-smi")
+    if program is None or device.startswith("MIG-"):
+        return None
+    listed, text = _said([program, f"--id={device}", *MEMORY])
+    return int(text) * 2**20 if listed and text.strip().isdigit() else None
 
 
 def parse_listing(text: str) -> list[Gpu]:

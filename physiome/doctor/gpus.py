@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from physiome.devices.leases import locks_of
 from physiome.devices.listing import visible_devices
 from physiome.doctor.finding import Finding
 from physiome.doctor.processes import command, holder
 from physiome.errors import TrainingError
-from physiome.training.runtime import lock_of
 
 
 def gpus(wanted: str) -> Iterator[Finding]:
@@ -51,7 +51,8 @@ def _usable(devices: list[str]) -> Finding:
 
 def _leases(devices: list[str]) -> Iterator[Finding]:
     for device in devices:
-        pid = holder(lock_of(device))
-        if pid is not None:
-            text = f"{device} is leased by process {pid} ({command(pid)})"
-            yield Finding("warn", "GPU lease", text, "a training waits until that process ends")
+        for path in locks_of(device):
+            pid = holder(path)
+            if pid is not None:
+                text = f"{device} is leased by process {pid} ({command(pid)})"
+                yield Finding("warn", "GPU lease", text, "a training waits until that process ends")

@@ -81,9 +81,7 @@ def embed_windows(
         rows.flush()
         # Until it is written anew, nothing describes these rows: a kill must not leave the old.
         output.with_suffix(".json").unlink(missing_ok=True)
-    table = store.table.iloc[index].drop(columns=["shard", "row"]).assign(role=roles)
-    with atomic_path(output.with_suffix(".parquet")) as temporary:
-        table.to_parquet(temporary, index=False)
+    _write_windows(store, index, roles, output.with_suffix(".parquet"))
     facts = replace(
         facts,
         columns={subset_name(subset): list(span) for subset, span in columns.items()},
@@ -91,11 +89,19 @@ def embed_windows(
         windows=len(index),
         comparable=method.comparable,
         refused=refused,
+        peak_gpu_bytes=torch.cuda.max_memory_allocated() if device.type == "cuda" else 0,
         sha256=sums(output, output.with_suffix(".parquet")),
     )
     write_json(output.with_suffix(".json"), facts.plain())
     rate = len(index) * len(subsets) / (time.monotonic() - started)
     log.info("windows=%d subsets=%d embeddings_per_s=%.0f", len(index), len(subsets), rate)
+
+
+def _write_windows(store: WindowStore, index: np.ndarray, roles: np.ndarray, path: Path) -> None:
+    """Write which windows the rows are of."""
+    table = store.table.iloc[index].drop(columns=["shard", "row"]).assign(role=roles)
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def _refused(method: Method, subsets: list[Subset]) -> dict[str, str]:

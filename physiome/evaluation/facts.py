@@ -24,6 +24,7 @@ class EmbeddingFacts:
         windows: number of rows.
         comparable: embeddings have one size and meaning for every subset.
         refused: subset -> why the method does not embed it.
+        peak_gpu_bytes: that embedding took; 0 on a CPU.
         sha256: sums of the files beside it.
     """
 
@@ -46,6 +47,7 @@ class EmbeddingFacts:
     windows: int = 0
     comparable: bool = True
     refused: dict[str, str] = field(default_factory=dict)
+    peak_gpu_bytes: int = 0
     sha256: dict[str, str] = field(default_factory=dict)
 
     @classmethod

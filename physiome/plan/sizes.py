@@ -1,4 +1,4 @@
-"""What a job asks of a cluster's scheduler: memory and time, twice as much at every attempt."""
+"""What a job asks of a scheduler: memory and time, twice as much at every attempt; threads."""
 
 from collections.abc import Callable
 from math import ceil
@@ -21,6 +21,19 @@ def runtime(cluster: Cluster, rule: str) -> Resource:
     """A rule's resource `runtime`, in minutes."""
     request: Request = getattr(cluster, rule)
     return lambda wildcards, attempt: ceil(60 * _grown(request.hours, attempt, cluster.most.hours))
+
+
+def gpu_threads(wanted: int, cores: int | None, gpu_jobs: int) -> int:
+    """Threads of a job that shares a GPU: cores are dealt out, with one hand left for other jobs.
+
+    Args:
+        wanted: the most that it gets.
+        cores: of the run; None: not limited.
+        gpu_jobs: that compute on GPUs at once; 0: none shares one.
+    """
+    if cores is None or not gpu_jobs:
+        return wanted
+    return max(1, min(wanted, cores // (gpu_jobs + 1)))
 
 
 def _grown(first: float, attempt: int, most: float | None) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from physiome.config.gpu import GpuSpec
 from physiome.data.store.shards import require_settings
 from physiome.devices.memory import FEWER, memory_told
 from physiome.files import atomic_path
@@ -22,6 +23,7 @@ def run(
     weights: Path | None = None,
     gpus: int = 0,
     device: str = "auto",
+    gpu: str = "{}",
     shard_settings: str | None = None,
 ) -> None:
     """Write per-window probabilities by the number of leads left (see `score_lost_leads`).
@@ -30,6 +32,7 @@ def run(
     the same windows.
 
     Args:
+        gpu: how a GPU is used, as JSON.
         heads: of the method; they say what weights and settings they belong to.
         shard_settings: what the shards must have been written with, as JSON; None: anything.
 
@@ -41,7 +44,8 @@ def run(
     check_weights(trained, heads, weights)
     spec = trained.settings
     holds = f"{spec.batch} windows at a time"
-    with memory_told("embedding", holds, FEWER), compute_device(gpus, device) as chosen:
+    leased = compute_device(gpus, device, GpuSpec.parse_text(gpu, "gpu"))
+    with memory_told("embedding", holds, FEWER), leased as chosen:
         from physiome.data.folds.fold_windows import open_fold
         from physiome.evaluation.lost_leads import score_lost_leads
 

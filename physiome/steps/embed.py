@@ -1,20 +1,24 @@
 """Step: embeddings of all subsets, each modality encoded once."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from physiome.config.agreement import Owner, require, require_owner
+from physiome.config.gpu import GpuSpec
 from physiome.config.jobs import EmbedSettings
 from physiome.data.store.shards import require_settings
+from physiome.data.store.windows import WindowStore
 from physiome.devices.memory import FEWER, memory_told
-from physiome.errors import DataError
+from physiome.errors import DataError, PhysioError
 from physiome.evaluation.facts import EmbeddingFacts
-from physiome.files import file_digest
+from physiome.files import file_digest, read_json
 from physiome.subsets import Subset, named_subsets
-from physiome.training.manifest import Manifest
+from physiome.training.manifest import Manifest, other_folds
 from physiome.training.runtime import compute_device
 
 
@@ -27,6 +31,7 @@ def run(
     weights: Path | None = None,
     gpus: int = 0,
     device: str = "auto",
+    gpu: str = "{}",
     shard_settings: str | None = None,
     train_settings: str | None = None,
 ) -> None:
@@ -36,13 +41,16 @@ def run(
     NaN where the window really lacks one of its modalities.
 
     Args:
+        gpu: how a GPU is used, as JSON.
         shard_settings: what the shards must have been written with, as JSON; None: anything.
         train_settings: what the weights must have been trained with; likewise.
     """
     spec = EmbedSettings.parse_text(settings)
     require_settings(shards, shard_settings)
     holds = f"{spec.batch} windows at a time"
-    with memory_told("embedding", holds, FEWER), compute_device(gpus, device) as chosen:
+    sharing = GpuSpec.parse_text(gpu, "gpu")
+    leased = compute_device(gpus, device, sharing, partial(_peaks, output, spec))
+    with memory_told("embedding", holds, FEWER), leased as chosen:
         from physiome.data.folds.fold_windows import open_fold
         from physiome.evaluation.embed import embed_windows
         from physiome.evaluation.restoration import restoration_error
@@ -53,9 +61,7 @@ def run(
         index = np.flatnonzero(labelled & np.isin(roles, ("train", "test")))
         method, manifest = _load(spec, weights)
         if weights is not None and manifest is not None:
-            require_owner(manifest.owner, Owner(spec.dataset, fold, spec.name), weights)
-            require(manifest.settings, train_settings, weights, "model")
-            _check_shards(store.settings_digest, weights, manifest)
+            _check(manifest, weights, Owner(spec.dataset, fold, spec.name), train_settings, store)
         method.to(chosen).eval()
         complete = np.all([store.carrying(m) for m in spec.modalities], axis=0)
         tested = np.flatnonzero(labelled & complete & (roles == "test"))
@@ -78,6 +84,17 @@ def run(
         if weights is not None and manifest is not None:
             facts = _with_model(facts, manifest, weights)
         embed_windows(method, store, index, roles[index], spec.batch, output, facts, _subsets(spec))
+
+
+def _peaks(output: Path, spec: EmbedSettings) -> Iterator[int]:
+    """What the same step of other folds took at most of a GPU, in bytes."""
+    for path in other_folds(output.with_suffix(".json")):
+        try:
+            found = EmbeddingFacts.parse(read_json(path), path)
+        except PhysioError:
+            continue  # it is being written, or of another version
+        if found.settings == spec.plain():
+            yield found.peak_gpu_bytes
 
 
 def _with_model(facts: EmbeddingFacts, manifest: Manifest, weights: Path) -> EmbeddingFacts:
@@ -105,12 +122,16 @@ def _load(spec: EmbedSettings, weights: Path | None) -> tuple[Any, Manifest | No
     return method, Manifest.parse(load_weights(method, weights), weights)
 
 
-def _check_shards(digest: str, path: Path, manifest: Manifest) -> None:
-    """Weights that learned from shards of other settings know other signals."""
-    if manifest.shards != digest:
+def _check(
+    manifest: Manifest, path: Path, owner: Owner, settings: str | None, store: WindowStore
+) -> None:
+    """Weights of another model, or that learned from shards of other settings, are refused."""
+    require_owner(manifest.owner, owner, path)
+    require(manifest.settings, settings, path, "model")
+    if manifest.shards != store.settings_digest:
         raise DataError(
             "these weights were trained on shards of other settings",
             where=path,
-            why=f"shards {manifest.shards}, now {digest}",
+            why=f"shards {manifest.shards}, now {store.settings_digest}",
             do="let Snakemake train them again",
         )

@@ -1,17 +1,19 @@
 """Step: train a method on the windows of a fold's pretrain subjects, or on labelled ones."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from physiome.config.agreement import Owner, require, require_owner
+from physiome.config.gpu import GpuSpec
 from physiome.config.jobs import TrainSettings
 from physiome.data.store.shards import require_settings
 from physiome.errors import DataError
 from physiome.files import file_digest
 from physiome.registry import METHODS, lineage
-from physiome.training.manifest import Manifest
+from physiome.training.manifest import Manifest, training_peaks
 from physiome.training.runtime import compute_device
 
 
@@ -24,6 +26,7 @@ def run(
     output: Path,
     gpus: int = 0,
     device: str = "auto",
+    gpu: str = "{}",
     save_every_s: float = 300.0,
     shard_settings: str | None = None,
     parent_settings: str | None = None,
@@ -34,16 +37,18 @@ def run(
     Args:
         parents: weights the training begins with: of an encoder per modality, or of the method
             that is trained before; empty for most.
+        gpu: how a GPU is used, as JSON.
         shard_settings, parent_settings: what these must have been made with, as JSON; None: any.
         monitor: how it is watched, as JSON; None: not at all. It changes no weight.
     """
     spec = TrainSettings.parse_text(settings)
     require_settings(shards, shard_settings)
-    with compute_device(gpus, device) as chosen:
+    sharing = GpuSpec.parse_text(gpu, "gpu")
+    peaks = partial(training_peaks, output, spec.plain())
+    with compute_device(gpus, device, sharing, peaks) as chosen:
         from physiome.data.folds.fold_windows import open_fold
         from physiome.data.store.batches import patterns
-        from physiome.methods.build import build_method, fresh_parents
-        from physiome.training.job import set_constants, train_to_file, watch
+        from physiome.training.job import train_to_file, watch
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labels = store.table["label"].to_numpy(np.int64) if METHODS[spec.base].labels else None
@@ -51,17 +56,8 @@ def run(
         index = np.flatnonzero((roles == role) & (True if labels is None else labels >= 0))
         pretrained = _load_parents(spec, parents, fold, parent_settings)
         inputs = {name: manifest.identity for name, (_, manifest) in pretrained.items()}
-
-        def build() -> Any:
-            if pretrained:
-                return build_method(spec, [parent for parent, _ in pretrained.values()])
-            fresh = fresh_parents(spec)
-            for parent in fresh:  # nobody has trained it, so it lacks the constants of this fold
-                set_constants(parent, store, index)
-            return build_method(spec, fresh)
-
         train_to_file(
-            build,
+            partial(_build, spec, [parent for parent, _ in pretrained.values()], store, index),
             store,
             patterns(store, index),
             spec.plain() | {"parents": inputs} | _published(spec),
@@ -75,6 +71,19 @@ def run(
             watch(monitor, store, roles),
             rehearsed=True,
         )
+
+
+def _build(spec: TrainSettings, parents: list[Any], store: Any, index: np.ndarray) -> Any:
+    """The method on trained parents, or on fresh ones with the constants of these windows."""
+    from physiome.methods.build import build_method, fresh_parents
+    from physiome.training.job import set_constants
+
+    if parents:
+        return build_method(spec, parents)
+    fresh = fresh_parents(spec)
+    for parent in fresh:  # nobody has trained it, so it lacks the constants of this fold
+        set_constants(parent, store, index)
+    return build_method(spec, fresh)
 
 
 def _published(spec: TrainSettings) -> dict[str, Any]:

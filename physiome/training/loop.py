@@ -6,10 +6,9 @@ takes exactly the steps of an uninterrupted one.
 
 import json
 import logging
-import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ from physiome.training.finite import (
 from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms
-from physiome.training.runtime import tf32
+from physiome.training.runtime import Interrupted, stop_signals, tf32
 from physiome.training.standstill import (
     fingerprint,
     moved,
@@ -48,17 +47,6 @@ log = logging.getLogger(__name__)
 # Steps whose losses are read together. On a GPU reading waits for all that is queued, and the queue
 # is what hides the time that launching takes; on a CPU nothing is queued.
 READ_TOGETHER = {"cuda": 20, "cpu": 1}
-
-
-class Interrupted(TrainingError):
-    """Training was asked to stop; its state is saved, and the same command continues it."""
-
-    def __init__(self, number: int, step: int):
-        self.exit_code = 128 + number
-        name = signal.Signals(number).name
-        super().__init__(
-            f"stopped by {name} after step {step}", do="run the same command to resume"
-        )
 
 
 def fit(
@@ -140,7 +128,7 @@ class _Run:
         reporter = Reporter(title, total, self.step)
         started = saved = time.monotonic()
         path = self.resume.metrics
-        with write_errors(path), open(path, "ab") as metrics, _signals() as asked, reporter:
+        with write_errors(path), open(path, "ab") as metrics, stop_signals() as asked, reporter:
             # After a power cut the log can be shorter than the state says: never pad it.
             metrics.truncate(min(self.metrics_bytes, metrics.tell()))
             if self.metrics_bytes == 0:
@@ -334,16 +322,3 @@ def _less_memory(spec: TrainSpec) -> str:
     if smaller is None:
         return "no smaller micro_batch is possible: use a smaller model or a larger device"
     return f"set micro_batch: {smaller} (contrasts then see fewer negatives)"
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT instead of dying from them; the loop stops at a step boundary."""
-    asked: list[int] = []
-    watched = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in watched}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

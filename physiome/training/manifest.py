@@ -1,11 +1,14 @@
 """What a trained model says of itself: the JSON inside and beside its weights."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 from physiome.config.agreement import Owner
-from physiome.errors import DataError
+from physiome.errors import DataError, PhysioError
+from physiome.files import read_json
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,26 @@ class Manifest:
     def plain(self) -> dict[str, Any]:
         """The manifest as JSON data."""
         return asdict(self)
+
+
+def training_peaks(output: Path, settings: Mapping[str, Any]) -> Iterator[int]:
+    """What trainings of other folds took at most of a GPU that had all these settings, in bytes."""
+    for path in other_folds(output.with_suffix(".json")):
+        try:
+            found = Manifest.parse(read_json(path), path)
+        except PhysioError:
+            continue  # it is being written, or of another version
+        if all(found.settings.get(key) == value for key, value in settings.items()):
+            yield found.training.peak_gpu_bytes
+
+
+def other_folds(path: Path) -> list[Path]:
+    """The same file of other folds, where there is one: `fold1/a.json` -> `fold2/a.json`, ..."""
+    fold = next((p for p in path.parents if re.fullmatch(r"fold\d+", p.name)), None)
+    if fold is None or not fold.parent.is_dir():
+        return []
+    others = (p / path.relative_to(fold) for p in fold.parent.iterdir() if p != fold)
+    return sorted(p for p in others if p.is_file())
 
 
 def _chosen(cls: type, plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,69 +1,19 @@
-"""Where a job computes: leases of devices, and what a process keeps of its memory."""
+"""Where a job computes, how it is told to stop, and what a process keeps of its memory."""
 
 import ctypes
-import logging
 import os
 import resource
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from physiome.devices.listing import visible_devices
+from physiome.config.gpu import GpuSpec
+from physiome.devices.leases import gpu_lease
 from physiome.errors import TrainingError
-from physiome.locks import lock_if_free
 
-log = logging.getLogger(__name__)
-
+MARGIN, CONTEXT = 1.25, 1e9  # of what tensors took of a GPU; bytes there that are no tensors
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
-
-
-def lock_folder() -> Path:
-    """One folder per machine and user: two checkouts, and two Slurm jobs, share the GPUs."""
-    folder = Path(tempfile.gettempdir()) / f"physiome-gpu-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-def lock_of(device: str) -> Path:
-    """The lock that whoever computes on a device holds."""
-    return lock_folder() / f"{device.replace('/', '_')}.lock"
-
-
-@contextmanager
-def gpu_lease(n: int, poll_s: float = 0.2) -> Iterator[list[str]]:
-    """Hold `n` GPUs that no other leasing process holds; yield their UUIDs. 0: the CPU.
-
-    Waits until enough are free. The kernel frees a lease when its holder dies. In a Slurm
-    allocation its own GPUs are leased, so that several jobs within it share them. With no GPU on
-    the machine the CPU is used, with a warning.
-
-    Raises:
-        TrainingError: if there are fewer, or none can be told.
-    """
-    devices = visible_devices() if n else []
-    if n and not devices:
-        log.warning("no GPU on this machine: computing on the CPU")
-    if not devices:
-        yield []
-        return
-    if n > len(devices):
-        raise TrainingError(f"{n} GPUs wanted, {len(devices)} are visible", do="ask for fewer")
-    waits = False
-    while True:
-        with ExitStack() as held:
-            got: list[str] = []
-            for device in devices:
-                if len(got) < n and held.enter_context(lock_if_free(lock_of(device))):
-                    got.append(device)
-            if len(got) == n:
-                yield got
-                return
-        if not waits:
-            log.info("waiting for %d of %d GPUs: others hold them", n, len(devices))
-        waits = True
-        time.sleep(poll_s)  # what was taken so far is released: no deadlock for n > 1
 
 
 def keep_freed_memory() -> None:
@@ -92,7 +42,12 @@ def peak_rss_bytes() -> int:
 
 
 @contextmanager
-def compute_device(gpus: int, device: str = "auto") -> Iterator[str]:
+def compute_device(
+    gpus: int,
+    device: str = "auto",
+    sharing: GpuSpec | None = None,
+    peaks: Callable[[], Iterable[int]] = tuple,
+) -> Iterator[str]:
     """Lease GPUs, hide the others from torch, and yield "cuda" or "cpu".
 
     Enter it before torch first touches a GPU: later nothing can be hidden.
@@ -100,12 +55,16 @@ def compute_device(gpus: int, device: str = "auto") -> Iterator[str]:
     Args:
         device: "auto" computes on the CPU where there is no GPU; "cuda" refuses to; "cpu" never
             leases.
+        sharing: how many jobs may share a GPU; None: none do.
+        peaks: bytes of one that the same job took at most elsewhere, asked at every attempt.
 
     Raises:
         TrainingError: if device is "cuda" and there is none; if one is there and was leased, and
             torch cannot use it: never is the CPU taken in its place without a word.
     """
-    with gpu_lease(0 if device == "cpu" else max(gpus, int(device == "cuda"))) as names:
+    wanted = 0 if device == "cpu" else max(gpus, int(device == "cuda"))
+    sharing = sharing or GpuSpec()
+    with gpu_lease(wanted, sharing.jobs, lambda: needed_bytes(peaks(), sharing)) as names:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
         if names:
             _require_usable(names)
@@ -118,6 +77,18 @@ def compute_device(gpus: int, device: str = "auto") -> Iterator[str]:
         else:
             keep_freed_memory()
             yield "cpu"
+
+
+def needed_bytes(peaks: Iterable[int], gpu: GpuSpec) -> float | None:
+    """Bytes of a GPU that a job takes; None: not known.
+
+    Args:
+        peaks: bytes that the same job took at most in other folds.
+    """
+    largest = max(peaks, default=0)
+    if largest:
+        return MARGIN * largest + CONTEXT
+    return None if gpu.first_gb is None else gpu.first_gb * 1e9
 
 
 @contextmanager
@@ -163,3 +134,27 @@ def _require_usable(names: list[str]) -> None:
             why=f"it sees {torch.cuda.device_count()}",
             do="lease before anything else in this process uses a GPU",
         )
+
+
+class Interrupted(TrainingError):
+    """Training was asked to stop; its state is saved, and the same command continues it."""
+
+    def __init__(self, number: int, step: int):
+        self.exit_code = 128 + number
+        name = signal.Signals(number).name
+        super().__init__(
+            f"stopped by {name} after step {step}", do="run the same command to resume"
+        )
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGINT instead of dying from them; the loop stops at a step boundary."""
+    asked: list[int] = []
+    watched = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in watched}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 from physiome.cli import app
 from physiome.config.output import Threads
 from physiome.config.tree import load_files
+from physiome.devices import leases
 from physiome.doctor import amounts, gpus, leftovers, machine, processes, space, stored, work
 from physiome.files import write_json
-from physiome.training import runtime
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def test_no_gpu_matters_by_what_is_asked_for(monkeypatch, wanted, level):
 def test_a_gpu_that_torch_cannot_use_is_told_with_the_lease_on_it(tmp_path, monkeypatch, wanted):
     pretend_gpus.machine(monkeypatch, tmp_path, pretend_gpus.LISTING)
     uuid = pretend_gpus.TWO[1]
-    monkeypatch.setattr(runtime, "lock_folder", lambda: tmp_path)
+    monkeypatch.setattr(leases, "lock_folder", lambda: tmp_path)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with open(tmp_path / f"{uuid}.lock", "w") as lock:
+    with open(tmp_path / f"{uuid}.1.lock", "w") as lock:
         assert levels(gpus.gpus(wanted)) == ["FAIL"]
         fcntl.flock(lock, fcntl.LOCK_EX)
         lines = list(gpus.gpus(wanted))

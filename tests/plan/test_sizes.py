@@ -4,7 +4,7 @@ import pytest
 
 from physiome.config.cluster import Cluster
 from physiome.errors import ConfigError
-from physiome.plan.sizes import mem_mb, runtime
+from physiome.plan.sizes import gpu_threads, mem_mb, runtime
 
 CLUSTER = Cluster.parse(
     {"most": {"memory_gb": 10.0, "hours": 24.0}, "train": {"memory_gb": 3.3, "hours": 1.5}}
@@ -41,3 +41,11 @@ def test_part_of_a_minute_counts_as_one():
 def test_what_cannot_be_asked_is_refused(wrong):
     with pytest.raises(ConfigError, match=r"cluster\."):
         Cluster.parse(wrong, "cluster")
+
+
+def test_jobs_that_share_gpus_share_the_cores_and_leave_some_to_others():
+    assert gpu_threads(4, cores=16, gpu_jobs=0) == 4  # none shares one: as without the setting
+    assert [gpu_threads(4, 16, jobs) for jobs in (2, 4, 7, 8, 16)] == [4, 3, 2, 1, 1]
+    assert gpu_threads(4, None, 8) == 4
+    for jobs in range(1, 9):
+        assert jobs * gpu_threads(4, 16, jobs) < 16

@@ -9,13 +9,14 @@ import pretend_gpus
 import pytest
 from pretend_gpus import PARTITIONED, SLICES, TWO
 
+from physiome.devices.leases import gpu_lease, lock_of
 from physiome.devices.listing import visible_devices
 from physiome.errors import TrainingError
-from physiome.training.runtime import compute_device, gpu_lease, lock_of
+from physiome.training.runtime import compute_device
 
 WORK = """
 import os, sys, time
-from physiome.training.runtime import gpu_lease
+from physiome.devices.leases import gpu_lease
 
 folder = sys.argv[1]
 for _ in range(3):
@@ -32,7 +33,7 @@ for _ in range(3):
 """
 HOLD = """
 import time
-from physiome.training.runtime import gpu_lease
+from physiome.devices.leases import gpu_lease
 
 with gpu_lease(1):
     print("held", flush=True)
@@ -41,7 +42,7 @@ with gpu_lease(1):
 
 WAITED = """
 import logging, sys
-from physiome.training.runtime import gpu_lease
+from physiome.devices.leases import gpu_lease
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 with gpu_lease(1, poll_s=0.01):

@@ -110,6 +110,24 @@ def test_a_gpu_job_asks_for_one_gpu_and_gets_none_where_there_is_none(fresh):
         assert all(f"--gpus {gpus} --device auto" in command for command in commands)
 
 
+def test_gpus_that_jobs_share_are_counted_as_devices(fresh, mine):
+    target = "results/models/sleep_edf/fold1/physiome.safetensors"
+
+    def said(gpus, jobs):
+        options = ["--resources", f"gpu={gpus}", "--configfile", mine(f"gpu: {{jobs: {jobs}}}\n")]
+        done = fresh.snakemake(target, "-n", "-p", "--cores", 16, *options)
+        told = [line for line in done.stderr.splitlines() if "shared by" in line]
+        commands = [c for c in done.stdout.splitlines() if "physiome pretrain" in c]
+        return told, {c.split("--gpus ")[1][0] for c in commands}
+
+    assert said(2, 1) == ([], {"1"})
+    assert said(2, 2) == (["2 GPUs, shared by 2 jobs at most each"], {"1"})
+    assert said(0, 4) == ([], {"0"})
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("threads: GPU_THREADS") == text.count("gpu_settings=CONFIG")
+
+
 def test_fewer_folds_methods_and_data_sets_plan_less(fresh, mine):
     text = "use_datasets: [vitaldb]\nfolds: {use: 1}\nmethods: [handmade]\n"
     plan = fresh.plan("--configfile", mine(text))

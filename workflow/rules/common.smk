@@ -14,7 +14,7 @@ from physiome.plan.failures import last_words
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
 from physiome.plan.page import summary_files, summary_spec
-from physiome.plan.sizes import mem_mb, runtime
+from physiome.plan.sizes import gpu_threads, mem_mb, runtime
 from physiome.plan.stale import own_batches
 from physiome.plan.start import begin
 from physiome.provenance import code
@@ -35,6 +35,28 @@ except PhysioError as error:
 
 
 RESULTS, AT, GRAPH = CONFIG.results, Layout(CONFIG.results), Graph(CONFIG)
+
+
+def shared_gpus():
+    """Jobs that compute on GPUs at once, where several share one; 0 where none do.
+
+    `--resources gpu=` counts devices, a job asks for one slot: so the resource becomes slots. The
+    job itself leases a slot of a device that has the memory. On a cluster every job gets a GPU.
+    """
+    given = workflow.global_resources.get("gpu").value
+    on_cluster = workflow.global_resources.get("_nodes").value is not None
+    if CONFIG.gpu.jobs == 1 or CONFIG.device == "cpu" or on_cluster or not given:
+        return 0
+    if not workflow.is_main_process:  # what the main process says is slots already
+        return given
+    workflow.register_resource("gpu", given * CONFIG.gpu.jobs)
+    print(f"{given} GPUs, shared by {CONFIG.gpu.jobs} jobs at most each", file=sys.stderr)
+    return given * CONFIG.gpu.jobs
+
+
+GPU_THREADS = gpu_threads(
+    CONFIG.threads.train, workflow.global_resources.get("_cores").value, shared_gpus()
+)
 
 
 wildcard_constraints:

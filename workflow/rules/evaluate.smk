@@ -15,12 +15,13 @@ rule embed:
         "<results>/benchmarks/embed/{dataset}/fold{fold}/{method}.tsv"
     conda:
         "../../envs/physiome.yaml"
-    threads: CONFIG.threads.train
+    threads: GPU_THREADS
     resources:
         mem_mb=mem_mb(CONFIG.cluster, "embed"),
         runtime=runtime(CONFIG.cluster, "embed"),
         gpu=lambda wc: int(bool(weights(wc))),
         device=CONFIG.device,
+        gpu_settings=CONFIG.gpu_settings(),
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         train_settings=train_settings,
     params:
@@ -33,7 +34,7 @@ rule embed:
     shell:
         "python -m physiome embed --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.weights} --output {output.rows:q}"
-        " --gpus {resources.gpu} --device {resources.device}"
+        " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
         " --shard-settings {resources.shard_settings:q}"
         " --train-settings {resources.train_settings:q} {params.shards:q} > {log:q} 2>&1"
 

@@ -12,12 +12,13 @@ rule lost_leads:
         "<results>/logs/lost_leads/{dataset}/fold{fold}/{method}.log",
     conda:
         "../../envs/physiome.yaml"
-    threads: CONFIG.threads.train
+    threads: GPU_THREADS
     resources:
         mem_mb=mem_mb(CONFIG.cluster, "lost_leads"),
         runtime=runtime(CONFIG.cluster, "lost_leads"),
         gpu=lambda wc: int(bool(weights(wc))),
         device=CONFIG.device,
+        gpu_settings=CONFIG.gpu_settings(),
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
     params:
         shards=shards,
@@ -28,7 +29,7 @@ rule lost_leads:
     shell:
         "python -m physiome lost-leads --heads {input.heads:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.weights} --output {output:q}"
-        " --gpus {resources.gpu} --device {resources.device}"
+        " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
         " --shard-settings {resources.shard_settings:q} {params.shards:q} > {log:q} 2>&1"
 
 

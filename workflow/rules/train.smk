@@ -17,12 +17,13 @@ rule pretrain:
         "<results>/benchmarks/pretrain/{dataset}/fold{fold}/{encoder}.{modality}.tsv"
     conda:
         "../../envs/physiome.yaml"
-    threads: CONFIG.threads.train
+    threads: GPU_THREADS
     resources:
         mem_mb=mem_mb(CONFIG.cluster, "pretrain"),
         runtime=runtime(CONFIG.cluster, "pretrain"),
         gpu=1,
         device=CONFIG.device,
+        gpu_settings=CONFIG.gpu_settings(),
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         monitor=lambda wc: CONFIG.monitor_settings(),
     params:
@@ -34,7 +35,7 @@ rule pretrain:
     shell:
         "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
-        " --gpus {resources.gpu} --device {resources.device}"
+        " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
         " --monitor {resources.monitor:q}"
         " --shard-settings {resources.shard_settings:q} {params.shards:q} > {log:q} 2>&1"
 
@@ -54,12 +55,13 @@ rule train:
         "<results>/benchmarks/train/{dataset}/fold{fold}/{method}.tsv"
     conda:
         "../../envs/physiome.yaml"
-    threads: CONFIG.threads.train
+    threads: GPU_THREADS
     resources:
         mem_mb=mem_mb(CONFIG.cluster, "train"),
         runtime=runtime(CONFIG.cluster, "train"),
         gpu=1,
         device=CONFIG.device,
+        gpu_settings=CONFIG.gpu_settings(),
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         monitor=lambda wc: CONFIG.monitor_settings(),
         parent_settings=parent_settings,
@@ -73,7 +75,7 @@ rule train:
     shell:
         "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.parents} --output {output.weights:q}"
-        " --gpus {resources.gpu} --device {resources.device}"
+        " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
         " --monitor {resources.monitor:q}"
         " --shard-settings {resources.shard_settings:q}"
         " --parent-settings {resources.parent_settings:q} {params.shards:q} > {log:q} 2>&1"
