@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,8 @@ class ResumeState:
         self.identity = identity
         self.path, self.previous = self.folder / "state.pt", self.folder / "state.previous.pt"
         self.metrics, self.digests = self.folder / "metrics.jsonl", self.folder / "digests"
+        self.writer = ThreadPoolExecutor(max_workers=1)  # its thread starts with its first task
+        self.writing: Future[None] | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -146,7 +149,29 @@ class ResumeState:
                     where=self.folder,
                     do="wait for it, or end it and run again; without one remove lock* there",
                 )
-            yield
+            try:
+                yield
+            finally:
+                self.writer.shutdown()  # nobody else may begin while a state is being written
+
+    def save_beside(self, state: dict[str, Any]) -> None:
+        """As `save` of a copy made now, in a thread. Its error is raised by the next call.
+
+        Raises:
+            PhysioError: the state before it could not be written.
+        """
+        self.wait()
+        self.writing = self.writer.submit(self.save, _copied(state))
+
+    def wait(self) -> None:
+        """Until what is being written lies on the disk.
+
+        Raises:
+            PhysioError: it could not be written.
+        """
+        if self.writing is not None:
+            self.writing.result()
+        self.writing = None
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state; the last one becomes the previous one."""
@@ -203,6 +228,15 @@ def _read_state(path: Path) -> dict[str, Any] | None:
     except Exception:  # torch raises of every kind on a file that is not its own
         return None
     return state if isinstance(state, dict) else None
+
+
+def _copied(value: Any) -> Any:
+    """Nested dictionaries and lists with copies of all tensors on the CPU."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _bytes_of(value: Any) -> int:

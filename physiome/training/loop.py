@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 # Steps whose losses are read together. On a GPU reading waits for all that is queued, and the queue
 # is what hides the time that launching takes; on a CPU nothing is queued.
 READ_TOGETHER = {"cuda": 20, "cpu": 1}
+# A GPU goes on while what was copied from it is written; a CPU would pay for the copy with memory.
+BESIDE = {"cuda": True, "cpu": False}
 
 
 def fit(
@@ -65,7 +67,7 @@ def fit(
 
     Args:
         labels: class of every window of the store, for methods that learn from labels.
-        save_every_s: seconds between writings of the resume state, besides every epoch's end.
+        save_every_s: seconds between writings of the resume state; the last is after all steps.
         monitor: looks at the weights now and then; None: nothing does.
 
     Raises:
@@ -104,7 +106,7 @@ class _Run:
         if self.per_epoch == 0:
             raise TrainingError("too few windows to train on", why="a batch needs at least two")
         self.asked_epochs, self.spec = spec.epochs, spec.lasting(self.per_epoch)
-        self.step, self.last_terms = 0, {}
+        self.step, self.last_terms, self.saved = 0, {}, 0.0
         self.unread: list[Taken] = []  # steps whose losses are still on the device
         self.first_weights = fingerprint(self.trained)  # before anything resumed is loaded
         self.still = untrained(method)
@@ -126,7 +128,7 @@ class _Run:
             self._restore()
         total = epochs * self.per_epoch
         reporter = Reporter(title, total, self.step)
-        started = saved = time.monotonic()
+        started = self.saved = time.monotonic()
         path = self.resume.metrics
         with write_errors(path), open(path, "ab") as metrics, stop_signals() as asked, reporter:
             # After a power cut the log can be shorter than the state says: never pad it.
@@ -142,7 +144,7 @@ class _Run:
                     with self._memory_told(f"step {self.step}"):
                         self.unread.append(self._train_step(epoch, batch, signals))
                     self.step += 1
-                    due = bool(asked) or time.monotonic() - saved > save_every_s
+                    due = self._due(asked, save_every_s)
                     last = self.step % self.per_epoch == 0
                     if last or due or len(self.unread) >= READ_TOGETHER[self.device]:
                         self._read(metrics, reporter)
@@ -150,16 +152,19 @@ class _Run:
                         continue  # the epoch's last step: it is looked at first, then saved
                     if due:
                         self._save(metrics)
-                        saved = time.monotonic()
                     if asked:
+                        self.resume.wait()
                         raise Interrupted(asked[0], self.step)
                 if self.monitor.due(epoch + 1, epochs):
                     with self._memory_told("the monitor's look"):
                         look = self.monitor.look(self.method)
                     self._log_look(metrics, reporter, epoch + 1, look)
-                self._save(metrics)
+                if self._due(asked, save_every_s) or epoch + 1 == epochs:
+                    self._save(metrics)
                 if asked:
+                    self.resume.wait()
                     raise Interrupted(asked[0], self.step)
+        self.resume.wait()
         if total:
             require_change(self.trained, self.first_weights, self.name)
         return self._summary(time.monotonic() - started, reporter.segments_per_s)
@@ -265,10 +270,14 @@ class _Run:
         facts = (f"{k}={'not_finite' if v is None else f'{v:.4g}'}" for k, v in look.items())
         reporter.look(f"epoch={epoch} {' '.join(facts)}")
 
+    def _due(self, asked: list[int], save_every_s: float) -> bool:
+        return bool(asked) or time.monotonic() - self.saved > save_every_s
+
     def _save(self, metrics) -> None:
         require_finite_weights(self.trained, self.step)
         metrics.flush()
-        self.resume.save(
+        save = self.resume.save_beside if BESIDE[self.device] else self.resume.save
+        save(
             {
                 "step": self.step,
                 "metrics_bytes": metrics.tell(),
@@ -279,6 +288,7 @@ class _Run:
                 "optimizer": self.optimizer.state_dict(),
             }
         )
+        self.saved = time.monotonic()
 
     def _restore(self) -> None:
         state, note = self.resume.load()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from tiny import draws, neuronet, physiome
 from tinyshards import tiny_store
 from toys import Stumbling, Toy, train
 
-from physiome.errors import TrainingError
+from physiome.errors import DataError, TrainingError
+from physiome.training import loop
 from physiome.training.checkpoint import ResumeState, read_weights
 from physiome.training.loop import Interrupted
 
@@ -66,11 +68,60 @@ def test_failing_in_any_step_and_resuming_changes_nothing(at, store, whole, tmp_
     assert_same_run(train(Toy, store, output), whole)
 
 
+@pytest.mark.parametrize("every", [2, 3, 7])
 @pytest.mark.parametrize("at", [3, 5, 9])
-def test_steps_after_the_last_state_are_taken_again_and_logged_once(at, store, whole, tmp_path):
+def test_steps_after_the_last_state_are_taken_again_and_logged_once(
+    at, every, store, whole, tmp_path, monkeypatch
+):
     output = tmp_path / "w.safetensors"
-    interrupted(store, output, at, save_every_s=300.0)  # saves at the ends of epochs alone
+    monkeypatch.setattr(loop._Run, "_due", lambda run, *_: run.step % every == 0)
+    folder = interrupted(store, output, at)
+    assert (folder / "state.pt").exists() == (at > every)
+    monkeypatch.undo()
     assert_same_run(train(Toy, store, output), whole)
+
+
+def test_a_run_that_is_over_soon_saves_at_its_end_alone(store, whole, tmp_path, monkeypatch):
+    saved, save = [], ResumeState.save
+
+    def noted(self, state):
+        saved.append(state["step"])
+        save(self, state)
+
+    monkeypatch.setattr(ResumeState, "save", noted)
+    assert_same_run(train(Toy, store, tmp_path / "w.safetensors"), whole)
+    assert saved == [STEPS]
+
+
+@pytest.mark.parametrize("at", [2, 5])
+def test_states_written_beside_the_training_resume_it_bit_for_bit(
+    at, store, whole, tmp_path, monkeypatch
+):
+    """As on a GPU."""
+    save = ResumeState.save
+
+    def slowly(self, state):
+        time.sleep(0.05)
+        save(self, state)
+
+    monkeypatch.setattr(ResumeState, "save", slowly)
+    monkeypatch.setitem(loop.BESIDE, "cpu", True)
+    output = tmp_path / "w.safetensors"
+    interrupted(store, output, at)
+    state = torch.load(tmp_path / "w.safetensors.resume/state.pt", weights_only=True)
+    assert state["step"] == at - 1  # whatever came after, what was begun is finished
+    assert_same_run(train(Toy, store, output, save_every_s=0.0), whole)
+
+
+def test_an_error_of_writing_beside_ends_the_training(store, tmp_path, monkeypatch):
+    def full(self, state):
+        raise DataError("no space left")
+
+    monkeypatch.setattr(ResumeState, "save", full)
+    monkeypatch.setitem(loop.BESIDE, "cpu", True)
+    with pytest.raises(DataError, match="no space left"):
+        train(Toy, store, tmp_path / "w.safetensors", save_every_s=0.0)
+    assert not (tmp_path / "w.safetensors").exists()
 
 
 def test_failing_again_and_again_changes_nothing(store, whole, tmp_path):
