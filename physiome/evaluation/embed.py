@@ -86,6 +86,7 @@ def embed_windows(
         facts,
         columns={subset_name(subset): list(span) for subset, span in columns.items()},
         modalities=list(store.modalities),
+        level_columns=method.level_columns,
         windows=len(index),
         comparable=method.comparable,
         refused=refused,

@@ -69,6 +69,19 @@ class Embeddings:
             )
         return x
 
+    def weights(self, subset: Subset) -> np.ndarray:
+        """(D,) by which heads multiply standardised columns: 1, but for levels of signals.
+
+        Those are few among many, and a penalty on coefficients would leave them unused: they
+        weigh as much together as all other columns.
+        """
+        start, stop = self.facts.columns[subset_name(subset)]
+        levels = self.facts.level_columns
+        weights = np.ones(stop - start)
+        if levels:
+            weights[-levels:] = np.sqrt((stop - start - levels) / levels)
+        return weights
+
     def spreads(self) -> dict[str, list[float]]:
         """Modality -> sd of its train windows, in its unit: percentiles 1, 50 and 99."""
         columns = [f"var_{m}" for m in self.modalities]

@@ -21,6 +21,7 @@ class EmbeddingFacts:
         examples: see `physiome.evaluation.restored_example.restored_examples`.
         departure, warnings: footnotes of the method's row in tables.
         columns: subset -> its first column, and one past its last.
+        level_columns: how many of each subset's last columns are levels of signals.
         windows: number of rows.
         comparable: embeddings have one size and meaning for every subset.
         refused: subset -> why the method does not embed it.
@@ -44,6 +45,7 @@ class EmbeddingFacts:
     warnings: list[str] = field(default_factory=list)
     columns: dict[str, list[int]] = field(default_factory=dict)
     modalities: list[str] = field(default_factory=list)
+    level_columns: int = 0
     windows: int = 0
     comparable: bool = True
     refused: dict[str, str] = field(default_factory=dict)

@@ -82,7 +82,7 @@ def _score(
 ) -> list[tuple]:
     data = labelled(embeddings, subset, labels)
     mine = np.isin(data.subjects, who)
-    few = Labelled(data.x[mine], data.y[mine], data.subjects[mine])
+    few = Labelled(data.x[mine], data.y[mine], data.subjects[mine], data.weights)
     probe = spec.probe if len(who) > 1 else one_strength(spec.probe)
     if why_unfit(few, embeddings.classes, probe):
         return []

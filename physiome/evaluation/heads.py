@@ -27,11 +27,16 @@ RISES = 2  # in a row, of the held-out log-loss along rising C, after which the 
 
 
 class Labelled(NamedTuple):
-    """Embeddings (n, D), their classes (n,) as indices, and their subjects (n,)."""
+    """Embeddings (n, D), their classes (n,) as indices, their subjects (n,), weights of columns.
+
+    A weight (D,) multiplies the standardised column, which divides its penalty by the square; None:
+    all are 1.
+    """
 
     x: np.ndarray
     y: np.ndarray
     subjects: np.ndarray
+    weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def fit_logistic(
     splits = subject_splits(data.subjects, data.y) if len(grid) > 1 else []
     path = _strength_path(data, splits, grid, len(classes), spec) if splits else []
     chosen = min(range(len(path)), key=lambda i: (round(path[i]["cv_log_loss"], TIE), i), default=0)
-    scaler, scaled = _standardised(np.asarray(data.x, np.float64))
+    scaler, scaled = _standardised(np.asarray(data.x, np.float64), data.weights)
     # float64 here: in float32 the line search stops early at small gradients
     model = LogisticRegression(C=grid[chosen], max_iter=spec.max_iterations)
     converged = _fit(model, scaled, data.y)
@@ -159,7 +164,7 @@ def _strength_path(
             if np.all(y == y[0]):  # one class to learn from: it is certain
                 true[held] = data.y[held] == y[0]
                 continue
-            scaler, scaled = _standardised(x[fitted])
+            scaler, scaled = _standardised(x[fitted], data.weights)
             converged &= _fit(model.set_params(C=strength), scaled, y)
             iterations = max(iterations, int(model.n_iter_.max()))
             p = _as_head(model, scaler, n_classes).probabilities(x[held])
@@ -181,9 +186,11 @@ def _edge(path: list[dict[str, Any]], chosen: int, grid: int) -> str:
     return {0: "lowest", grid - 1: "highest"}.get(chosen, "")
 
 
-def _standardised(x: np.ndarray) -> tuple[StandardScaler, np.ndarray]:
-    scaler = StandardScaler()
-    return scaler, np.asarray(scaler.fit_transform(x))
+def _standardised(x: np.ndarray, weights: np.ndarray | None) -> tuple[StandardScaler, np.ndarray]:
+    scaler = StandardScaler().fit(x)
+    if weights is not None:
+        scaler.scale_ = scaler.scale_ / weights
+    return scaler, np.asarray(scaler.transform(x))
 
 
 def _fit(model: LogisticRegression, x: np.ndarray, y: np.ndarray) -> bool:

@@ -87,7 +87,8 @@ def labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series) -> Label
     windows = embeddings.carrying(subset, "train")
     keys = pd.MultiIndex.from_frame(windows[["record", "number"]])
     y = labels.reindex(keys).to_numpy(np.int64)
-    return Labelled(embeddings.values(subset, windows), y, windows["subject"].to_numpy(str))
+    x, who = embeddings.values(subset, windows), windows["subject"].to_numpy(str)
+    return Labelled(x, y, who, embeddings.weights(subset))
 
 
 def with_one_head(fitted: list[SubsetHeads], embeddings: Embeddings) -> list[SubsetHeads]:

@@ -35,13 +35,20 @@ class RidgeHead:
         return self.model.predict((x.astype(np.float64) - self.mean) / self.scale)
 
 
-def fit_ridge(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, where: str) -> RidgeHead:
+def fit_ridge(
+    x: np.ndarray,
+    y: np.ndarray,
+    subjects: np.ndarray,
+    where: str,
+    weights: np.ndarray | float = 1.0,
+) -> RidgeHead:
     """Strength by grouped cross-validation over subjects, smallest squared error; then on all.
 
     Args:
         x: (n, D) embeddings of labelled windows.
         y: (n,) target.
         subjects: (n,) whose window it is.
+        weights: (D,) by which standardised columns are multiplied.
 
     Raises:
         DataError: with fewer than two subjects, of which none can be left out.
@@ -59,15 +66,15 @@ def fit_ridge(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, where: str) ->
     with threadpool_limits(1):
         for fitted, left in split.split(x, y, subjects):
             for i, strength in enumerate(STRENGTHS):
-                head = _fit(x[fitted], y[fitted], strength)
+                head = _fit(x[fitted], y[fitted], strength, weights)
                 errors[i] += np.square(y[left] - head.predict(x[left])).sum()
-        return _fit(x, y, STRENGTHS[int(errors.argmin())])
+        return _fit(x, y, STRENGTHS[int(errors.argmin())], weights)
 
 
-def _fit(x: np.ndarray, y: np.ndarray, strength: float) -> RidgeHead:
+def _fit(x: np.ndarray, y: np.ndarray, strength: float, weights: np.ndarray | float) -> RidgeHead:
     x = x.astype(np.float64)
     mean, scale = x.mean(axis=0), x.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.where(scale > 0, scale, 1.0) / weights
     model = Ridge(alpha=strength).fit((x - mean) / scale, y)
     return RidgeHead(mean, scale, model, strength)
 
@@ -96,7 +103,8 @@ def with_dense(embeddings: Embeddings, predicted: pd.DataFrame) -> pd.DataFrame:
 def _fitted(embeddings: Embeddings, subset: Subset, targets: pd.Series) -> RidgeHead:
     windows = pd.concat([embeddings.carrying(subset, role) for role in LABELLED])
     who, where = windows["subject"].to_numpy(str), f"{embeddings.title} {subset_name(subset)}"
-    return fit_ridge(embeddings.values(subset, windows), _of(targets, windows), who, where)
+    x, weights = embeddings.values(subset, windows), embeddings.weights(subset)
+    return fit_ridge(x, _of(targets, windows), who, where, weights)
 
 
 def _of(targets: pd.Series, windows: pd.DataFrame) -> np.ndarray:

@@ -86,6 +86,7 @@ class Method(nn.Module):
         physiome.errors.PhysioError: unknown modality 'eegs' - did you mean 'eeg'? (known: eeg, eog)
     """
 
+    level_columns: int = 0  # the last of an embedding, that hold levels of signals as they came in
     comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
     calibrated: ClassVar[bool] = False  # wants `calibrate` to be called before training
     departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote

@@ -58,6 +58,7 @@ class PhysioME(TokenFusion):
                 {m: Restorer(spec.width, inner, self.n, *restore) for m in encoders}
             )
         self.levels = nn.ModuleDict({m: Level() for m in encoders} if spec.levels else {})
+        self.level_columns = WIDTH * len(self.levels)
         self.presence = PresenceTokens(tuple(encoders), spec.width) if spec.presence else None
         if "reinitialise" in spec.defects:
             initialise(self)  # over the whole tree, pretrained encoders and LoRA included

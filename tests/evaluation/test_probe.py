@@ -309,3 +309,12 @@ def test_embedding_that_is_not_finite_is_refused_with_the_window(embed):
     np.save(path, values)
     with pytest.raises(DataError, match=r"1 of 160 embeddings of a\+b\+c .* record r00 window 3"):
         run(SETTINGS, path, path.parent / "probe.parquet")
+
+
+def test_levels_weigh_as_much_together_as_all_other_columns(embed):
+    opened = open_embeddings(embed(level_columns=2))
+    for subset in opened.subsets:
+        weights = opened.weights(subset)
+        assert np.square(weights[-2:]).sum() == pytest.approx(np.square(weights[:-2]).sum())
+        assert (weights[:-2] == 1).all()
+    assert (open_embeddings(embed(name="plain")).weights(("a",)) == 1).all()

@@ -57,3 +57,13 @@ def test_strength_is_that_of_the_smallest_error_on_subjects_left_out():
 def test_one_subject_cannot_choose_a_strength():
     with pytest.raises(DataError, match="two labelled subjects"):
         fit_ridge(np.ones((4, 2)), np.ones(4), np.array(["s"] * 4), "here")
+
+
+def test_a_weight_is_that_many_copies_of_a_column_squared():
+    x = RNG.normal(size=(120, 3)).astype(np.float32)
+    y = x @ [0.2, 1.0, 0.0] + RNG.normal(size=120)
+    copied = np.hstack([x, x[:, 2:], x[:, 2:], x[:, 2:]])
+    weighted = fit_ridge(x, y, SUBJECTS, "here", np.array([1.0, 1.0, 2.0]))
+    plain = fit_ridge(copied, y, SUBJECTS, "here")
+    assert weighted.strength == plain.strength
+    np.testing.assert_allclose(weighted.predict(x), plain.predict(copied), atol=1e-8)

@@ -40,3 +40,8 @@ def test_what_is_before_them_and_the_training_are_those_without_levels():
         assert torch.equal(method.embed(observed)[:, :-LAST], plain.embed(observed))
         restored, expected = (m.restore(m.encode(observed)) for m in (method, plain))
         assert all(torch.equal(restored[m], expected[m]) for m in expected)
+
+
+def test_it_says_how_many_columns_they_are():
+    assert with_levels().level_columns == 2 * len(waves())
+    assert physiome().level_columns == 0
