@@ -1,6 +1,6 @@
 """What the steps that make and use models depend on: each job's settings, written and read here."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -56,3 +56,4 @@ class EmbedSettings(MethodSettings):
 
     subsets: tuple[str, ...] | None = None  # null: all that are scored
     batch: int
+    precision: Literal["fp32", "auto", "bf16"] = "fp32"

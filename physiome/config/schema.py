@@ -51,6 +51,7 @@ class Sections(Spec):
     encoder_variants: dict[Name, EncoderVariant] = Field(default_factory=dict)
     ablations: dict[Name, Ablation] = Field(default_factory=dict)  # by table
     embed_batch: PositiveInt = 256
+    embed_precision: Literal["fp32", "auto", "bf16"] = "fp32"  # auto: bf16 on a GPU
     probe: ProbeSpec = ProbeSpec()
     tables: Tables = Tables()
     overrides: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)

@@ -111,6 +111,8 @@ class Config(Experiment):
         subsets, scored = self.subsets_of(method, dataset), self.datasets[dataset].scored
         if scored is not None:
             own["scored"] = scored
+        if self.embed_precision != "fp32":  # a slice that says nothing of it stays what it was
+            own["precision"] = self.embed_precision
         return EmbedSettings(
             **own,
             classes=self.datasets[dataset].classes,

@@ -19,7 +19,7 @@ from physiome.evaluation.facts import EmbeddingFacts
 from physiome.files import file_digest, read_json
 from physiome.subsets import Subset, named_subsets
 from physiome.training.manifest import Manifest, other_folds
-from physiome.training.runtime import compute_device
+from physiome.training.runtime import bf16, compute_device, wants_bf16
 
 
 def run(
@@ -65,10 +65,6 @@ def run(
         method.to(chosen).eval()
         complete = np.all([store.carrying(m) for m in spec.modalities], axis=0)
         tested = np.flatnonzero(labelled & complete & (roles == "test"))
-        if spec.subsets is not None:
-            tested = tested[:0]  # of what tables of chosen subsets show, no figure is drawn
-        restored = restoration_error(method, store, tested, spec.batch, _subsets(spec))
-        examples = restored_examples(method, store, tested, spec.batch)
         facts = EmbeddingFacts(
             spec.dataset,
             fold,
@@ -77,13 +73,21 @@ def run(
             settings=spec.plain(),
             shards=store.settings_digest,
             shard_settings=store.settings,
-            restoration=restored,
-            examples=examples,
             departure=method.departure,
         )
         if weights is not None and manifest is not None:
             facts = _with_model(facts, manifest, weights)
-        embed_windows(method, store, index, roles[index], spec.batch, output, facts, _subsets(spec))
+        with bf16(wants_bf16(spec.precision, chosen), chosen):
+            if spec.subsets is None:  # of what tables of chosen subsets show, no figure is drawn
+                facts = replace(
+                    facts,
+                    restoration=restoration_error(
+                        method, store, tested, spec.batch, _subsets(spec)
+                    ),
+                    examples=restored_examples(method, store, tested, spec.batch),
+                )
+            roles = roles[index]
+            embed_windows(method, store, index, roles, spec.batch, output, facts, _subsets(spec))
 
 
 def _peaks(output: Path, spec: EmbedSettings) -> Iterator[int]:

@@ -32,7 +32,7 @@ from physiome.training.finite import (
 from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms
-from physiome.training.runtime import Interrupted, stop_signals, tf32
+from physiome.training.runtime import Interrupted, bf16, stop_signals, tf32, wants_bf16
 from physiome.training.standstill import (
     fingerprint,
     moved,
@@ -98,9 +98,8 @@ class _Run:
         self.monitor = monitor or Monitor(None, store, np.arange(0))
         self.trained = [p for p in method.parameters() if p.requires_grad]
         self.optimizer = _optimizer(self.trained, spec)
-        wanted = spec.precision
-        self.rounds = wanted == "tf32"
-        self.bf16 = wanted == "bf16" or (wanted == "auto" and device == "cuda")
+        self.rounds = spec.precision == "tf32"
+        self.bf16 = wants_bf16(spec.precision, device)
         self.rng = torch.Generator()  # on the CPU, whatever the device: see `nn.draws`
         self.per_epoch = len(training_batches(groups, spec.batch, spec.seed, 0))
         if self.per_epoch == 0:
@@ -242,7 +241,7 @@ class _Run:
         logged: dict[str, Tensor] = {"loss": torch.zeros((), device=self.device)}
         objectives = self._objectives(part, positions)
         while True:
-            with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bf16):
+            with bf16(self.bf16, self.device):
                 found = next(objectives, None)
             if found is None:
                 return logged

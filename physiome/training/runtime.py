@@ -91,6 +91,20 @@ def needed_bytes(peaks: Iterable[int], gpu: GpuSpec) -> float | None:
     return None if gpu.first_gb is None else gpu.first_gb * 1e9
 
 
+def wants_bf16(precision: str, device: str) -> bool:
+    """Whether a precision (fp32, tf32, bf16, or auto: bf16 on a GPU) means bf16 there."""
+    return precision == "bf16" or (precision == "auto" and device == "cuda")
+
+
+@contextmanager
+def bf16(on: bool, device: str) -> Iterator[None]:
+    """Within, what autocast rounds is computed in bf16; losses, codes and spectra are not."""
+    import torch
+
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=on):
+        yield
+
+
 @contextmanager
 def tf32(on: bool) -> Iterator[None]:
     """Within, a GPU may round products of float32 to TF32, or must not: by default torch lets

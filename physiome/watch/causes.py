@@ -24,6 +24,7 @@ OTHERWISE = {
     "classes": "datasets.{dataset}.classes",
     "source": "datasets.{dataset}.source",
     "batch": "embed_batch",
+    "precision": "embed_precision",
     "scored": "datasets.{dataset}.scored",
 }
 

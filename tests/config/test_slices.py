@@ -145,6 +145,7 @@ TABLE = {
     "methods": (["physiome"], SHOWN),
     "methods_add": (["image_row_means"], SHOWN),
     "embed_batch": (7, "embed"),
+    "embed_precision": ("auto", "embed"),
     "monitor.*": (17, ""),  # being watched changes no weight
     "probe.strengths": ([1.0], "probe few_labels"),
     "probe.one_head": (False, "probe"),

@@ -14,8 +14,10 @@ from typing import Any
 
 import torch
 
+from physiome.config.gpu import GpuSpec
 from physiome.devices.listing import visible_devices
 from physiome.files import write_json
+from physiome.training.runtime import needed_bytes
 from tests.gpu import parity, processes, resume, speed
 from tests.gpu.steps import names
 
@@ -108,15 +110,14 @@ def _speed(table: Table, device: str, small: bool, systems: list[str]) -> None:
 
 
 def _jobs(table: Table, device: str, small: bool, systems: list[str]) -> None:
+    batch, seconds = (8, 1) if small else (0, 8)
     for name in (n for n in JOBS if n in systems):
+        gb = 0.0  # the first has the device to itself, and tells what it takes
         for jobs in (1, 2) if small else (1, 2, 4):
-            table.add("jobs", f"{name} x {jobs}", lambda n=name, j=jobs: _rate(n, device, small, j))
-
-
-def _rate(name: str, device: str, small: bool, jobs: int) -> dict[str, Any]:
-    batch, seconds = (8, 1) if small else (speed.batch_size(name), 8)
-    rate = processes.several(name, device, small, jobs, batch, seconds)
-    return {"jobs": jobs, "windows_per_s": rate}
+            asked = (name, device, small, jobs, batch or speed.batch_size(name), seconds, gb)
+            table.add("jobs", f"{name} x {jobs}", lambda a=asked: processes.several(*a))
+            alone = table.found["jobs"][f"{name} x 1"].get("gb_each", 0.0)
+            gb = (needed_bytes([int(alone * 1e9)], GpuSpec()) or 0.0) / 1e9
 
 
 if __name__ == "__main__":

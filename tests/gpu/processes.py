@@ -15,20 +15,25 @@ with compute_device(1) as device:
 """
 JOB = """
 import sys, time
-from tests.gpu.speed import wait
-from tests.gpu.steps import Steps
+from physiome.config.gpu import GpuSpec
+from physiome.training.runtime import compute_device
 name, device = sys.argv[1:3]
-small, seconds, batch = map(int, sys.argv[3:])
-steps = Steps(name, batch, device, bool(small), device == "cuda")
-for number in range(3):
-    steps(number)
-wait(device)
-began, count = time.perf_counter(), 0
-while time.perf_counter() - began < seconds:
-    steps(count)
-    wait(device)
-    count += 1
-print(batch * count / (time.perf_counter() - began))
+small, seconds, batch, jobs = map(int, sys.argv[3:7])
+with compute_device(1, device, GpuSpec(jobs=jobs, first_gb=float(sys.argv[7]) or None)) as chosen:
+    import torch
+    from tests.gpu.speed import wait
+    from tests.gpu.steps import Steps
+    steps = Steps(name, batch, chosen, bool(small), chosen == "cuda")
+    for number in range(3):
+        steps(number)
+    wait(chosen)
+    began, count = time.monotonic(), 0
+    while time.monotonic() - began < seconds:
+        steps(count)
+        wait(chosen)
+        count += 1
+    gb = torch.cuda.max_memory_allocated() / 1e9 if chosen == "cuda" else 0.0
+    print(batch * count, began, time.monotonic(), gb)
 """
 
 
@@ -56,13 +61,23 @@ def _same(said: str) -> bool:
     return leased.startswith("MIG-") or leased.removeprefix("GPU-") == computes
 
 
-def several(name: str, device: str, small: bool, jobs: int, batch: int, seconds: int) -> float:
-    """Windows per second of so many processes together."""
+def several(
+    name: str, device: str, small: bool, jobs: int, batch: int, seconds: int, gb: float = 0.0
+) -> dict[str, float]:
+    """Windows per second of so many processes, each on a slot of one device, and the GB of one.
+
+    From the first that began to the last that ended: where a lease had to be waited for, it shows.
+
+    Args:
+        gb: of the device that each asks for; 0: all of it.
+    """
     command = [sys.executable, "-c", JOB, name, device, str(int(small)), str(seconds), str(batch)]
+    command += [str(jobs), str(gb)]
     running = [
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(jobs)
     ]
     said = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running):
         raise RuntimeError(f"a job of {name} failed")
-    return sum(float(text.split()[-1]) for text in said)
+    windows, began, ended, used = zip(*(map(float, x.split()[-4:]) for x in said), strict=True)
+    return {"windows_per_s": sum(windows) / (max(ended) - min(began)), "gb_each": max(used)}

@@ -36,3 +36,12 @@ def test_a_check_that_fails_is_told_and_ends_with_1(tmp_path, capsys, monkeypatc
     asked = ["--device", "cpu", "--only", "parity", "--systems", "neuronet"]
     assert main([*asked, "--output", str(tmp_path / "gpu.json")]) == 1
     assert "1 failed" in capsys.readouterr().out
+
+
+def test_jobs_side_by_side_are_timed_from_the_first_to_the_last(tmp_path):
+    output = tmp_path / "gpu.json"
+    asked = ["--device", "cpu", "--only", "jobs", "--systems", "contrawr"]
+    assert main([*asked, "--output", str(output), "--limit-s", "600000"]) == 0
+    found = json.loads(output.read_text())["jobs"]
+    assert set(found) == {"contrawr x 1", "contrawr x 2"}
+    assert all(x["windows_per_s"] > 0 and x["gb_each"] == 0.0 for x in found.values())

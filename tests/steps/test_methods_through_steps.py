@@ -207,3 +207,21 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(place, monkeypat
     assert len(calls) == 2 + 1 + 12  # two tries; six steps, the stumble, and the six left
     one, other = read_weights(place / f"whole_{name}.safetensors")[0], read_weights(cut)[0]
     assert all(np.array_equal(one[n], other[n]) for n in one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["physiome", "crossl"])
+def test_embeddings_in_bf16_are_float32_rows_near_the_others(place, name):
+    path, shards = weights(place, name), [place / "shard0", place / "shard1"]
+
+    def rows(**changes):
+        output = place / "rounded" / f"{name}.npy"
+        text = canonical_json({**settings(name), "batch": 7, "subsets": None, **changes})
+        embed.run(text, shards, place / "folds.json", 1, output, path)
+        return np.load(output)
+
+    plain, rounded = rows(), rows(precision="bf16")
+    assert np.array_equal(rows(precision="auto"), plain)  # on a CPU
+    assert rounded.dtype == np.float32
+    apart = np.linalg.norm(rounded - plain) / np.linalg.norm(plain)
+    assert 0.0 < apart < 0.05

@@ -69,6 +69,7 @@ def test_a_setting_is_named_as_the_configuration_has_it_with_both_values(note):
         ("probe", {"folds": 3}, {"folds": 4}, "probe.folds"),
         ("shard", {"window": {"a": 1}}, {"window": {"a": 2}}, "datasets.nights.window.a"),
         ("embed", {"batch": 1}, {"batch": 2}, "embed_batch"),
+        ("embed", {}, {"precision": "bf16"}, "embed_precision"),
     ],
 )
 def test_where_a_key_lies_in_the_configuration_is_known(note, rule, before, now, name):
