@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
 
 from physiome.config.base import Spec
 from physiome.config.cluster import Cluster
@@ -31,6 +31,7 @@ class Sections(Spec):
     data_folder: str | None = None  # where relative folders of `recordings` begin; null: here
     device: Literal["auto", "cpu", "cuda"] = "auto"
     gpu: GpuSpec = GpuSpec()
+    save_every_s: NonNegativeFloat = 300.0  # a training's progress
     threads: Threads = Threads()
     cluster: Cluster = Cluster()
     datasets: dict[Name, Dataset]

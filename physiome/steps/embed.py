@@ -53,8 +53,6 @@ def run(
     with memory_told("embedding", holds, FEWER), leased as chosen:
         from physiome.data.folds.fold_windows import open_fold
         from physiome.evaluation.embed import embed_windows
-        from physiome.evaluation.restoration import restoration_error
-        from physiome.evaluation.restored_example import restored_examples
 
         store, roles = open_fold(shards, spec.modalities, folds, fold)
         labelled = store.table["label"].to_numpy() >= 0
@@ -79,13 +77,7 @@ def run(
             facts = _with_model(facts, manifest, weights)
         with bf16(wants_bf16(spec.precision, chosen), chosen):
             if spec.subsets is None:  # of what tables of chosen subsets show, no figure is drawn
-                facts = replace(
-                    facts,
-                    restoration=restoration_error(
-                        method, store, tested, spec.batch, _subsets(spec)
-                    ),
-                    examples=restored_examples(method, store, tested, spec.batch),
-                )
+                facts = replace(facts, **_restored(method, store, tested, spec))
             roles = roles[index]
             embed_windows(method, store, index, roles, spec.batch, output, facts, _subsets(spec))
 
@@ -99,6 +91,19 @@ def _peaks(output: Path, spec: EmbedSettings) -> Iterator[int]:
             continue  # it is being written, or of another version
         if found.settings == spec.plain():
             yield found.peak_gpu_bytes
+
+
+def _restored(
+    method: Any, store: WindowStore, tested: np.ndarray, spec: EmbedSettings
+) -> dict[str, Any]:
+    """What the facts say of restored tokens, of complete test windows."""
+    from physiome.evaluation.restoration import restoration_error
+    from physiome.evaluation.restored_example import restored_examples
+
+    return {
+        "restoration": restoration_error(method, store, tested, spec.batch, _subsets(spec)),
+        "examples": restored_examples(method, store, tested, spec.batch),
+    }
 
 
 def _with_model(facts: EmbeddingFacts, manifest: Manifest, weights: Path) -> EmbeddingFacts:

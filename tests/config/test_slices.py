@@ -28,6 +28,7 @@ TABLE = {
     "threads.*": (1, ""),
     "cluster.*": (1.0, ""),
     "gpu.*": (2, ""),
+    "save_every_s": (1.0, ""),
     "use_datasets": (["vitaldb", "sleep_edf"], ""),
     "use_tables": (["table2"], ""),
     "datasets.*.title": ("Another", "table figures"),

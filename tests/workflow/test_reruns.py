@@ -171,7 +171,7 @@ def test_every_job_left_a_log_and_the_figures_are_drawings(finished):
     drawn = sorted(p.name for p in (results / "figures" / "sleep_edf").iterdir())
     names = {
         "confusion", "cost_score", "curves", "embedding_map", "paired", "reliability",
-        "restoration", "robustness", "subsets", "timeline",
+        "restoration", "restored", "robustness", "subsets", "timeline",
     }  # fmt: skip
     files = [f"{name}.{kind}" for name in names for kind in ("svg", "pdf")]
     assert drawn == sorted([*files, "restoration.csv"])
@@ -323,7 +323,7 @@ def test_a_killed_training_ends_in_the_weights_of_an_uninterrupted_one(finished,
     same = [target, "--cores", 1, "--configfile", *CONFIG, "mine.yaml"]
     uninterrupted, process = whole.start(*same), killed.start(*same)
     resume = killed.root / (str(target) + ".resume")
-    wait_until((resume / "state.previous.pt").exists, process, "two epochs were saved")
+    wait_until((resume / "state.previous.pt").exists, process, "it saved twice")
     stop_tree(process)  # or it might end before it is killed
     second = killed.snakemake(*same, check=False)  # beside the first: refused, and says how
     kill_tree(process)

@@ -24,6 +24,7 @@ rule pretrain:
         gpu=1,
         device=CONFIG.device,
         gpu_settings=CONFIG.gpu_settings(),
+        save_every_s=str(CONFIG.save_every_s),
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         monitor=lambda wc: CONFIG.monitor_settings(),
     params:
@@ -36,6 +37,7 @@ rule pretrain:
         "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
         " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
+        " --save-every-s {resources.save_every_s}"
         " --monitor {resources.monitor:q}"
         " --shard-settings {resources.shard_settings:q} {params.shards:q} > {log:q} 2>&1"
 
@@ -62,6 +64,7 @@ rule train:
         gpu=1,
         device=CONFIG.device,
         gpu_settings=CONFIG.gpu_settings(),
+        save_every_s=str(CONFIG.save_every_s),
         shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
         monitor=lambda wc: CONFIG.monitor_settings(),
         parent_settings=parent_settings,
@@ -76,6 +79,7 @@ rule train:
         "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.parents} --output {output.weights:q}"
         " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
+        " --save-every-s {resources.save_every_s}"
         " --monitor {resources.monitor:q}"
         " --shard-settings {resources.shard_settings:q}"
         " --parent-settings {resources.parent_settings:q} {params.shards:q} > {log:q} 2>&1"
