@@ -1,0 +1,193 @@
+"""Operations of a run on tensors without values: how many, the bytes they move, their arithmetic.
+
+Every operation that is not a view is one launch of a kernel; it reads its inputs once and writes its
+outputs once. Views are free. A fused or "foreach" operation on lists of tensors is several launches.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+aten = torch.ops.aten
+LIST = 30  # tensors that one kernel on lists takes, about; see ATen's MultiTensorApply.cuh
+
+# Neither a view nor a kernel: memory that is only reserved, metadata
+FREE = {
+    "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view",
+    "_reshape_alias", "lift_fresh", "lift", "detach_", "set_", "resize_", "is_same_size",
+    "_local_scalar_dense", "result_type", "_record_function_enter_new", "_record_function_exit",
+}  # fmt: skip
+WRITES_ONLY = {"copy_", "fill_", "zero_", "bernoulli_", "uniform_", "normal_", "exponential_"}
+INDEXED = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
+PICKS = {"gather", "index", "index_select", "embedding"}  # read no more of the first than they write
+# What a compiler puts into its neighbours' kernels: elementwise operations and copies
+FUSES = {
+    "_to_copy", "abs", "add", "add_", "bernoulli_", "bitwise_and", "bitwise_not", "bitwise_or", "cat",
+    "clamp", "clamp_min", "clone", "constant_pad_nd", "copy_", "cos", "div", "div_", "elu",
+    "elu_", "elu_backward", "eq", "exp", "expand", "fill_", "gather", "ge", "gelu", "gelu_backward",
+    "gt", "hardtanh", "index", "isnan", "le", "leaky_relu", "leaky_relu_backward", "lerp", "log",
+    "logical_and", "logical_not", "lt", "masked_fill", "masked_fill_", "mul", "mul_",
+    "native_dropout", "native_dropout_backward", "ne", "neg", "new_zeros", "ones_like", "pow",
+    "reciprocal", "relu", "relu_", "roll", "rsqrt", "rsub", "scalar_tensor", "select_backward",
+    "sgn", "sigmoid", "sign", "silu", "silu_", "silu_backward", "sin", "slice_backward", "sqrt",
+    "square", "stack", "sub", "tanh", "tanh_backward", "threshold_backward", "where", "zeros",
+    "zeros_like",
+}  # fmt: skip
+
+
+class Op(NamedTuple):
+    """One operation.
+
+    Attributes:
+        name: of ATen, without overload.
+        launches: kernels.
+        bytes: read and written.
+        flop: of matrix products and convolutions, two per multiplication and addition.
+        narrow: these are of 16-bit numbers.
+        fuses: elementwise: a compiler needs no launch of its own for it.
+    """
+
+    name: str
+    launches: float
+    bytes: float
+    flop: float
+    narrow: bool
+    fuses: bool
+
+
+class Counted(TorchDispatchMode):
+    """Notes operations on fake tensors. Those on tensors with values are draws on the CPU: free.
+
+    Args:
+        fake: the mode of the fake tensors. A tensor with values that meets one of them becomes one,
+            which counts as a copy to the device.
+    """
+
+    def __init__(self, fake: FakeTensorMode):
+        super().__init__()
+        self.fake, self.ops = fake, list[Op]()
+        self.makes = False  # what is made from nothing now is made on the device
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is torch.ops.prim.device.default:
+            return args[0].fake_device
+        given = [*tensors(args), *tensors(kwargs.values())]
+        there = any(isinstance(x, FakeTensor) for x in given)
+        if not there and not self.makes:
+            return func(*args, **kwargs)  # on the CPU
+        args, kwargs = self._sent(args), {k: self._sent(v) for k, v in kwargs.items()}
+        if func.overloadpacket in INDEXED:
+            args = (args[0], self._places(args[1]), *args[2:])
+        if there:
+            out = func(*args, **kwargs)
+        else:
+            with self.fake:
+                out = func(*args, **kwargs)
+        if op := operation(func, args, kwargs, out):
+            self.ops.append(op)
+        return out
+
+    def _places(self, indices: Sequence[Any]) -> list[Any]:
+        """Indices with places instead of masks, which are counted as if they left nothing out."""
+        found = []
+        for x in indices:
+            if x is None or x.dtype != torch.bool:
+                found.append(x)
+            else:
+                moved = 8.0 * x.ndim * x.numel() + x.numel()
+                self.ops.append(Op("nonzero", 1.0, moved, 0.0, False, False))
+                with self.fake:
+                    found += [torch.empty(x.numel(), dtype=torch.int64) for _ in x.shape]
+        return found
+
+    def _sent(self, value: Any) -> Any:
+        """Arguments with every tensor on the device."""
+        if isinstance(value, list | tuple):
+            return type(value)(self._sent(x) for x in value) if [*tensors(value)] else value
+        if not isinstance(value, Tensor) or isinstance(value, FakeTensor):
+            return value
+        if value.ndim:
+            self.ops.append(Op("send", 1.0, float(value.nbytes), 0.0, False, False))
+        return self.fake.from_tensor(value)
+
+
+def tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """Tensors among some arguments, and in lists among them."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from tensors(value)
+
+
+def operation(func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Op | None:
+    """What an operation costs; None for views and whatever launches nothing."""
+    name = func.overloadpacket.__name__
+    if func.is_view or name in FREE:
+        return None
+    read = [*tensors(args), *tensors(kwargs.values())]
+    written = [*tensors([out])] or [*mutated(func, args)]
+    if name in WRITES_ONLY:
+        read = read[1:]
+    if name in PICKS:
+        read = [*read[1:], *written]
+    longest = max((len(a) for a in args if isinstance(a, list | tuple) and [*tensors(a)]), default=1)
+    on_lists = name.startswith(("_foreach", "_fused"))
+    return Op(
+        name,
+        math.ceil(longest / LIST) if on_lists else 1.0,
+        float(sum(map(stored, read)) + sum(map(stored, written))),
+        flop(name, args, out),
+        bool(read) and read[0].dtype in (torch.bfloat16, torch.float16),
+        name in FUSES,
+    )
+
+
+def mutated(func: Any, args: Sequence[Any]) -> Iterator[Tensor]:
+    """Arguments that an operation without results writes."""
+    for value, argument in zip(args, func._schema.arguments, strict=False):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            yield from tensors([value])
+
+
+def stored(x: Tensor) -> int:
+    """Bytes of a tensor; what `expand` repeats is there once."""
+    sizes = [n for n, step in zip(x.shape, x.stride(), strict=True) if step or n == 0]
+    return math.prod(sizes) * x.element_size()
+
+
+def flop(name: str, args: Sequence[Any], out: Any) -> float:
+    """Operations of a matrix product, convolution or attention, or of its gradients; else 0."""
+    if name == "mm":
+        return 2.0 * out.numel() * args[0].shape[1]
+    if name == "addmm":
+        return 2.0 * out.numel() * args[1].shape[1]
+    if name in ("bmm", "baddbmm"):
+        return 2.0 * out.numel() * args[name == "baddbmm"].shape[2]
+    if name == "convolution":
+        return convolution_flop(args[0], args[1], out, args[6])
+    if name == "convolution_backward":
+        grad, x, weight, transposed, wanted = *args[:3], args[7], args[10]
+        return convolution_flop(x, weight, grad, transposed) * sum(wanted[:2])
+    if name == "attention":
+        q, k = args[:2]  # (B, heads, N, D): scores, and their weighted sum
+        return 4.0 * q.numel() * k.shape[2]
+    if name == "attention_backward":
+        _, q, k = args[:3]  # scores anew, and four products for the gradients
+        return 10.0 * q.numel() * k.shape[2]
+    return 0.0
+
+
+def convolution_flop(x: Tensor, weight: Tensor, out: Tensor, transposed: bool) -> float:
+    """Of the forward pass, and of the gradient of the input, and of that of the weight.
+
+    A weight is (outputs, inputs / groups, *kernel), transposed (inputs, outputs / groups, *kernel):
+    one of its first places is all that one output, transposed one input, has to do with.
+    """
+    return 2.0 * (x if transposed else out).numel() * weight[0].numel()

@@ -1,0 +1,166 @@
+"""A machine without a GPU stands in for one: systems without values, autocast as CUDA's.
+
+Tensors are torch's fake ones, of the device "cpu", since gradients of fake CUDA tensors need a torch
+built for CUDA. What torch does otherwise on a GPU is set right here: which operations autocast puts
+into float32, attention as one kernel, dropout as one kernel.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from physiome.methods.base import Method
+from tests.estimate.count import Counted, Op, tensors
+
+KEY = "AutocastCPU"
+IS_CPU = Tensor.is_cpu.__get__  # pyright: ignore[reportAttributeAccessIssue]
+# What CUDA's autocast computes in float32 and the CPU's does not: ATen/autocast_mode.h
+FLOAT32 = (
+    "exp", "log", "log10", "log2", "log1p", "reciprocal", "rsqrt", "pow.Tensor_Scalar",
+    "pow.Tensor_Tensor", "softplus", "layer_norm", "group_norm", "cosine_similarity", "logsumexp",
+)  # fmt: skip
+FLOAT32_RESULT = ("sum", "sum.dim_IntList", "softmax.int", "log_softmax.int", "cumsum")
+FILLS = {"normal_", "uniform_", "erfinv_", "exponential_"}
+
+
+class Unfilled(TorchDispatchMode):
+    """Random starting weights stay as the memory was: nobody looks at them."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name, kwargs = func.overloadpacket.__name__, kwargs or {}
+        if name in FILLS:
+            return args[0]
+        if name in ("randn", "rand"):
+            return torch.empty(args[0], dtype=kwargs.get("dtype"))
+        return func(*args, **kwargs)
+
+
+def without_values(method: Method, fake: FakeTensorMode) -> Method:
+    """The method with fake parameters and buffers, but for those that no device takes: counters."""
+    method = method.to("meta")
+    for part in method.modules():
+        for held in (part._parameters, part._buffers):
+            for name, x in held.items():
+                if x is None or not x.is_meta:
+                    continue
+                with fake:
+                    empty = torch.empty_strided(x.shape, x.stride(), dtype=x.dtype)
+                learned = isinstance(x, nn.Parameter)
+                held[name] = nn.Parameter(empty, x.requires_grad) if learned else empty
+    return method
+
+
+@torch.library.custom_op("estimate::attention", mutates_args=())
+def attention(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Fused attention: (B, heads, N, D), and a row's normaliser (B, heads, N) for the gradient."""
+    raise NotImplementedError("it is only counted")
+
+
+@attention.register_fake
+def _(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(q), q.new_empty(q.shape[:3], dtype=torch.float32)
+
+
+@torch.library.custom_op("estimate::attention_backward", mutates_args=())
+def attention_backward(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, rows: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of q, k and v."""
+    raise NotImplementedError("it is only counted")
+
+
+@attention_backward.register_fake
+def _(grad, q, k, v, out, rows):
+    return torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+
+
+def _keep(ctx, inputs, output) -> None:
+    ctx.save_for_backward(*inputs, *output)
+
+
+def _gradients(ctx, grad, _):
+    return attention_backward(grad, *ctx.saved_tensors)
+
+
+attention.register_autograd(_gradients, setup_context=_keep)
+
+
+class AsOnCuda(TorchFunctionMode):
+    """Attention and dropout as single operations; no tensor says that it is on the CPU.
+
+    What a function is told to make on a device is made there; what it makes elsewhere is drawn.
+    """
+
+    def __init__(self, counted: Counted):
+        super().__init__()
+        self.counted = counted
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func == IS_CPU:
+            return False
+        if func is F.scaled_dot_product_attention:
+            q, k, v = args[:3]
+            if torch.is_autocast_enabled("cpu"):
+                q, k, v = (x.to(torch.bfloat16) for x in (q, k, v))
+            return attention(q, k, v)[0]
+        if func is F.dropout and kwargs.get("training", True):
+            rate = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
+            return torch.native_dropout(args[0], rate, True)[0]
+        self.counted.makes = kwargs.get("device") is not None and not [*tensors(args)]
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self.counted.makes = False
+
+
+@contextmanager
+def as_on_cuda(fake: FakeTensorMode) -> Iterator[list[Op]]:
+    """Within, the CPU's autocast does as CUDA's; yields the operations on fake tensors."""
+    with ExitStack() as held:
+        library = held.enter_context(torch.library._scoped_library("aten", "IMPL"))
+        for name in FLOAT32:
+            library.impl(name, partial(_in_float32, _overload(name)), KEY)
+        for name in FLOAT32_RESULT:
+            library.impl(name, partial(_to_float32, _overload(name)), KEY)
+        counted = held.enter_context(Counted(fake))
+        held.enter_context(AsOnCuda(counted))
+        yield counted.ops
+
+
+def _overload(name: str) -> Any:
+    packet, _, overload = name.partition(".")
+    return getattr(getattr(torch.ops.aten, packet), overload or "default")
+
+
+def _below() -> Any:
+    keys = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)
+    return torch._C._ExcludeDispatchKeyGuard(keys)
+
+
+def _in_float32(op: Any, *args: Any, **kwargs: Any) -> Any:
+    """Inputs of 16 bits are cast first."""
+    with _below():
+        return op(*[x.float() if _narrow(x) else x for x in args], **kwargs)
+
+
+def _to_float32(op: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """The result is in float32, without a cast before."""
+    with _below():
+        if _narrow(x) and kwargs.get("dtype") is None:
+            places = [a.name for a in op._schema.arguments].index("dtype")
+            args = args[: places - 1]
+            kwargs["dtype"] = torch.float32
+        return op(x, *args, **kwargs)
+
+
+def _narrow(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.dtype in (torch.bfloat16, torch.float16)
