@@ -1,7 +1,7 @@
 """Operations of a run on tensors without values: how many, the bytes they move, their arithmetic.
 
-Every operation that is not a view is one launch of a kernel; it reads its inputs once and writes its
-outputs once. Views are free. A fused or "foreach" operation on lists of tensors is several launches.
+Every operation that is not a view is one launch of a kernel; it reads its inputs once and writes
+its outputs once. Views are free. A fused or "foreach" operation on lists is several launches.
 """
 
 import math
@@ -24,19 +24,24 @@ FREE = {
 }  # fmt: skip
 WRITES_ONLY = {"copy_", "fill_", "zero_", "bernoulli_", "uniform_", "normal_", "exponential_"}
 INDEXED = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
-PICKS = {"gather", "index", "index_select", "embedding"}  # read no more of the first than they write
+PICKS = {
+    "gather",
+    "index",
+    "index_select",
+    "embedding",
+}  # read no more of the first than they write
 # What a compiler puts into its neighbours' kernels: elementwise operations and copies
 FUSES = {
-    "_to_copy", "abs", "add", "add_", "bernoulli_", "bitwise_and", "bitwise_not", "bitwise_or", "cat",
-    "clamp", "clamp_min", "clone", "constant_pad_nd", "copy_", "cos", "div", "div_", "elu",
-    "elu_", "elu_backward", "eq", "exp", "expand", "fill_", "gather", "ge", "gelu", "gelu_backward",
-    "gt", "hardtanh", "index", "isnan", "le", "leaky_relu", "leaky_relu_backward", "lerp", "log",
-    "logical_and", "logical_not", "lt", "masked_fill", "masked_fill_", "mul", "mul_",
-    "native_dropout", "native_dropout_backward", "ne", "neg", "new_zeros", "ones_like", "pow",
-    "reciprocal", "relu", "relu_", "roll", "rsqrt", "rsub", "scalar_tensor", "select_backward",
-    "sgn", "sigmoid", "sign", "silu", "silu_", "silu_backward", "sin", "slice_backward", "sqrt",
-    "square", "stack", "sub", "tanh", "tanh_backward", "threshold_backward", "where", "zeros",
-    "zeros_like",
+    "_to_copy", "abs", "add", "add_", "bernoulli_", "bitwise_and", "bitwise_not", "bitwise_or",
+    "cat", "clamp", "clamp_min", "clone", "constant_pad_nd", "copy_", "cos", "div", "div_",
+    "elu", "elu_", "elu_backward", "eq", "exp", "expand", "fill_", "gather", "ge", "gelu",
+    "gelu_backward", "gt", "hardtanh", "index", "isnan", "le", "leaky_relu",
+    "leaky_relu_backward", "lerp", "log", "logical_and", "logical_not", "lt", "masked_fill",
+    "masked_fill_", "mul", "mul_", "native_dropout", "native_dropout_backward", "ne", "neg",
+    "new_zeros", "ones_like", "pow", "reciprocal", "relu", "relu_", "roll", "rsqrt", "rsub",
+    "scalar_tensor", "select_backward", "sgn", "sigmoid", "sign", "silu", "silu_",
+    "silu_backward", "sin", "slice_backward", "sqrt", "square", "stack", "sub", "tanh",
+    "tanh_backward", "threshold_backward", "where", "zeros", "zeros_like",
 }  # fmt: skip
 
 
@@ -61,7 +66,9 @@ class Op(NamedTuple):
 
 
 class Counted(TorchDispatchMode):
-    """Notes operations on fake tensors. Those on tensors with values are draws on the CPU: free.
+    """Notes operations on fake tensors. Those on tensors with values are draws on the CPU.
+
+    `drawn` counts random numbers.
 
     Args:
         fake: the mode of the fake tensors. A tensor with values that meets one of them becomes one,
@@ -70,7 +77,7 @@ class Counted(TorchDispatchMode):
 
     def __init__(self, fake: FakeTensorMode):
         super().__init__()
-        self.fake, self.ops = fake, list[Op]()
+        self.fake, self.ops, self.drawn = fake, list[Op](), 0
         self.makes = False  # what is made from nothing now is made on the device
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -80,7 +87,9 @@ class Counted(TorchDispatchMode):
         given = [*tensors(args), *tensors(kwargs.values())]
         there = any(isinstance(x, FakeTensor) for x in given)
         if not there and not self.makes:
-            return func(*args, **kwargs)  # on the CPU
+            out = func(*args, **kwargs)  # on the CPU
+            self.drawn += out.numel() if kwargs.get("generator") is not None else 0
+            return out
         args, kwargs = self._sent(args), {k: self._sent(v) for k, v in kwargs.items()}
         if func.overloadpacket in INDEXED:
             args = (args[0], self._places(args[1]), *args[2:])
@@ -137,7 +146,9 @@ def operation(func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) 
         read = read[1:]
     if name in PICKS:
         read = [*read[1:], *written]
-    longest = max((len(a) for a in args if isinstance(a, list | tuple) and [*tensors(a)]), default=1)
+    longest = max(
+        (len(a) for a in args if isinstance(a, list | tuple) and [*tensors(a)]), default=1
+    )
     on_lists = name.startswith(("_foreach", "_fused"))
     return Op(
         name,

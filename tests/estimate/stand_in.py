@@ -1,8 +1,8 @@
 """A machine without a GPU stands in for one: systems without values, autocast as CUDA's.
 
-Tensors are torch's fake ones, of the device "cpu", since gradients of fake CUDA tensors need a torch
-built for CUDA. What torch does otherwise on a GPU is set right here: which operations autocast puts
-into float32, attention as one kernel, dropout as one kernel.
+Tensors are torch's fake ones, of the device "cpu", since gradients of fake CUDA tensors need a
+torch built for CUDA. What torch does otherwise on a GPU is set right here: which operations
+autocast puts into float32, attention as one kernel, dropout as one kernel.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from physiome.methods.base import Method
-from tests.estimate.count import Counted, Op, tensors
+from tests.estimate.count import Counted, tensors
 
 KEY = "AutocastCPU"
 IS_CPU = Tensor.is_cpu.__get__  # pyright: ignore[reportAttributeAccessIssue]
@@ -47,7 +47,8 @@ def without_values(method: Method, fake: FakeTensorMode) -> Method:
     """The method with fake parameters and buffers, but for those that no device takes: counters."""
     method = method.to("meta")
     for part in method.modules():
-        for held in (part._parameters, part._buffers):
+        held: dict[str, Tensor | None]
+        for held in (part._parameters, part._buffers):  # pyright: ignore[reportAssignmentType]
             for name, x in held.items():
                 if x is None or not x.is_meta:
                     continue
@@ -123,8 +124,8 @@ class AsOnCuda(TorchFunctionMode):
 
 
 @contextmanager
-def as_on_cuda(fake: FakeTensorMode) -> Iterator[list[Op]]:
-    """Within, the CPU's autocast does as CUDA's; yields the operations on fake tensors."""
+def as_on_cuda(fake: FakeTensorMode) -> Iterator[Counted]:
+    """Within, the CPU's autocast does as CUDA's; yields the counter."""
     with ExitStack() as held:
         library = held.enter_context(torch.library._scoped_library("aten", "IMPL"))
         for name in FLOAT32:
@@ -133,7 +134,7 @@ def as_on_cuda(fake: FakeTensorMode) -> Iterator[list[Op]]:
             library.impl(name, partial(_to_float32, _overload(name)), KEY)
         counted = held.enter_context(Counted(fake))
         held.enter_context(AsOnCuda(counted))
-        yield counted.ops
+        yield counted
 
 
 def _overload(name: str) -> Any:

@@ -1,0 +1,181 @@
+"""What is printed and written: steps, hours by table, and everything that was assumed."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from physiome.config.tree import Config
+from tests.estimate import device
+from tests.estimate.device import JobTime, Settings, job_time, step_time
+from tests.estimate.jobs import Job, jobs_of, windows
+from tests.estimate.steps import SAMPLES, Work
+from tests.estimate.tracing import Key, key
+
+HEADS = ("rule", "system", "data set", "jobs", "steps", "ops", "GB", "TFLOP", "modelled", "bound",
+         "measured", "hours")  # fmt: skip
+WIDTHS = (8, 20, 9, 4, 6, 6, 6, 6, 8, 10, 8, 6)
+LEFT = {0, 1, 2, 9}
+
+
+@dataclass(frozen=True)
+class RowFacts:
+    """Jobs of one kind: what a step of theirs takes, and the hours of all of them."""
+
+    rule: str
+    system: str
+    dataset: str
+    jobs: int
+    steps: float  # of one job; of an embedding, batches
+    launches: float
+    gb_moved: float
+    tflop: float
+    launch_ms: float
+    draw_ms: float
+    memory_ms: float
+    arithmetic_ms: float
+    modelled_ms: float
+    bound: str
+    measured_ms: float | None
+    steps_h: float
+    start_h: float
+    saves_h: float
+    modelled_h: float
+
+
+def rows_of(
+    jobs: Sequence[Job], works: Mapping[Key, Work], settings: Settings, measured: dict[str, Any]
+) -> list[RowFacts]:
+    """A row per rule, data set and system."""
+    counts, kinds = Counter(map(key, jobs)), {key(job): job for job in jobs}
+    return [_row(job, counts[name], works[name], settings, measured) for name, job in kinds.items()]
+
+
+def _row(
+    job: Job, count: int, work: Work, settings: Settings, measured: dict[str, Any]
+) -> RowFacts:
+    step, took = step_time(work, settings), time_of(job, work, settings)
+    n = work.samples
+    return RowFacts(
+        job.rule,
+        job.system,
+        job.dataset,
+        count,
+        job.steps,
+        sum(op.launches for op in work.ops) / n,
+        sum(op.bytes for op in work.ops) / n / 1e9,
+        sum(op.flop for op in work.ops) / n / 1e12,
+        step.launch_s * 1e3,
+        step.draw_s * 1e3,
+        step.memory_s * 1e3,
+        step.arithmetic_s * 1e3,
+        step.seconds(settings.jobs) * 1e3,
+        step.bound,
+        measured_ms(job, measured),
+        count * took.steps_s / 3600,
+        count * took.start_s / 3600,
+        count * took.saves_s / 3600,
+        count * took.seconds / 3600,
+    )
+
+
+def time_of(job: Job, work: Work, settings: Settings) -> JobTime:
+    """Seconds of one job."""
+    return job_time(work, job.steps, job.epochs, job.looks, settings)
+
+
+def measured_ms(job: Job, measured: dict[str, Any]) -> float | None:
+    """Of a training step of Sleep-EDF's size at the paper's batch, if a GPU was there."""
+    if job.rule == "embed" or job.dataset != "sleep_edf":
+        return None
+    title = measured.get("speed", {}).get("device", {}).get("device")
+    return None if title in (None, "cpu") else measured["speed"].get(job.system, {}).get("step_ms")
+
+
+def lines(rows: Sequence[RowFacts]) -> Iterator[str]:
+    """The table of steps, at most 100 columns wide."""
+    yield "One step of each kind of job, and the hours of all jobs of the kind one at a time."
+    yield "ops: launches; GB: moved; modelled and measured in ms; embed: a step is a batch"
+    yield _line(HEADS)
+    for r in rows:
+        measured = "-" if r.measured_ms is None else f"{r.measured_ms:.1f}"
+        yield _line(
+            (
+                *(r.rule, r.system, r.dataset, f"{r.jobs}", f"{r.steps:.0f}", f"{r.launches:.0f}"),
+                *(f"{r.gb_moved:.1f}", f"{r.tflop:.2f}", f"{r.modelled_ms:.1f}", r.bound),
+                *(measured, f"{r.modelled_h:.2f}"),
+            )
+        )
+
+
+def _line(cells: Sequence[str]) -> str:
+    parts = zip(cells, WIDTHS, strict=True)
+    told = [c.ljust(w) if i in LEFT else c.rjust(w) for i, (c, w) in enumerate(parts)]
+    return " ".join(told).rstrip()
+
+
+def sums(
+    config: Config, works: Mapping[Key, Work], alone: Settings, together: Settings
+) -> Iterator[str]:
+    """Modelled hours of each table by itself, and of everything."""
+    yield "Modelled hours on one device. Host and kernels: of all steps, each as if it were alone."
+    yield (
+        f"{'target':<10} {'jobs':>5} {'host':>6} {'kernels':>7} {'steps':>6} {'start':>6} "
+        f"{'saves':>6} {'one at a time':>14} {f'{together.jobs} at once':>10}"
+    )
+    for target in [*config.tables_of, "everything"]:
+        tables = config.tables_of if target == "everything" else [target]
+        jobs = jobs_of(config, tables)
+        steps = [(job.steps, step_time(works[key(job)], alone)) for job in jobs]
+        host = sum(n * step.host_s for n, step in steps) / 3600
+        kernels = sum(n * step.kernel_s for n, step in steps) / 3600
+        took = [time_of(job, works[key(job)], alone) for job in jobs]
+        one = [sum(getattr(t, f.name) for t in took) / 3600 for f in fields(JobTime)]
+        many = sum(time_of(job, works[key(job)], together).seconds for job in jobs) / 3600
+        yield (
+            f"{target:<10} {len(jobs):>5} {host:>6.1f} {kernels:>7.1f} {one[0]:>6.1f} "
+            f"{one[1]:>6.1f} {one[2]:>6.1f} {sum(one):>14.1f} {many:>10.1f}"
+        )
+
+
+def assumptions(
+    config: Config, compiled: bool, embed_bf16: bool, measured: dict[str, Any]
+) -> Iterator[str]:
+    """Everything that was assumed, in words."""
+    counts = ", ".join(f"{d} {windows(config, d):,.0f}" for d in config.used)
+    title = measured.get("speed", {}).get("device", {}).get("device", "none")
+    yield "Assumed (tests/estimate/device.py); no modelled figure is measured:"
+    yield f"- windows: {counts}; all whole; means over up to {SAMPLES} steps"
+    yield (
+        f"- {device.LAUNCH_S * 1e6:g} us of the host an operation, {device.LOOP_S * 1e3:g} ms a "
+        f"step besides, {device.DRAWS_PER_S / 1e6:g} million random numbers a second"
+    )
+    yield (
+        f"- kernels: the longer of {device.BYTES_PER_S / 1e12:g} TB/s and "
+        f"{device.FLOP16_PER_S / 1e12:g} (float32: {device.FLOP32_PER_S / 1e12:g}) TFLOP/s; "
+        f"to the device {device.LINK_BYTES_PER_S / 1e9:g} GB/s"
+    )
+    yield "- a step takes the longer of its host's and its kernels' time"
+    yield (
+        f"- a job starts in {device.IMPORT_S + device.CONTEXT_S:g} s, looks of the monitor take "
+        f"{device.LOOK_S:g} s; checkpoints at {device.DISK_BYTES_PER_S / 1e9:g} GB/s, every epoch "
+        f"and every {device.SAVE_EVERY_S:g} s"
+    )
+    yield "- several jobs: hosts side by side, kernels in turn, at no cost"
+    yield f"- training in bf16, embedding in {'bf16' if embed_bf16 else 'float32'}; " + (
+        f"compiled: elementwise operations launch nothing and move {device.FUSED_BYTES:.2f} of "
+        "their bytes"
+        if compiled
+        else "nothing compiled"
+    )
+    yield f"- measured on: {title}"
+
+
+def write_csv(rows: Sequence[RowFacts], path: Path) -> None:
+    """All facts of every row."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(RowFacts)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
