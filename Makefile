@@ -9,7 +9,7 @@
 # make fuzz   damage 28,000 files at random and read them
 # make torture  kill training and sharding at random moments and compare the results
 # make edits  edit a finished run a hundred times at random and compare with runs from scratch
-# make estimate  jobs and GPU-hours per table, from the work that make bench counted
+# make estimate  GPU-hours per table, modelled from the operations of every step; minutes, no GPU
 # make check  lint, format, types
 # make docs   the documentation, into .site/
 # make lock   write constraints.txt and envs/physiome.yaml anew (needs uv)
@@ -83,7 +83,7 @@ edits: .venv/ready
 	python -m tests.edits
 
 estimate: .venv/ready
-	python -m tests.bench.estimate
+	python -m tests.estimate
 
 check: .venv/ready
 	ruff check physiome tests envs

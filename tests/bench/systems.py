@@ -1,7 +1,6 @@
-"""The training step of every system at the paper's sizes: speed, floating-point work, memory.
+"""The training step of every system at the size of Sleep-EDF: speed, memory.
 
-Each in a process of its own, whose peak memory is that system's. `results/bench/systems.json` keeps
-the figures for `python -m tests.bench.estimate`.
+Each in a process of its own, whose peak memory is that system's.
 """
 
 import json
@@ -11,11 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from physiome.config.jobs import PretrainSettings, TrainSettings
 from physiome.config.tree import Config
-from physiome.files import write_json
 from physiome.methods.base import Method, Progress
 from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.registry import ENCODERS, METHODS
@@ -25,22 +22,17 @@ from tests.bench.common import Row
 
 BATCH = 16
 STEPS = 4  # a cycle of MaskMentor's; the others do not care
-FEW = 4  # segments, for counting operations only
-FIGURES = common.ROOT / "results/bench/systems.json"
 
 
 def rows(quick: bool) -> Iterator[Row]:
     """One row per trained system and modality encoder, and per variant of Table 3."""
-    found = {}
     for name in names(common.paper_config()):
         one = common.in_child("systems", name, 1 if quick else STEPS)
-        found[name] = one
         yield Row(
             f"{name} step, batch {BATCH}, fp32",
             f"{one['segments_per_s']:.1f} segments/s, {one['parameters'] / 1e6:.1f} M, "
             f"{one['peak_mb'] / 1e3:.1f} GB",
         )
-    write_json(FIGURES, found)
 
 
 def names(config: Config) -> list[str]:
@@ -87,28 +79,19 @@ class Step:
 
 
 def measure(name: str, steps: int) -> dict[str, Any]:
-    """Speed and memory of a step at Sleep-EDF size, and its work per segment at both sizes."""
+    """Speed and memory of a step, after one that does not count."""
     keep_freed_memory()
-    config = common.paper_config()
-    step, flop = Step(name, config, "sleep_edf", BATCH), {}
-    flop["sleep_edf"] = _operations(step) / BATCH
+    step = Step(name, common.paper_config(), "sleep_edf", BATCH)
+    step(0)
     began = time.perf_counter()
     for number in range(steps):
         step(number)
     seconds = (time.perf_counter() - began) / steps
-    found = {
+    return {
         "segments_per_s": BATCH / seconds,
         "peak_mb": common.peak_mb(),
         "parameters": sum(p.numel() for p in step.method.parameters()),
     }
-    flop["vitaldb"] = _operations(Step(name, config, "vitaldb", FEW)) / FEW
-    return {**found, "flop_per_segment": flop}
-
-
-def _operations(step: Step) -> int:
-    with FlopCounterMode(display=False) as counted:
-        step(0)
-    return counted.get_total_flops()
 
 
 if __name__ == "__main__":

@@ -10,10 +10,16 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    FakeTensor,
+    FakeTensorMode,
+    in_kernel_invocation_manager,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 aten = torch.ops.aten
+CPU = torch.device("cpu")
 LIST = 30  # tensors that one kernel on lists takes, about; see ATen's MultiTensorApply.cuh
 
 # Neither a view nor a kernel: memory that is only reserved, metadata
@@ -93,14 +99,38 @@ class Counted(TorchDispatchMode):
         args, kwargs = self._sent(args), {k: self._sent(v) for k, v in kwargs.items()}
         if func.overloadpacket in INDEXED:
             args = (args[0], self._places(args[1]), *args[2:])
-        if there:
-            out = func(*args, **kwargs)
-        else:
-            with self.fake:
-                out = func(*args, **kwargs)
+        out = self._shapes(func, args, kwargs) if there else self._made(func, args, kwargs)
         if op := operation(func, args, kwargs, out):
             self.ops.append(op)
         return out
+
+    def _made(self, func: Any, args: Any, kwargs: Any) -> Any:
+        with self.fake:
+            return func(*args, **kwargs)
+
+    def _shapes(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Results without values; remembered, for to find their shapes takes most of the time."""
+        if func.is_view and func.namespace == "aten":
+            with in_kernel_invocation_manager(self.fake):
+                out = func(*args, **kwargs)
+            return tree_map_only(Tensor, self._wrapped, out)
+        if any(x.alias_info for x in func._schema.arguments) or not func._schema.returns:
+            return func(*args, **kwargs)
+        key = (func, _shaped(args), _shaped(kwargs.items()))
+        if key not in SHAPES:
+            out = func(*args, **kwargs)
+            each = out if isinstance(out, tuple) else (out,)
+            if all(isinstance(x, Tensor) for x in each):
+                SHAPES[key] = _shaped(each)
+            return out
+        each = [self._like(*shaped) for shaped in SHAPES[key]]
+        return each[0] if len(func._schema.returns) == 1 else tuple(each)
+
+    def _like(self, shape: torch.Size, strides: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return self._wrapped(torch.empty_strided(shape, strides, dtype=dtype, device="meta"))
+
+    def _wrapped(self, x: Tensor) -> Tensor:
+        return x if isinstance(x, FakeTensor) else FakeTensor(self.fake, x, CPU)
 
     def _places(self, indices: Sequence[Any]) -> list[Any]:
         """Indices with places instead of masks, which are counted as if they left nothing out."""
@@ -124,6 +154,21 @@ class Counted(TorchDispatchMode):
         if value.ndim:
             self.ops.append(Op("send", 1.0, float(value.nbytes), 0.0, False, False))
         return self.fake.from_tensor(value)
+
+
+SHAPES: dict[Any, Any] = {}  # operation and what it is given -> shape, strides and type of results
+
+
+def _shaped(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Arguments as a key: tensors by what their results' shapes can depend on."""
+    found = []
+    for value in values:
+        if isinstance(value, Tensor):
+            value = (value.shape, value.stride(), value.dtype)
+        elif isinstance(value, list | tuple):
+            value = _shaped(value)
+        found.append((type(value), value) if isinstance(value, bool | int | float) else value)
+    return tuple(found)
 
 
 def tensors(values: Iterable[Any]) -> Iterator[Tensor]:
@@ -163,6 +208,8 @@ def operation(func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) 
 def mutated(func: Any, args: Sequence[Any]) -> Iterator[Tensor]:
     """Arguments that an operation without results writes."""
     for value, argument in zip(args, func._schema.arguments, strict=False):
+        if argument.name == "grads":  # of an optimiser: declared as written, and only read
+            continue
         if argument.alias_info is not None and argument.alias_info.is_write:
             yield from tensors([value])
 

@@ -16,7 +16,7 @@ from tests.estimate.tracing import Key, key
 
 HEADS = ("rule", "system", "data set", "jobs", "steps", "ops", "GB", "TFLOP", "modelled", "bound",
          "measured", "hours")  # fmt: skip
-WIDTHS = (8, 20, 9, 4, 6, 6, 6, 6, 8, 10, 8, 6)
+WIDTHS = (8, 20, 9, 4, 6, 5, 6, 5, 8, 10, 8, 5)
 LEFT = {0, 1, 2, 9}
 
 

@@ -1,13 +1,14 @@
 """What is counted of operations, by hand."""
 
 import pytest
+import small
 import torch
-from small import job_of
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from physiome.config.jobs import TrainSettings
+from physiome.config.training import TrainSpec
 from physiome.methods.maskmentor import MaskMentor
 from physiome.nn.physiome_parts import draw_parts
 from tests.estimate.count import Counted
@@ -71,7 +72,7 @@ def test_views_and_reserved_memory_cost_nothing(fake):
 def test_what_expands_is_read_once(fake):
     x, y = made(fake, 1, 6), made(fake, 5, 6)
     with Counted(fake) as counted:
-        x.expand(5, 6) + y
+        x.expand(5, 6).add(y)
     assert named(counted.ops, "add").bytes == 4 * (6 + 30 + 30)
 
 
@@ -79,7 +80,7 @@ def test_draws_are_made_on_the_host_and_sent(fake):
     x, rng = made(fake, 5, 6), torch.Generator().manual_seed(0)
     with as_on_cuda(fake) as counted:
         assert float(torch.rand(1, generator=rng)) < 1
-        x * torch.rand(5, 6, generator=rng)
+        x.mul(torch.rand(5, 6, generator=rng))
     assert counted.drawn == 31
     assert [op.name for op in counted.ops] == ["send", "mul"]
 
@@ -107,9 +108,13 @@ def test_attention_is_one_operation(fake):
     assert named(counted.ops, "attention").flop == 4 * (2 * 4 * 7 * 8) * 7
 
 
+def job_of(name: str) -> TrainSettings:
+    train = TrainSpec(epochs=1, batch=8, learning_rate=1e-3)
+    return TrainSettings(**dict(small.job_of(name)), train=train)
+
+
 def steps_of(name: str) -> Steps:
     settings = job_of(name)
-    assert isinstance(settings, TrainSettings)
     found = Steps(_built(settings, None), settings.window.samples, 8)
     found.optimise("adamw")
     return found

@@ -47,7 +47,7 @@ def trace(settings: EmbedSettings | TrainSettings | PretrainSettings, embed_bf16
     else:
         modality = settings.modalities[0] if isinstance(settings, PretrainSettings) else None
         work = train_work(settings, modality)
-    name = settings.encoder.name if isinstance(settings, PretrainSettings) else settings.name
+    name = "encoder" if isinstance(settings, PretrainSettings) else settings.name
     took = f"{len(work.ops)} operations in {time.monotonic() - began:.1f} s"
     print(
         f"{type(settings).__name__} {settings.dataset} {name}: {took}", file=sys.stderr, flush=True
