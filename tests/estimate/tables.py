@@ -14,10 +14,10 @@ from tests.estimate.jobs import Job, jobs_of, windows
 from tests.estimate.steps import SAMPLES, Work
 from tests.estimate.tracing import Key, key
 
-HEADS = ("rule", "system", "data set", "jobs", "steps", "ops", "GB", "TFLOP", "modelled", "bound",
+HEADS = ("system", "data set", "jobs", "steps", "ops", "GB", "TFLOP", "modelled", "bound",
          "measured", "hours")  # fmt: skip
-WIDTHS = (8, 20, 9, 4, 6, 5, 6, 5, 8, 10, 8, 5)
-LEFT = {0, 1, 2, 9}
+WIDTHS = (20, 9, 4, 6, 6, 6, 6, 8, 10, 8, 6)
+LEFT = {0, 1, 8}
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,18 @@ def lines(rows: Sequence[RowFacts]) -> Iterator[str]:
     """The table of steps, at most 100 columns wide."""
     yield "One step of each kind of job, and the hours of all jobs of the kind one at a time."
     yield "ops: launches; GB: moved; modelled and measured in ms; embed: a step is a batch"
-    yield _line(HEADS)
-    for r in rows:
-        measured = "-" if r.measured_ms is None else f"{r.measured_ms:.1f}"
-        yield _line(
-            (
-                *(r.rule, r.system, r.dataset, f"{r.jobs}", f"{r.steps:.0f}", f"{r.launches:.0f}"),
-                *(f"{r.gb_moved:.1f}", f"{r.tflop:.2f}", f"{r.modelled_ms:.1f}", r.bound),
-                *(measured, f"{r.modelled_h:.2f}"),
-            )
-        )
+    for rule in dict.fromkeys(row.rule for row in rows):
+        yield ""
+        yield _line((rule, *HEADS[1:]))
+        yield from (_line(_cells(row)) for row in rows if row.rule == rule)
+
+
+def _cells(r: RowFacts) -> tuple[str, ...]:
+    return (
+        *(r.system, r.dataset, f"{r.jobs}", f"{r.steps:.0f}", f"{r.launches:.0f}"),
+        *(f"{r.gb_moved:.1f}", f"{r.tflop:.2f}", f"{r.modelled_ms:.1f}", r.bound),
+        *("-" if r.measured_ms is None else f"{r.measured_ms:.1f}", f"{r.modelled_h:.2f}"),
+    )
 
 
 def _line(cells: Sequence[str]) -> str:
