@@ -37,7 +37,7 @@ def hours(config: Config) -> Iterator[Finding]:
         unknown = Counter(m.below.split("/")[0] for m in todo if m not in known)
         if unknown:
             text += f"; {sum(unknown.values())} of unknown speed"
-            yield Finding("warn", "hours", text, "make estimate gives hours at an assumed speed")
+            yield Finding("warn", "hours", text, "make estimate models their hours")
         else:
             yield Finding("ok", "hours", text)
 

@@ -118,33 +118,40 @@ def _line(cells: Sequence[str]) -> str:
     return " ".join(told).rstrip()
 
 
-def sums(
-    config: Config, works: Mapping[Key, Work], alone: Settings, together: Settings
-) -> Iterator[str]:
-    """Modelled hours of each table by itself, and of everything."""
-    yield "Modelled hours on one device. Host and kernels: of all steps, each as if it were alone."
-    yield (
-        f"{'target':<10} {'jobs':>5} {'host':>6} {'kernels':>7} {'steps':>6} {'start':>6} "
-        f"{'saves':>6} {'one at a time':>14} {f'{together.jobs} at once':>10}"
-    )
+def sums(config: Config, works: Mapping[Key, Work], together: int) -> Iterator[str]:
+    """Modelled hours of each table by itself, and of everything.
+
+    Args:
+        together: jobs at once on a device, beside one at a time.
+    """
+    ways = [Settings(n, compiled) for compiled in (False, True) for n in (1, together)]
+    heads = ["one job", f"{together} jobs", "one, comp.", f"{together}, comp."]
+    yield "Modelled hours on one device: launches, draws and kernels of all steps, start and saves of"
+    yield "jobs; their sum one job at a time, several at once, and either with compiled steps."
+    yield _sum_line(["target", "jobs", "launch", "draws", "kernel", "start", "saves", *heads])
     for target in [*config.tables_of, "everything"]:
-        tables = config.tables_of if target == "everything" else [target]
-        jobs = jobs_of(config, tables)
-        steps = [(job.steps, step_time(works[key(job)], alone)) for job in jobs]
-        host = sum(n * step.host_s for n, step in steps) / 3600
-        kernels = sum(n * step.kernel_s for n, step in steps) / 3600
-        took = [time_of(job, works[key(job)], alone) for job in jobs]
-        one = [sum(getattr(t, f.name) for t in took) / 3600 for f in fields(JobTime)]
-        many = sum(time_of(job, works[key(job)], together).seconds for job in jobs) / 3600
-        yield (
-            f"{target:<10} {len(jobs):>5} {host:>6.1f} {kernels:>7.1f} {one[0]:>6.1f} "
-            f"{one[1]:>6.1f} {one[2]:>6.1f} {sum(one):>14.1f} {many:>10.1f}"
-        )
+        jobs = jobs_of(config, config.tables_of if target == "everything" else [target])
+        mine = [(job, works[key(job)]) for job in jobs]
+        steps = [(job.steps, step_time(work, ways[0])) for job, work in mine]
+        took = [time_of(*one, ways[0]) for one in mine]
+        seconds = [
+            sum(n * step.launch_s for n, step in steps),
+            sum(n * step.draw_s for n, step in steps),
+            sum(n * step.kernel_s for n, step in steps),
+            sum(one.start_s for one in took),
+            sum(one.saves_s for one in took),
+            *(sum(time_of(*one, way).seconds for one in mine) for way in ways),
+        ]
+        yield _sum_line([target, f"{len(jobs)}", *(f"{s / 3600:.1f}" for s in seconds)])
 
 
-def assumptions(
-    config: Config, compiled: bool, embed_bf16: bool, measured: dict[str, Any]
-) -> Iterator[str]:
+def _sum_line(cells: Sequence[str]) -> str:
+    return f"{cells[0]:<10}" + "".join(
+        cell.rjust(10 if i > 5 else 7) for i, cell in enumerate(cells[1:])
+    )
+
+
+def assumptions(config: Config, embed_bf16: bool, measured: dict[str, Any]) -> Iterator[str]:
     """Everything that was assumed, in words."""
     counts = ", ".join(f"{d} {windows(config, d):,.0f}" for d in config.used)
     title = measured.get("speed", {}).get("device", {}).get("device", "none")
@@ -166,11 +173,10 @@ def assumptions(
         f"and every {device.SAVE_EVERY_S:g} s"
     )
     yield "- several jobs: hosts side by side, kernels in turn, at no cost"
-    yield f"- training in bf16, embedding in {'bf16' if embed_bf16 else 'float32'}; " + (
-        f"compiled: elementwise operations launch nothing and move {device.FUSED_BYTES:.2f} of "
-        "their bytes"
-        if compiled
-        else "nothing compiled"
+    yield f"- training in bf16, embedding in {'bf16' if embed_bf16 else 'float32'}"
+    yield (
+        "- compiled: elementwise operations launch nothing and move "
+        f"{device.FUSED_BYTES:.2f} of their bytes; compiling takes no time"
     )
     yield f"- measured on: {title}"
 
