@@ -32,14 +32,17 @@ FILLS = {"normal_", "uniform_", "erfinv_", "exponential_"}
 
 
 class Unfilled(TorchDispatchMode):
-    """Random starting weights stay as the memory was: nobody looks at them."""
+    """Random starting weights are zeros: nobody looks at them, and drawing them takes long.
+
+    They must be in range all the same: torch draws truncated normals until every one is.
+    """
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name, kwargs = func.overloadpacket.__name__, kwargs or {}
         if name in FILLS:
-            return args[0]
+            return args[0].zero_()
         if name in ("randn", "rand"):
-            return torch.empty(args[0], dtype=kwargs.get("dtype"))
+            return torch.zeros(args[0], dtype=kwargs.get("dtype"))
         return func(*args, **kwargs)
 
 

@@ -126,8 +126,8 @@ def sums(config: Config, works: Mapping[Key, Work], together: int) -> Iterator[s
     """
     ways = [Settings(n, compiled) for compiled in (False, True) for n in (1, together)]
     heads = ["one job", f"{together} jobs", "one, comp.", f"{together}, comp."]
-    yield "Modelled hours on one device: launches, draws and kernels of all steps, start and saves of"
-    yield "jobs; their sum one job at a time, several at once, and either with compiled steps."
+    yield "Modelled hours on one device: launches, draws, kernels of steps; start, saves of jobs;"
+    yield "their sum one job at a time, several at once, and either with compiled steps."
     yield _sum_line(["target", "jobs", "launch", "draws", "kernel", "start", "saves", *heads])
     for target in [*config.tables_of, "everything"]:
         jobs = jobs_of(config, config.tables_of if target == "everything" else [target])
