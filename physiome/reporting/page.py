@@ -9,11 +9,13 @@ import pandas as pd
 
 from physiome.config.metrics import METRICS
 from physiome.reporting.tables import ROBUSTNESS
+from physiome.subsets import AS_RECORDED
 
 CSS = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem }
 h2 { font-size: 1.25rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc }
+div.wide { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem }
 th, td { padding: 0.15rem 0.7rem; text-align: right; border-bottom: 1px solid #eee }
 th:first-child, td:first-child { text-align: left }
@@ -38,7 +40,8 @@ def headline(
     Returns:
         Text, indexed by title; "-" where there is no score.
     """
-    full = table["subset"].iloc[0]
+    full = full_set(table["subset"])
+    compared = ROBUSTNESS if (table["subset"] == ROBUSTNESS).any() else full
     values = table.set_index(["method", "subset", "metric"])["mean"].to_dict()
     titles, rows = dict(zip(table["method"], table["title"], strict=True)), {}
     if differences is not None:
@@ -49,14 +52,22 @@ def headline(
             for subset, shown in ((full, PARTS["full"]), (ROBUSTNESS, PARTS[ROBUSTNESS]))
             for metric in metrics
             if (method, subset, metric) in values
-        } | _difference(differences, method, metrics[-1])
+        } | _difference(differences, method, compared, metrics[-1])
     return pd.DataFrame.from_dict(rows, orient="index").fillna("-")
 
 
-def _difference(differences: pd.DataFrame | None, method: str, metric: str) -> dict[str, str]:
+def full_set(subsets: Iterable[str]) -> str:
+    """Of the names of a table's rows, that of the subset with the most modalities."""
+    named = [name for name in dict.fromkeys(subsets) if name not in (ROBUSTNESS, AS_RECORDED)]
+    return max(named, key=lambda name: name.count("+"))
+
+
+def _difference(
+    differences: pd.DataFrame | None, method: str, subset: str, metric: str
+) -> dict[str, str]:
     if differences is None or differences.empty:
         return {}
-    chosen = (differences["method"] == method) & (differences["subset"] == ROBUSTNESS)
+    chosen = (differences["method"] == method) & (differences["subset"] == subset)
     mine = differences[chosen & (differences["metric"] == metric)]
     reference = differences["reference"].iloc[0]
     name = f"{METRICS[metric].short} of that minus {reference}'s (95 % interval)"
@@ -78,7 +89,8 @@ def table_html(table: pd.DataFrame, flagship: Iterable[str] = ()) -> str:
         cells = "".join(f"<td>{escape(str(value))}</td>" for value in [title, *row])
         marked = ' class="flagship"' if title in chosen else ""
         lines.append(f"<tr{marked}>{cells}</tr>")
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    rows = f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return f'<div class="wide"><table>{rows}</table></div>'
 
 
 def figure_html(path: Path, caption: str) -> str:
@@ -107,7 +119,8 @@ def page_html(title: str, lead: str, sections: Mapping[str, Sequence[str]]) -> s
         for name, parts in sections.items()
     )
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}'
         f"</title><style>{CSS}</style></head>\n<body><h1>{escape(title)}</h1>"
         f"<p>{escape(lead)}</p>\n{body}\n</body></html>\n"
     )

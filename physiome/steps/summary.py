@@ -8,8 +8,16 @@ from physiome import __version__
 from physiome.config.metrics import PRINTED
 from physiome.config.report import SummarySpec, SummaryTable
 from physiome.files import write_text
-from physiome.reporting.page import figure_html, headline, notes_html, page_html, table_html
+from physiome.reporting.page import (
+    figure_html,
+    full_set,
+    headline,
+    notes_html,
+    page_html,
+    table_html,
+)
 
+FEW = 10  # test subjects
 CAPTIONS = {
     "robustness": "Score against the number of missing modalities.",
     "subsets": "Score of every subset of modalities.",
@@ -46,7 +54,16 @@ def _headline(table: SummaryTable, head: str) -> str:
     flagship = rows.loc[rows["method"].str.startswith("physiome"), "title"]
     told = dict(zip(rows["title"], rows["footnote"], strict=True))
     shown = table_html(headline(rows, differences, PRINTED), flagship)
-    return shown + notes_html(f"{title}: {text}" for title, text in told.items() if text)
+    notes = [_tested(rows), *(f"{title}: {text}" for title, text in told.items() if text)]
+    return shown + notes_html(notes)
+
+
+def _tested(rows: pd.DataFrame) -> str:
+    """On how much the scores with everything observed stand."""
+    full = rows[(rows["subset"] == full_set(rows["subset"])) & (rows["metric"] == PRINTED[0])]
+    folds, subjects, windows = (int(full[name].max()) for name in ("folds", "subjects", "windows"))
+    few = "; so few subjects say little of others" if subjects < FEW else ""
+    return f"{folds} fold{'s' * (folds > 1)}, {subjects} test subjects, {windows} windows{few}"
 
 
 def _recordings(spec: SummarySpec) -> str:

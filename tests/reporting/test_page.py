@@ -18,7 +18,7 @@ LONG = pd.DataFrame(
         for metric, value in (("acc", own - less), ("auc", own + 5 - less))
     ],
     columns=["head", "subset", "method", "title", "metric", "mean", "footnote"],
-)
+).assign(folds=2, subjects=7, windows=91)
 INTERVALS = pd.DataFrame(
     [("handmade", "physiome", "mean_of_proper_subsets", "auc", -10.0, -12.26, 1.0)],
     columns=["method", "reference", "subset", "metric", "difference", "low", "high"],
@@ -37,6 +37,14 @@ def test_the_headline_is_the_full_set_and_the_mean_with_the_differences_interval
         "everything observed, ACC",
         "mean of the proper subsets, ACC",
     ]
+
+
+def test_a_table_that_begins_with_a_smaller_subset_still_shows_the_full_set():
+    rows = LONG[LONG["subset"] != "mean_of_proper_subsets"].iloc[::-1]
+    found = headline(rows, INTERVALS.assign(subset="a+b"), ("acc", "auc"))
+    assert list(found)[:2] == ["everything observed, ACC", "everything observed, AUC"]
+    assert found.loc["PhysioME", "everything observed, ACC"] == "80.0"
+    assert found.loc["Hand & made"].iloc[-1] == "-10.0 (-12.3, 1.0)"
 
 
 def test_a_score_that_is_not_there_is_a_dash():
@@ -69,6 +77,7 @@ def test_the_page_holds_tables_figures_and_recordings_of_a_run(tmp_path):
     page = (tmp_path / "summary.html").read_text()
     assert page.count("<img") == len(FIGURES)
     assert "<td>-10.0 (-12.3, 1.0)</td>" in page
+    assert "2 folds, 7 test subjects, 91 windows; so few subjects say little of others" in page
     assert "<td>My nights</td><td>1</td><td>1</td><td>1</td><td>7</td>" in page
 
 
