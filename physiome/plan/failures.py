@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# What Snakemake says of a job that failed, and of one that gets a further attempt
+# What Snakemake says of a job that failed, of one that gets a further attempt, and of one that is
+# done; a message can have several lines
 SAID = re.compile(
-    r"^Error in rule \w+:\n(?P<facts>(?: {4}.*\n)+)|^Trying to restart job (?P<again>\d+)\.$",
+    r"^Error in rule (?P<rule>\w+):\n(?P<facts>(?:(?! {4}shell:|\[|\n).*\n)+)"
+    r"|^Trying to restart job (?P<again>\d+)\.$|^Finished jobid: (?P<done>\d+)\b",
     re.MULTILINE,
 )
 # A failed job's log as `show-failed-logs` repeats it; on a cluster it has a Snakemake's words, too
@@ -18,15 +20,20 @@ FACT = re.compile(r"^ {4}(jobid|message|log): (.*)$", re.MULTILINE)
 COMMAND = re.compile(r"^.*> (.+?) 2>&1' returned non-zero exit status", re.MULTILINE)
 HINT = " (check log file(s) for error details)"
 STATUS = re.compile(r"SLURM status is: '(\w+)'")
+REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(?:sbatch: error: )?([^'\n]+)")
 OURS = "physiome: error: "
 SHOWN = 10  # jobs
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Of one job: its own log, and where a scheduler ran it, that one's verdict and log."""
+    """Of one job: its own log, and where a scheduler ran it, that one's verdict and log.
+
+    `rule` is "" where Snakemake leaves it out.
+    """
 
     log: str
+    rule: str = ""
     status: str = ""
     scheduler_log: str = ""
 
@@ -51,14 +58,16 @@ def _failures(said: str) -> list[Failure]:
     found: dict[str, Failure] = {}
     told = set()
     for match in SAID.finditer(REPEATED.sub("", said)):
-        if match["again"]:
-            found.pop(match["again"], None)
+        if over := match["again"] or match["done"]:
+            found.pop(over, None)
             continue
         facts = dict(FACT.findall(match["facts"]))
         logs = facts.get("log", "").removesuffix(HINT)
-        status = STATUS.search(facts.get("message", ""))
+        message = facts.get("message", "")
+        status, refused = STATUS.search(message), REFUSED.search(message)
         own, _, scheduler = logs.rpartition(", ") if status else (logs, "", "")
-        found[facts.get("jobid", "")] = Failure(own, status[1] if status else "", scheduler)
+        verdict = f"refused it, {refused[1]}" if refused else status[1] if status else ""
+        found[facts.get("jobid", "")] = Failure(own, match["rule"], verdict, scheduler)
         told.add(own)
     quiet = dict.fromkeys(shlex.split(log)[0] for log in COMMAND.findall(said))
     failures = [failure for failure in found.values() if failure.log]
@@ -69,14 +78,22 @@ def _lines(failure: Failure) -> list[str]:
     error = error_in(Path(failure.log))
     if not failure.status:
         return [f"{failure.log}: {error}"]
+    if not failure.scheduler_log:  # it never began
+        return [f"{failure.log}: {error}", f"  Slurm: {failure.status}"]
     there = Path(failure.scheduler_log)
     shown = there.relative_to(Path.cwd()) if there.is_relative_to(Path.cwd()) else there
     return [f"{failure.log}: {error}", f"  Slurm: {failure.status}, its log: {shown}"]
 
 
-def failed_logs(said: str) -> list[str]:
-    """Logs of the jobs that failed for good, by what Snakemake said; each once."""
-    return list(dict.fromkeys(failure.log for failure in _failures(said)))
+def failed_jobs(said: str) -> list[tuple[str, str]]:
+    """(rule, log) of the jobs that failed for good, by what Snakemake said; each once."""
+    found = {f.log: f.rule or _rule_of(f.log) for f in _failures(said)}
+    return [(rule, log) for log, rule in found.items()]
+
+
+def _rule_of(log: str) -> str:
+    """`results/logs/train/nights/fold1/a.log` -> `train`."""
+    return log.rpartition("/logs/")[2].partition("/")[0].removesuffix(".log")
 
 
 def error_in(log: Path) -> str:

@@ -2,18 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from physiome.plan.failures import failed_logs
+from physiome.plan.failures import failed_jobs
 from physiome.plan.memory import FOLDER
 
 STATS = re.compile(r"^Job stats:\njob +count\n[- ]+\n(.*?)\ntotal +(\d+)$", re.M | re.S)
 PLANNED = re.compile(r"^(\w+) +(\d+)$", re.M)
 FINISHED = re.compile(r"^Finished jobid: (\d+) \(Rule: (\w+)\)$", re.M)
-ERROR = re.compile(r"^Error in rule (\w+):\n((?:    .*\n?)+)", re.M)
 DONE = re.compile(r"^(\d+) of \d+ steps \(.*\) done$", re.M)
 STOPPED = re.compile(r"^(Terminating processes on user request|Exiting because a job)", re.M)
 ENDED = re.compile(r"^Complete log\(s\): ", re.M)
@@ -21,7 +19,7 @@ ENDED = re.compile(r"^Complete log\(s\): ", re.M)
 
 @dataclass(frozen=True)
 class Failed:
-    """A job that failed: its rule and its log, "" if it has none."""
+    """A job that failed: its rule and its log."""
 
     rule: str
     log: str
@@ -84,26 +82,5 @@ def read_log(path: Path) -> RunLog:
     run.planned = {rule: int(count) for rule, count in PLANNED.findall(stats[1])}
     finished = dict(FINISHED.findall(text))
     run.finished = Counter(finished.values())
-    run.failed = _failed(text, finished)
+    run.failed = [Failed(rule, log) for rule, log in failed_jobs(text)]
     return run
-
-
-def _failed(text: str, finished: Mapping[str, str]) -> list[Failed]:
-    """Jobs that failed; `--quiet rules` leaves the blocks out that tell of them."""
-    failed, done = [], set()
-    for rule, block in dict.fromkeys(ERROR.findall(text)):
-        number = re.search(r"^    jobid: (\d+)$", block, re.M)
-        found = re.search(r"^    log: (.+?)(?:, .+)? \(check log file", block, re.M)
-        log = found[1] if found else ""
-        if number and number[1] in finished:
-            done.add(log)  # by a later attempt
-        else:
-            failed.append(Failed(rule, log))
-    known = done | {one.log for one in failed}
-    others = [log for log in failed_logs(text) if log not in known]
-    return failed + [Failed(_rule_of(log), log) for log in others]
-
-
-def _rule_of(log: str) -> str:
-    """`results/logs/train/nights/fold1/a.log` -> `train`."""
-    return log.rpartition("/logs/")[2].partition("/")[0].removesuffix(".log")

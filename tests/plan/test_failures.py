@@ -101,3 +101,17 @@ def test_a_job_whose_next_attempt_went_well_did_not_fail(tmp_path):
         "1 job failed:",
         "b.log: cannot be read - No such file or directory",
     ]
+
+
+def test_a_job_that_the_scheduler_refused_is_told_with_its_words_and_the_last_error(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    refused = "SLURM sbatch failed. The error message was 'sbatch: error: Memory specification"
+    refused += " can not be satisfied\nsbatch: error: Batch job submission failed: no'.\n    sbatch call"
+    again = SAID.format(rule="train", job=7, log="train.log", message=refused)
+    assert attempts(tmp_path, "Trying to restart job 7.\n", again) == [
+        "1 job failed:",
+        "train.log: INFO step=3/9",
+        "  Slurm: refused it, Memory specification can not be satisfied",
+    ]
