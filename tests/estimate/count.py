@@ -27,6 +27,7 @@ FREE = {
     "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view",
     "_reshape_alias", "lift_fresh", "lift", "detach_", "set_", "resize_", "is_same_size",
     "_local_scalar_dense", "result_type", "_record_function_enter_new", "_record_function_exit",
+    "scalar_tensor",
 }  # fmt: skip
 WRITES_ONLY = {"copy_", "fill_", "zero_", "bernoulli_", "uniform_", "normal_", "exponential_"}
 INDEXED = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
@@ -96,7 +97,7 @@ class Counted(TorchDispatchMode):
             out = func(*args, **kwargs)  # on the CPU
             self.drawn += out.numel() if kwargs.get("generator") is not None else 0
             return out
-        args, kwargs = self._sent(args), {k: self._sent(v) for k, v in kwargs.items()}
+        args, kwargs = self.sent(args), {k: self.sent(v) for k, v in kwargs.items()}
         if func.overloadpacket in INDEXED:
             args = (args[0], self._places(args[1]), *args[2:])
         out = self._shapes(func, args, kwargs) if there else self._made(func, args, kwargs)
@@ -145,14 +146,14 @@ class Counted(TorchDispatchMode):
                     found += [torch.empty(x.numel(), dtype=torch.int64) for _ in x.shape]
         return found
 
-    def _sent(self, value: Any) -> Any:
+    def sent(self, value: Any) -> Any:
         """Arguments with every tensor on the device."""
         if isinstance(value, list | tuple):
-            return type(value)(self._sent(x) for x in value) if [*tensors(value)] else value
+            return type(value)(self.sent(x) for x in value) if [*tensors(value)] else value
         if not isinstance(value, Tensor) or isinstance(value, FakeTensor):
             return value
         if value.ndim:
-            self.ops.append(Op("send", 1.0, float(value.nbytes), 0.0, False, False))
+            self.ops.append(Op("send", 1.0, float(stored(value)), 0.0, False, False))
         return self.fake.from_tensor(value)
 
 

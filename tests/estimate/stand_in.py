@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -100,7 +100,8 @@ attention.register_autograd(_gradients, setup_context=_keep)
 class AsOnCuda(TorchFunctionMode):
     """Attention and dropout as single operations; no tensor says that it is on the CPU.
 
-    What a function is told to make on a device is made there; what it makes elsewhere is drawn.
+    What a function is told to make on a device is made there, and what it makes on the way if it is
+    given something from there, gradients too; what is made elsewhere is drawn, until it is sent.
     """
 
     def __init__(self, counted: Counted):
@@ -111,6 +112,8 @@ class AsOnCuda(TorchFunctionMode):
         kwargs = kwargs or {}
         if func == IS_CPU:
             return False
+        if func is Tensor.to and isinstance(args[-1], torch.device):
+            return self.counted.sent(args[0])
         if func is F.scaled_dot_product_attention:
             q, k, v = args[:3]
             if torch.is_autocast_enabled("cpu"):
@@ -119,7 +122,9 @@ class AsOnCuda(TorchFunctionMode):
         if func is F.dropout and kwargs.get("training", True):
             rate = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
             return torch.native_dropout(args[0], rate, True)[0]
-        self.counted.makes = kwargs.get("device") is not None and not [*tensors(args)]
+        given = [*tensors(args), *tensors(kwargs.values())]
+        told = kwargs.get("device") is not None and not given
+        self.counted.makes = told or any(isinstance(x, FakeTensor) for x in given)
         try:
             return func(*args, **kwargs)
         finally:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from physiome.config.jobs import TrainSettings
 from physiome.config.training import TrainSpec
 from physiome.methods.maskmentor import MaskMentor
+from physiome.nn.draws import send
 from physiome.nn.physiome_parts import draw_parts
 from tests.estimate.count import Counted
 from tests.estimate.stand_in import as_on_cuda
@@ -85,6 +86,15 @@ def test_draws_are_made_on_the_host_and_sent(fake):
     assert [op.name for op in counted.ops] == ["send", "mul"]
 
 
+def test_what_is_sent_is_sent_before_it_is_looked_at(fake):
+    """An index is sent as it is, and repeated on the device."""
+    x, index = made(fake, 5, 6), torch.zeros(5, 1, dtype=torch.int64)
+    with as_on_cuda(fake) as counted:
+        x.gather(1, send(index, x.device).expand(5, 6))
+    assert named(counted.ops, "send").bytes == 8 * 5
+    assert [op.name for op in counted.ops] == ["send", "gather"]
+
+
 def test_autocast_is_that_of_a_gpu(fake):
     """A norm in float32 and a product in bfloat16; the sum of the product in float32."""
     layer = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 4))
@@ -97,7 +107,7 @@ def test_autocast_is_that_of_a_gpu(fake):
     names = [op.name for op in counted.ops if op.name not in ("send", "_to_copy")]
     assert names == ["addmm", "native_layer_norm", "addmm", "sum"]
     casts = [op for op in counted.ops if op.name == "_to_copy"]
-    assert len(casts) == 3  # the input, and to the norm and from it; weights were on the host
+    assert len(casts) == 7  # the input, two weights and biases; to the norm and from it
     assert all(op.narrow for op in counted.ops if op.name == "addmm")
 
 
