@@ -125,7 +125,7 @@ def sums(config: Config, works: Mapping[Key, Work], together: int) -> Iterator[s
         together: jobs at once on a device, beside one at a time.
     """
     ways = [Settings(n, compiled) for compiled in (False, True) for n in (1, together)]
-    heads = ["one job", f"{together} jobs", "one, comp.", f"{together}, comp."]
+    heads = ["one job", f"{together} jobs", "compiled", f"{together} compiled"]
     yield "Modelled hours on one device: launches, draws, kernels of steps; start, saves of jobs;"
     yield "their sum one job at a time, several at once, and either with compiled steps."
     yield _sum_line(["target", "jobs", "launch", "draws", "kernel", "start", "saves", *heads])
@@ -147,7 +147,7 @@ def sums(config: Config, works: Mapping[Key, Work], together: int) -> Iterator[s
 
 def _sum_line(cells: Sequence[str]) -> str:
     return f"{cells[0]:<10}" + "".join(
-        cell.rjust(10 if i > 5 else 7) for i, cell in enumerate(cells[1:])
+        cell.rjust(11 if i > 5 else 7) for i, cell in enumerate(cells[1:])
     )
 
 
@@ -169,14 +169,17 @@ def assumptions(config: Config, embed_bf16: bool, measured: dict[str, Any]) -> I
     yield "- a step takes the longer of its host's and its kernels' time"
     yield (
         f"- a job starts in {device.IMPORT_S + device.CONTEXT_S:g} s, looks of the monitor take "
-        f"{device.LOOK_S:g} s; checkpoints at {device.DISK_BYTES_PER_S / 1e9:g} GB/s, every epoch "
-        f"and every {device.SAVE_EVERY_S:g} s"
+        f"{device.LOOK_S:g} s"
+    )
+    yield (
+        f"- checkpoints at {device.DISK_BYTES_PER_S / 1e9:g} GB/s, every epoch and every "
+        f"{device.SAVE_EVERY_S:g} s"
     )
     yield "- several jobs: hosts side by side, kernels in turn, at no cost"
     yield f"- training in bf16, embedding in {'bf16' if embed_bf16 else 'float32'}"
     yield (
         "- compiled: elementwise operations launch nothing and move "
-        f"{device.FUSED_BYTES:.2f} of their bytes; compiling takes no time"
+        f"{device.FUSED_BYTES:.2f} of their bytes; compiling is free"
     )
     yield f"- measured on: {title}"
 

@@ -12,7 +12,7 @@ from tests.estimate.count import Op
 from tests.estimate.device import Settings, job_time, step_time
 from tests.estimate.jobs import jobs_of
 from tests.estimate.steps import Work
-from tests.estimate.tables import lines, measured_ms, rows_of, sums, write_csv
+from tests.estimate.tables import assumptions, lines, measured_ms, rows_of, sums, write_csv
 from tests.estimate.tracing import key
 
 CONFIG = paper_config()
@@ -98,7 +98,7 @@ def test_rows_and_sums_agree_and_fit_the_screen(tmp_path):
     works = {key(job): work(op(launches=3000, moved=1e10)) for job in JOBS}
     rows = rows_of(JOBS, works, Settings(), {})
     assert sum(row.jobs for row in rows) == len(JOBS)
-    printed = [*lines(rows), *sums(CONFIG, works, 4)]
+    printed = [*lines(rows), *assumptions(CONFIG, False, {}), *sums(CONFIG, works, 4)]
     assert max(map(len, printed)) <= 100
     *_, everything = printed
     assert float(everything.split()[-4]) == pytest.approx(sum(r.modelled_h for r in rows), abs=0.1)
