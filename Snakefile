@@ -55,6 +55,10 @@ rule data:
     localrule: True
 
 
+onstart:
+    note_results(log, RESULTS)
+
+
 onerror:
     print("\n".join(last_words(log)), file=sys.stderr)
 

@@ -5,7 +5,7 @@ file's path in base 64.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from physiome.errors import PhysioError
 from physiome.files import read_json
 
 FOLDER = Path(".snakemake")
+SUFFIX = ".results"  # of what lies beside a run's log
 PIECE = 254  # characters of a file's name there; longer ones are folders
 
 Kind = Literal["metadata", "incomplete"]
@@ -28,6 +29,18 @@ def note_of(result: str) -> dict[str, Any] | None:
     except PhysioError:
         return None
     return note if isinstance(note, dict) else None
+
+
+def note_results(logs: Iterable[str | Path], results: str) -> None:
+    """Note beside a run's log where it writes: Snakemake's own log does not say so."""
+    for log in logs:
+        Path(log).with_suffix(SUFFIX).write_text(results, "utf-8")
+
+
+def noted_results(log: Path) -> str | None:
+    """Where the run of a log writes; None where that was not noted: it did no job."""
+    note = log.with_suffix(SUFFIX)
+    return note.read_text("utf-8") if note.is_file() else None
 
 
 def notes(kind: Kind, root: Path = Path()) -> Iterator[tuple[str, float]]:

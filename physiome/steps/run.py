@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from physiome.watch.look import look
 from physiome.watch.said import left_to_say, log_since
@@ -55,8 +56,13 @@ def run(arguments: Sequence[str], root: Path = Path()) -> int:
 def _tell(process: subprocess.Popen, started: float, root: Path) -> bool:
     """Tell of a run until it ends; return whether anything was told."""
     stages = Stages(root)
-    columns = (BarColumn(30), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, transient=True, redirect_stderr=False) as bar:
+    whole, rest = Column(no_wrap=True), Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    columns = (
+        BarColumn(15, table_column=whole),
+        MofNCompleteColumn(table_column=whole),
+        TextColumn("{task.description}", table_column=rest, markup=False),
+    )
+    with Progress(*columns, transient=True, redirect_stderr=False, expand=True) as bar:
         task = bar.add_task("planning", total=None)
         ended = False
         while not ended:
@@ -81,8 +87,10 @@ def _ends(process: subprocess.Popen) -> bool:
 
 
 def _now(state: State) -> str:
-    left = f"about {span(state.left.seconds)} left: " if state.left else ""
-    return left + what_runs(state)
+    if state.left is None:
+        return what_runs(state)
+    word = "at least" if state.left.unknown else "about"
+    return f"{word} {span(state.left.seconds)} left: {what_runs(state)}"
 
 
 def _all(file: TextIO) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from physiome.doctor.processes import snakemakes
 from physiome.plan.failures import error_in
 from physiome.plan.jobs import RULES, Job, job_of
-from physiome.plan.memory import notes
+from physiome.plan.memory import noted_results, notes
 from physiome.watch.left import left
 from physiome.watch.run_log import RunLog, began, read_log, run_logs
 from physiome.watch.state import Count, Failure, Phase, Running, State
@@ -27,7 +27,7 @@ def look(
             instead of those of the run.
     """
     now, alive = time.time(), snakemakes(root)
-    path, results = _which(root, results)
+    path, results = _which(root, results, bool(alive))
     run = read_log(path) if path else None
     phase = _phase(run, bool(alive))
     state = State(phase, results, alive)
@@ -44,11 +44,22 @@ def look(
     return state
 
 
-def _which(root: Path, results: str | None) -> tuple[Path | None, str | None]:
+def _which(root: Path, results: str | None, alive: bool) -> tuple[Path | None, str | None]:
     """The log of the run that is told of, and its results folder."""
+    results = results.rstrip("/") if results is not None else None
+    logs = run_logs(root)
+    for log in logs:
+        where = noted_results(log)
+        if where is not None and results in (None, where):
+            later = log != logs[0] and alive and read_log(log).ended
+            return (logs[0], None) if later and results is None else (log, where)
+    return _by_notes(root, results)
+
+
+def _by_notes(root: Path, results: str | None) -> tuple[Path | None, str | None]:
+    """Likewise, where no run has noted its folder: by what Snakemake notes of files."""
     written = [*notes("incomplete", root), *notes("metadata", root)]
     if results is not None:
-        results = results.rstrip("/")
         written = [(path, at) for path, at in written if path.startswith(f"{results}/")]
     written.sort(key=lambda pair: -pair[1])
     jobs = (job for path, _ in written if (job := job_of(path)))

@@ -27,7 +27,8 @@ class Stages:
         if not self.told and state.counts:
             self.told.add("")
             total = sum(count.jobs for count in state.counts)
-            yield f"{total} jobs, for results in {state.results or '(nothing written yet)'}"
+            where = f", for results in {state.results}" if state.results else ""
+            yield f"{total} jobs{where}"
         stages: dict[str, list[int]] = {}
         for count in state.counts:
             row = stages.setdefault(count.rule if count.rule in LONG else SHORT, [0, 0])

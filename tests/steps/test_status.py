@@ -5,11 +5,13 @@ import os
 import time
 from base64 import urlsafe_b64encode
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from physiome.cli import app
+from physiome.plan.memory import note_results
 from physiome.watch import look as gathering
 from physiome.watch.look import look
 from physiome.watch.screen import lines
@@ -189,6 +191,28 @@ def test_another_results_folder_is_told_by_the_run_that_wrote_there(run):
     assert look().results == "results/other"
     assert counts()["pretrain"] == (0, 0, 0, 3)
     assert counts(results="results/run/")["pretrain"] == (1, 0, 0, 2)
+
+
+def test_the_folder_is_that_which_the_run_itself_noted(run):
+    """Not of whichever file was made last, and not of a report made after it."""
+    run.say(STATS + finished(1, "pretrain"), age_s=900)
+    (earlier,) = Path(".snakemake/log").glob("*.log")
+    note_results([earlier], "results/first")
+    run.note("results/other/tables/t.csv", "metadata", age_s=1)
+    assert look().results == "results/first"
+    run.alive = False
+    run.say("", age_s=10)  # `snakemake --report`
+    assert (look().results, look().phase) == ("results/first", "killed")
+    assert look(results="results/first/").results == "results/first"
+    run.alive = True
+    run.say(STATS, age_s=5)
+    (later,) = set(Path(".snakemake/log").glob("*.log")) - {earlier, *empty()}
+    note_results([later], "results/second")
+    assert look().results == "results/second"
+
+
+def empty():
+    return [path for path in Path(".snakemake/log").glob("*.log") if not path.read_text()]
 
 
 def test_with_a_configuration_jobs_of_earlier_runs_count_as_done(run):

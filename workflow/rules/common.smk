@@ -13,6 +13,7 @@ from physiome.plan.ending import made_tables, whereabouts
 from physiome.plan.failures import last_words
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
+from physiome.plan.memory import note_results
 from physiome.plan.page import summary_files, summary_spec
 from physiome.plan.sizes import gpu_threads, mem_mb, runtime
 from physiome.plan.stale import own_batches
