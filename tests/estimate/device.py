@@ -22,7 +22,7 @@ CONTEXT_S = 12.0  # of a job: the GPU's context, building, trying two windows, f
 IMPORT_S = 6.0  # of a job: starting Python with all that a training imports
 LOOK_S = 2.0  # one look of the monitor: a head fitted on the host
 DISK_BYTES_PER_S = 0.5e9  # of a checkpoint: copied to the host, written, forced to disk, hashed
-SAVE_EVERY_S = 300.0  # besides every epoch's end; as physiome.training.loop.fit has it
+SAVE_EVERY_S = 300.0  # and at the end; as `save_every_s` in config.yaml
 FUSED_BYTES = 1 / 3  # what a compiler leaves of the bytes of elementwise operations
 
 
@@ -114,7 +114,7 @@ def job_time(work: Work, steps: float, epochs: float, looks: int, settings: Sett
     steps_s = steps * step_time(work, settings).seconds(settings.jobs)
     start_s = IMPORT_S + CONTEXT_S + looks * LOOK_S
     state = work.trained_bytes + work.state_bytes
-    saves = epochs + steps_s * settings.jobs / SAVE_EVERY_S if epochs else 0.0
+    saves = 1 + steps_s * settings.jobs / SAVE_EVERY_S if epochs else 0.0
     return JobTime(
         steps_s, start_s / settings.jobs, saves * state / DISK_BYTES_PER_S / settings.jobs
     )

@@ -20,7 +20,7 @@ class Job:
 
     Attributes:
         steps: of a training; batches of an embedding.
-        epochs, looks: of a training, which ends each epoch with a checkpoint; of the monitor.
+        epochs, looks: of a training, which ends with a checkpoint; of the monitor.
     """
 
     rule: Rule

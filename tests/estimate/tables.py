@@ -172,7 +172,7 @@ def assumptions(config: Config, embed_bf16: bool, measured: dict[str, Any]) -> I
         f"{device.LOOK_S:g} s"
     )
     yield (
-        f"- checkpoints at {device.DISK_BYTES_PER_S / 1e9:g} GB/s, every epoch and every "
+        f"- checkpoints at {device.DISK_BYTES_PER_S / 1e9:g} GB/s, at the end and every "
         f"{device.SAVE_EVERY_S:g} s"
     )
     yield "- several jobs: hosts side by side, kernels in turn, at no cost"
