@@ -20,7 +20,7 @@ PAGES = sorted(
 )
 VERBS = typer.main.get_command(app).commands
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-OWN = {"mine.yaml"}  # files of the reader's
+OWN = {"mine.yaml", "pairs.yaml"}  # files of the reader's
 FENCE = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.S | re.M)
 RUN = re.compile(r"(python -m )?(physiome|snakemake|make|pytest)\b")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import contract
 import pytest
 import torch
-from tiny import inputs
+from tiny import inputs, waves
 
 from physiome.methods.base import Method
 
@@ -42,3 +42,11 @@ def test_the_example_embeds_every_subset_by_name(build, tmp_path):
     contract.check_the_order_of_the_dictionary_does_not_matter(build)
     contract.check_an_absent_modality_cannot_influence(build)
     contract.check_saved_weights_give_the_same_embedding(build, tmp_path / "w.safetensors", False)
+
+
+def test_the_example_averages_over_the_leads_that_are_there(build):
+    method, signals = build(0).eval(), waves(batch=2)
+    several = dict(signals)
+    several["a"] = torch.stack([signals["a"], torch.full_like(signals["a"], torch.nan)], dim=1)
+    with torch.no_grad():
+        torch.testing.assert_close(method.embed(several), method.embed(signals))
