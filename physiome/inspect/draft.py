@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -110,8 +111,9 @@ def draft(
 # Written by `physiome init`: {recordings} recordings of {subjects} subjects, {windows} windows.
 # A first run of a few minutes on a laptop; what to change for a real one stands beside.
 #
-#   physiome check config.yaml {output}
-#   snakemake --cores 4 --configfile {output}
+# In the folder of the clone:
+#
+#   {(chr(10) + "#   ").join(next_commands(output))}
 #
 # The table will be results/tables/{name}.csv. config.yaml explains every key.
 
@@ -136,6 +138,15 @@ datasets:
 folds: {{count: {max(2, min(5, subjects // 2))}, train_share: 0.5, use: 1}}
 
 {_small(length_s, modalities)}"""
+
+
+def next_commands(output: str) -> list[str]:
+    """What to type once the file is written; works where Snakefile and config.yaml lie."""
+    file = quote(output)
+    return [
+        f"physiome check config.yaml {file}",
+        f"physiome run --cores 4 --configfile {file}  # or snakemake instead of physiome run",
+    ]
 
 
 def _small(length_s: float, modalities: Mapping[str, Mapping[str, Any]]) -> str:

@@ -12,7 +12,14 @@ from physiome.data.sources.own_folder import Recordings
 from physiome.data.sources.record_table import Row, write_rows
 from physiome.errors import DataError
 from physiome.files import write_text
-from physiome.inspect.draft import Labels, annotation_labels, column_labels, draft, guess_subject
+from physiome.inspect.draft import (
+    Labels,
+    annotation_labels,
+    column_labels,
+    draft,
+    guess_subject,
+    next_commands,
+)
 from physiome.inspect.look import look
 from physiome.inspect.propose import merge
 
@@ -109,7 +116,7 @@ def _draft(
     rates = [c["rate_hz"] for b in blocks for c in b["channels"] if c["name"] in used]
     windows = sum(int(b["duration_s"] // labels.window_s) for b in blocks)
     counts = len(rows), len({row["subject"] for row in rows}), windows
-    return draft(str(folder), modalities, labels, min(rates), counts, str(output))
+    return draft(_named(folder), modalities, labels, min(rates), counts, _named(output))
 
 
 def _channels(modality: dict[str, Any]) -> list[str]:
@@ -144,11 +151,20 @@ def _told(
 
 
 def _next(output: Path) -> list[str]:
-    """What is planned, if config.yaml is here; and the two commands."""
+    """The two commands, and where to type them; the file is checked if config.yaml is here."""
     if SHIPPED.is_file():
         load_files([SHIPPED, output])
+    where = "" if _in_clone() else ", in the clone (the folder of Snakefile and config.yaml)"
     return [
-        f"{output}: written. Next:",
-        f"  python -m physiome check config.yaml {output}",
-        f"  snakemake --cores 4 --configfile {output}",
+        f"{output}: written. Next{where}:",
+        *(f"  {command}" for command in next_commands(_named(output))),
     ]
+
+
+def _in_clone() -> bool:
+    return SHIPPED.is_file() and Path("Snakefile").is_file()
+
+
+def _named(path: Path) -> str:
+    """A path as it is found from the clone: whole, unless this is the clone."""
+    return str(path if _in_clone() else path.resolve())

@@ -1,6 +1,7 @@
 """`physiome init`: a configuration that can be run, or a reason why there is none."""
 
 import shutil
+from pathlib import Path
 
 import edfio
 import numpy as np
@@ -69,6 +70,19 @@ def test_what_it_writes_is_a_whole_configuration(folder, shipped, tmp_path):
     assert told[0] == "12 of 12 files read"
     assert "snakemake" in told[-1]
     assert "could be, too: age" in (tmp_path / "mine.yaml").read_text()
+
+
+def test_what_is_next_is_the_same_in_the_file_and_works_in_the_clone(folder, shipped, tmp_path):
+    outside = init.run(folder, Path("one.yaml"))
+    assert "Next, in the clone" in outside[-3]
+    assert outside[-2].strip() == f"physiome check config.yaml {tmp_path / 'one.yaml'}"
+    (tmp_path / "Snakefile").touch()
+    inside = init.run(folder, Path("two.yaml"))
+    assert inside[-3] == "two.yaml: written. Next:"
+    assert inside[-2].strip() == "physiome check config.yaml two.yaml"
+    for told, file in ((outside, "one.yaml"), (inside, "two.yaml")):
+        written = (tmp_path / file).read_text()
+        assert all(f"#   {line.strip()}\n" in written for line in told[-2:])
 
 
 def test_another_column_can_be_asked_for(folder, shipped, tmp_path):
