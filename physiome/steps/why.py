@@ -3,6 +3,7 @@
 import textwrap
 from pathlib import Path
 
+from physiome.errors import ConfigError
 from physiome.watch.causes import Cause, causes, counted
 from physiome.watch.planned import plan
 
@@ -16,8 +17,9 @@ def run(targets: list[str], config: list[Path], width: int) -> list[str]:
         width: of a line, in columns.
 
     Raises:
-        ConfigError: Snakemake cannot plan.
+        ConfigError: a target is a file of settings, or Snakemake cannot plan.
     """
+    _refuse_settings(targets, config)
     files = ["--configfile", *map(str, config)] if config else []
     jobs = [job for job in plan([*targets, *files]) if job.output]
     if not jobs:
@@ -28,6 +30,16 @@ def run(targets: list[str], config: list[Path], width: int) -> list[str]:
         lines += ["", *textwrap.wrap(cause.text, width, break_long_words=False)]
         lines += textwrap.wrap(_jobs(cause), width, initial_indent="  ", subsequent_indent="  ")
     return lines
+
+
+def _refuse_settings(targets: list[str], config: list[Path]) -> None:
+    """No rule makes a .yaml: it is a second file after one --config."""
+    odd = [target for target in targets if target.endswith((".yaml", ".yml"))]
+    if odd:
+        every = " ".join(f"--config {file}" for file in [*config, *odd])
+        raise ConfigError(
+            f"{', '.join(odd)} is no target, but a file of settings", do=f"repeat --config: {every}"
+        )
 
 
 def _jobs(cause: Cause) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from base64 import urlsafe_b64encode
+from pathlib import Path
 from shlex import quote
 
 import pytest
@@ -175,3 +176,8 @@ def test_a_plan_that_fails_says_what_snakemake_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # without a Snakefile
     with pytest.raises(ConfigError, match="Snakefile"):
         plan(["x"])
+
+
+def test_a_second_file_after_one_config_is_told_from_a_target():
+    with pytest.raises(ConfigError, match=r"repeat --config: --config a.yaml --config b.yaml"):
+        why.run(["results/tables/t.csv", "b.yaml"], [Path("a.yaml")], 80)
