@@ -63,9 +63,17 @@ def parse_subset(name: str, modalities: Sequence[str]) -> Subset:
         raise PhysioError("empty subset", where=name, do=f"name some of {', '.join(modalities)}")
     for part in parts:
         if part not in modalities:
-            raise PhysioError(
-                f"unknown modality {part!r}", where=name, do=nearest(part, modalities)
-            )
+            raise PhysioError(f"unknown modality {part!r}", where=name, do=_meant(part, modalities))
     if len(set(parts)) != len(parts):
         raise PhysioError("a modality is named twice", where=name)
     return tuple(m for m in modalities if m in parts)
+
+
+def _meant(part: str, modalities: Sequence[str]) -> str:
+    """`did you mean`: names that begin with it, else that contain it, else the nearest."""
+    asked = part.lower()
+    alike = [m for m in modalities if m.lower().startswith(asked)]
+    alike = alike or [m for m in modalities if asked in m.lower()]
+    if not alike:
+        return nearest(part, modalities)
+    return f"did you mean {' or '.join(map(repr, alike))}? (known: {', '.join(modalities)})"

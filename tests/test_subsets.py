@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from physiome.config.subsets import SomeSubsets, scored_subsets
 from physiome.errors import PhysioError
-from physiome.subsets import all_subsets, in_order, named_subsets, some_subsets, subset_name
+from physiome.subsets import (
+    all_subsets,
+    in_order,
+    named_subsets,
+    parse_subset,
+    some_subsets,
+    subset_name,
+)
 
 NINE = tuple("abcdefghi")
 
@@ -77,3 +84,16 @@ def test_all_of_eleven_modalities_is_refused_with_what_to_write_instead():
 def test_a_name_of_no_subset_is_refused():
     with pytest.raises(PhysioError, match="empty subset"):
         named_subsets([" "], NINE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("eeg", r"did you mean 'eeg_fpz_cz' or 'eeg_pz_oz'\? \(known: "),
+        ("pz_oz", r"did you mean 'eeg_pz_oz'\?"),
+        ("eox", r"did you mean 'eog'\?"),
+    ],
+)
+def test_of_an_unknown_modality_those_that_begin_so_or_contain_it_are_named(asked, said):
+    with pytest.raises(PhysioError, match=said):
+        parse_subset(asked, ("eeg_fpz_cz", "eeg_pz_oz", "eog"))
