@@ -8,6 +8,7 @@ from typing import NamedTuple
 from physiome.errors import PhysioError
 from physiome.predict import score, several
 from physiome.predict.bundle.opened import open_bundle
+from physiome.predict.learned import learned_from
 from physiome.predict.locate import Folds, locate, parse_folds
 from physiome.predict.members import Pair
 from physiome.predict.score import Models
@@ -47,7 +48,8 @@ class ModelFiles(NamedTuple):
                 raise PhysioError("--fold and --folds go with --run or --bundle, not with --heads")
             yield Models((Pair(self.heads, self.weights),))
         elif self.run is not None:
-            yield Models(tuple(locate(self.run, self.dataset, self.method, folds)))
+            pairs = tuple(locate(self.run, self.dataset, self.method, folds))
+            yield Models(pairs, learned=learned_from(self.run, pairs))
         else:
             with open_bundle(str(self.bundle)) as bundle:
                 yield Models(tuple(bundle.pairs(folds)), bundle)

@@ -17,6 +17,7 @@ from physiome.devices.memory import CPU, memory_told
 from physiome.errors import DataError, PhysioError
 from physiome.files import atomic_path, file_digest, write_json
 from physiome.predict.bundle.opened import Bundle
+from physiome.predict.learned import ONE, Learned, is_learned
 from physiome.predict.members import (
     Member,
     Pair,
@@ -34,10 +35,11 @@ from physiome.training.runtime import compute_device
 
 
 class Models(NamedTuple):
-    """Which models are to score together, and the bundle that their files are in, if any."""
+    """Models that score together, the bundle of their files, if any, and what they learned from."""
 
     pairs: tuple[Pair, ...]
     bundle: Bundle | None = None
+    learned: Learned = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Model:
         mapped: modality, or modality/lead, -> channel that carries it in the recordings.
         wanted: modalities to use.
         scaled: those of them to scale, see `rescaled`.
+        learned: what they learned from, see `learned_from`.
     """
 
     members: tuple[Member, ...]
@@ -58,6 +61,7 @@ class Model:
     mapped: dict[str, str]
     wanted: Subset
     scaled: Subset = ()
+    learned: Learned = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def opened(
     holds = f"{trained.settings.batch} windows at a time"
     with memory_told("scoring", holds, CPU), compute_device(gpus, device) as chosen:
         members = load_members(models.pairs, each, chosen)
-        yield Model(members, trained, models.bundle, mapped, wanted, scaled)
+        yield Model(members, trained, models.bundle, mapped, wanted, scaled, models.learned)
 
 
 def score(recording: Path, model: Model) -> Scored:
@@ -173,6 +177,7 @@ def score(recording: Path, model: Model) -> Scored:
         "map": model.mapped,
         "modalities": list(model.wanted),
         "rescaled": factors,
+        "learned_from": is_learned(report.files.values(), model.learned),
     }
     return Scored(table, report, restored, odd, facts | asked)
 
@@ -187,6 +192,8 @@ def write(scored: Scored, output: Path) -> None:
 def words(scored: Scored, recording: Path, trained: Trained) -> list[str]:
     """Lines for the terminal."""
     lines = summary(trained, recording, scored.table, scored.report, scored.restored, scored.odd)
+    if scored.facts["learned_from"]:
+        lines.append(ONE.format(trained.title))
     factors = scored.facts["rescaled"]
     return lines + [f"scaled as in training: {m} by {by:.3g}" for m, by in factors.items()]
 

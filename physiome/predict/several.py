@@ -12,6 +12,7 @@ from physiome.data.formats import open_reader
 from physiome.data.formats.suffixes import files_in
 from physiome.errors import PhysioError
 from physiome.files import atomic_path
+from physiome.predict.learned import told_of_several
 from physiome.predict.output.annotations import write_annotations
 from physiome.predict.output.picture import write_picture
 from physiome.predict.score import Model, Models, Scored, opened, score, words, write
@@ -58,7 +59,7 @@ def run(
             rows.append(_one(recording, folder, model))
     with atomic_path(folder / SUMMARY) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
-    print(folder / SUMMARY)
+    print("\n".join([*told_of_several(rows, folder / SUMMARY), str(folder / SUMMARY)]))
     failed = [row for row in rows if row["error"]]
     if failed:
         raise PhysioError(
@@ -106,6 +107,7 @@ def _told(scored: Scored, classes: Sequence[str]) -> dict[str, Any]:
         "scored": scored.facts["scored"],
         "subsets": "; ".join(f"{name} {n}" for name, n in subsets.items()),
         "warnings": "; ".join(scored.odd),
+        "learned_from": scored.facts["learned_from"],
         **{f"windows_{name}": counts[name] for name in classes},
         **scored.facts.get("sleep", {}),
     }
