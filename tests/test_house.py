@@ -260,6 +260,7 @@ PRINTING = {f"cli/{name}.py" for name in ("__init__", "reports", "user", "workfl
     "steps/inspect.py",
     "steps/status.py",
     "steps/run.py",
+    "predict/asked.py",
     "predict/score.py",
     "predict/several.py",
     "reporting/gains.py",

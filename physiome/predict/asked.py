@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from physiome.errors import PhysioError
+from physiome.evaluation.heads_file import load_facts
 from physiome.predict import score, several
 from physiome.predict.bundle.opened import open_bundle
 from physiome.predict.learned import learned_from
@@ -88,6 +89,8 @@ def run(
             "written where?", do="give --output FILE.csv for one recording, or --output-dir FOLDER"
         )
     with model.opened() as models:
+        if model.folds is not None and parse_folds(model.folds) == "all" and len(models.pairs) == 1:
+            print(f"note: only fold {load_facts(models.pairs[0].heads)['fold']} is there")
         if folder is not None:
             several.run(files, folder, models, channels, modalities, device, rescale)
         elif output is not None:

@@ -1,5 +1,7 @@
 """The models of several folds together: the mean of their probabilities."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,3 +96,11 @@ def test_models_of_other_recordings_are_not_averaged(tiny_run, tmp_path):
     save_heads(tmp_path / "o.heads.npz", load_heads(path), facts)
     with pytest.raises(DataError, match="do not belong together - other dataset than"):
         open_pairs([Pair(path), Pair(tmp_path / "o.heads.npz")])
+
+
+def test_all_folds_of_a_run_that_has_one_are_said_to_be_one(tiny_run, nights, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    shutil.rmtree(run / "scores" / "nights" / "fold2")
+    predicted(run, nights.recording, tmp_path / "all.csv", folds="all")
+    assert "note: only fold 1 is there" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import json
 
+import edfio
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,3 +114,17 @@ def test_a_lead_can_be_mapped(nights, tmp_path):
     score.run(lacking, model["heads"], tmp_path / "m.csv", channels=["eeg/EEG Pz-Oz=EMG submental"])
     told = json.loads((tmp_path / "m.json").read_text())
     assert told["channels"]["eeg/EEG Pz-Oz"]["name"] == "EMG submental"
+
+
+def test_a_modality_without_any_of_its_leads_is_one_line(nights, tmp_path, capsys):
+    model = nights.model("majority")
+    nights.altered("one.edf", drop="EEG Pz-Oz")
+    bare = edfio.read_edf(nights.folder / "one.edf")
+    bare.drop_signals(["EEG Fpz-Cz"])
+    bare.write(tmp_path / "bare.edf")
+    score.run(tmp_path / "bare.edf", model["heads"], tmp_path / "o.csv")
+    said = capsys.readouterr().out
+    assert "missing: eeg, none of its 2 leads is there: EEG Fpz-Cz, EEG Pz-Oz\n" in said
+    assert said.count("missing:") == 1
+    assert "no channel" not in said
+    assert said.count("note: every window was predicted as '") == 1

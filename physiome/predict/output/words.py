@@ -1,7 +1,7 @@
 """What a prediction says at the terminal: from what, what was missing, what is odd."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,23 +42,51 @@ def summary(
         )
     empty = table.loc[table["class"] == "", "reason"]
     lines += [f"  not scored: {n} windows, {reason}" for reason, n in Counter(empty).items()]
-    lines += [f"missing: {text}" for text in lost(report)]
+    whole = without_leads(trained, report)
+    lines += [f"missing: {text}" for text in [*whole.values(), *lost(report, whole)]]
     parts = Counter(part for text in table["missing"] for part in text.split("; "))
     lines += [f"not used: {n} windows of {part}" for part, n in parts.items() if NO_HEAD in part]
     unused = [m for m in trained.settings.modalities if m not in report.lost]
     lines += [f"not asked for: {', '.join(unused)}"] if unused else []
-    lines += [f"note: {note}" for note in [*report.absent.values(), *report.notes]]
+    absent = [text for key, text in report.absent.items() if _of(key) not in whole]
+    lines += [f"note: {note}" for note in [*absent, *report.notes]]
     lines += [f"warning: {text}" for text in odd]
     if len(trained.folds) > 1:
         lines.append(SEEN.format(trained.facts["dataset"]))
     counts = Counter(scored["class"])
+    if len(counts) == 1 and len(scored) > 1:
+        lines.append(f"note: every window was predicted as {next(iter(counts))!r}")
     classes = ", ".join(f"{name} {counts[name]}" for name in trained.settings.classes)
     return [*lines, f"classes: {classes}"]
 
 
-def lost(report: Report) -> list[str]:
-    """What each modality is missing in how many windows, and odd units; one text each."""
-    counts = {m: {r: n for r, n in found.items() if n} for m, found in report.lost.items()}
+def without_leads(trained: Trained, report: Report) -> dict[str, str]:
+    """A text for each modality of several leads of which the recording has none."""
+    found = {}
+    for m in report.lost:
+        keys = [key for key in report.lost if _of(key) == m and key != m]
+        if keys and all(key in report.absent for key in keys):
+            looked = trained.shards.modalities[m].lead_names
+            found[m] = f"{m}, none of its {len(keys)} leads is there: {', '.join(looked)}"
+    return found
+
+
+def _of(key: str) -> str:
+    """The modality of `modality`, or of `modality/lead`."""
+    return key.partition("/")[0]
+
+
+def lost(report: Report, whole: Collection[str] = ()) -> list[str]:
+    """What each modality is missing in how many windows, and odd units; one text each.
+
+    Args:
+        whole: modalities of which enough is said.
+    """
+    counts = {
+        m: {r: n for r, n in found.items() if n}
+        for m, found in report.lost.items()
+        if _of(m) not in whole
+    }
     texts = [
         f"{m} " + ", ".join(f"{reason} {n}" for reason, n in found.items())
         for m, found in counts.items()
