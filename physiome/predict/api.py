@@ -74,6 +74,10 @@ class LoadedModel:
     def __init__(self, trained: Trained, members: Sequence[Member]):
         self._trained, self._members = trained, members
 
+    def __repr__(self) -> str:
+        names = ", ".join(self._trained.settings.modalities)
+        return f"<LoadedModel: {self._trained.title}; modalities {names}>"
+
     @property
     def folds(self) -> tuple[int, ...]:
         """The folds whose models these are."""

@@ -29,6 +29,7 @@ def test_it_knows_what_it_wants(model):
     assert model.classes == tuple(CLASSES)
     assert model.units == dict.fromkeys(DATASET["modalities"], "uV")
     assert (model.rate_hz, model.samples) == (100.0, 3000)
+    assert repr(model) == "<LoadedModel: random (nights, fold 1); modalities fpz, pz, eog>"
 
 
 def test_a_recording_is_predicted_as_on_the_command_line(model, nights, tmp_path):

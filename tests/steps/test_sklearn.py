@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import GroupKFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from tiny_run import METHOD
 from trained_nights import DATASET
@@ -57,6 +57,9 @@ def test_it_works_in_a_pipeline_and_in_cross_validation(tiny_run, x):
     assert p.shape == (len(x), 2)
     assert np.allclose(p.sum(axis=1), 1)
     assert set(cross_val_predict(pipeline, x, y, cv=2)) <= {0, 1}
+    subjects = np.repeat(np.arange(4), -(-len(x) // 4))[: len(x)]
+    scores = cross_val_score(pipeline, x, y, groups=subjects, cv=GroupKFold(4))
+    assert np.isfinite(scores).all()
 
 
 def test_it_keeps_the_conventions_of_estimators(tiny_run, x):
