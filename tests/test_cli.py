@@ -128,7 +128,7 @@ def test_check_says_what_the_configuration_plans():
 
 def test_check_applies_overlays_from_left_to_right():
     said = run("check", "config.yaml", "workflow/overlays/demo.yaml")
-    assert "table1.csv: sleep_edf, 7 subsets, 1 folds" in said.stdout
+    assert "table1.csv: sleep_edf, 7 subsets, 1 fold, " in said.stdout
     assert "results/demo/tables/table1.csv" in said.stdout
 
 

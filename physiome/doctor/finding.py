@@ -32,3 +32,8 @@ def size(n_bytes: float) -> str:
         if n_bytes >= factor:
             return f"{n_bytes / factor:.1f} {unit}"
     return f"{n_bytes / 1e3:.1f} kB"
+
+
+def several(n: int, what: str) -> str:
+    """`several(1, "fold")` -> `1 fold`, of 2 `2 folds`."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}{'es' if what.endswith('ch') else 's'}"

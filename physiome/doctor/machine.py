@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from physiome.config.output import Threads
-from physiome.doctor.finding import Finding, size
+from physiome.doctor.finding import Finding, several, size
 
 ENOUGH_BYTES = 4e9  # a training step of PhysioME at batch 32 on a CPU was measured with 3.5 GB
 LEAST_BYTES = 1e9  # below it torch and one recording do not fit side by side
@@ -44,7 +44,7 @@ def cores(threads: Threads, root: Path = Path("/")) -> Iterator[Finding]:
     if quota != "max":
         found = min(found, int(quota) / int(period))
     most = max(threads.plain().values())
-    text = f"{found:g} cores, jobs of up to {most} threads"
+    text = f"{found:g} {'core' if found == 1 else 'cores'}, jobs of up to {several(most, 'thread')}"
     if most > found:
         yield Finding("warn", "cores", text, f"set threads to at most {max(1, int(found))}")
     else:

@@ -36,11 +36,13 @@ def writable(config: Config) -> Iterator[Finding]:
 
 def disk(config: Config) -> Iterator[Finding]:
     """Free bytes of every file system that is written, against what is still to be written."""
+    results = Path(config.results)
     needs: dict[int, list[tuple[str, Path, amounts.Amount]]] = {}
     for what, folder, amount in _needs(config):
         needs.setdefault(_existing(folder).stat().st_dev, []).append((what, folder, amount))
     for parts in needs.values():
-        folder = parts[0][1]
+        named = [folder for _, folder, _ in parts]
+        folder = results if results in named else named[0]
         free = shutil.disk_usage(_existing(folder)).free
         known = sum(amount.value or 0.0 for _, _, amount in parts)
         shown = ", ".join(
@@ -48,7 +50,9 @@ def disk(config: Config) -> Iterator[Finding]:
             for what, _, a in parts
             if a.value != 0
         )
-        text = f"{size(free)} free at {folder}, about {size(known)} to be written: "
+        unknown = not known and any(amount.value is None for _, _, amount in parts)
+        amount = "unknown" if unknown else f"about {size(known)}" if known else "little"
+        text = f"{size(free)} free at {folder}, {amount} to be written: "
         text += shown or "nothing but models and tables"
         if known > free:
             yield Finding(
@@ -64,7 +68,9 @@ def disk(config: Config) -> Iterator[Finding]:
 
 def _needs(config: Config) -> Iterator[tuple[str, Path, amounts.Amount]]:
     for name in config.used:
-        yield f"raw {name}", Path(config.raw_folder(name)), amounts.raw_bytes(config, name)
+        raw = amounts.raw_bytes(config, name)
+        if raw.value != 0:  # a folder that is only read is none of its business
+            yield f"raw {name}", Path(config.raw_folder(name)), raw
         results = Path(config.results)
         yield f"shards {name}", results, amounts.shard_bytes(config, name)
         yield f"embeddings {name}", results, amounts.embedding_bytes(config, name)

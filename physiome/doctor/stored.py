@@ -8,7 +8,7 @@ from physiome.config.tree import Config
 from physiome.data.sources.integrity import altered_files
 from physiome.data.sources.own_files import changed_records
 from physiome.data.store.shards import MANIFEST, read_manifest
-from physiome.doctor.finding import Finding
+from physiome.doctor.finding import Finding, several
 from physiome.errors import PhysioError
 from physiome.files import read_json
 from physiome.plan.stale import own_batches
@@ -37,7 +37,8 @@ def shards(config: Config, dataset: str) -> Iterator[Finding]:
             "Snakemake will write them again, and train on them again",
         )
     if folders and not other:
-        text = f"{len(folders)} of {config.datasets[dataset].batches} batches of {dataset}"
+        whole = several(config.datasets[dataset].batches, "batch")
+        text = f"{len(folders)} of {whole} of {dataset}"
         yield Finding("ok", "shards", text)
 
 
@@ -82,7 +83,7 @@ def raw(config: Config, dataset: str, verify: bool) -> Iterator[Finding]:
         )
     if batches and not wrong and not newer:
         done = "every byte as fetched" if verify else "all there; --verify reads every byte"
-        yield Finding("ok", "raw files", f"{len(batches)} batches of {dataset}: {done}")
+        yield Finding("ok", "raw files", f"{several(len(batches), 'batch')} of {dataset}: {done}")
 
 
 def own_records(config: Config, dataset: str) -> Iterator[Finding]:

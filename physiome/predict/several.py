@@ -47,7 +47,8 @@ def run(
     found = list(files_in(list(paths)))
     recordings = [path for path in found if path in named or _has_signals(path)]
     if len(recordings) < len(found):
-        print(f"{len(found) - len(recordings)} files without signals are left out")
+        left = len(found) - len(recordings)
+        print(f"{left} {'file' if left == 1 else 'files'} without signals left out")
     if not recordings:
         raise PhysioError("no recording", where=", ".join(map(str, paths)))
     _refuse_namesakes(recordings)

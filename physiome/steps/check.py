@@ -4,7 +4,7 @@ from pathlib import Path
 
 from physiome.config.tree import Config, load_files
 from physiome.doctor import plan
-from physiome.doctor.finding import Finding
+from physiome.doctor.finding import Finding, several
 
 
 def run(config: list[Path]) -> tuple[list[str], list[Finding]]:
@@ -27,7 +27,7 @@ def _tables(spec: Config) -> list[str]:
         scored = len(dataset.scored or ()) or 2 ** len(dataset.modalities) - 1
         subsets = len(ablation.subsets) if ablation else scored
         lines.append(
-            f"{spec.results}/tables/{table}.csv: {name}, {subsets} subsets, "
-            f"{len(spec.folds_of(table))} folds, rows {', '.join(spec.rows_of(table))}"
+            f"{spec.results}/tables/{table}.csv: {name}, {several(subsets, 'subset')}, "
+            f"{several(len(spec.folds_of(table)), 'fold')}, rows {', '.join(spec.rows_of(table))}"
         )
     return lines

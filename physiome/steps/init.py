@@ -143,7 +143,7 @@ def _labels(
 def _told(
     found: Sequence[dict[str, Any]], blocks: Sequence[dict[str, Any]], table: Path | None
 ) -> list[str]:
-    lines = [f"{len(blocks)} of {len(found)} files read"]
+    lines = [f"{len(blocks)} of {len(found)} {'file' if len(found) == 1 else 'files'} read"]
     lines += [f"  not read: {block['error']}" for block in found if "error" in block][:5]
     if table is not None:
         lines.append(f"{table}: written; subjects are guessed from names, look at them")

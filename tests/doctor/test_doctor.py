@@ -19,6 +19,7 @@ from physiome.config.output import Threads
 from physiome.config.tree import load_files
 from physiome.devices import leases
 from physiome.doctor import amounts, gpus, leftovers, machine, processes, space, stored, work
+from physiome.doctor.finding import several
 from physiome.files import write_json
 
 
@@ -63,7 +64,7 @@ def test_more_threads_than_cores_warn_and_limits_of_the_group_count(tmp_path):
     limit.parent.mkdir(parents=True)
     limit.write_text("50000 100000\n")
     (line,) = machine.cores(Threads(shard=1, train=1, probe=1), tmp_path)
-    assert (line.level, line.text) == ("warn", "0.5 cores, jobs of up to 1 threads")
+    assert (line.level, line.text) == ("warn", "0.5 cores, jobs of up to 1 thread")
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,20 @@ def test_a_disk_that_is_too_small_fails(repository, monkeypatch):
     needed = float(line(1e15).text.split("about ")[1].split(" GB")[0]) * 1e9
     assert line(needed / 0.9).level == "warn"
     assert line(needed * 0.9).level == "FAIL"
+
+
+def test_bytes_that_nobody_knows_are_unknown_and_the_folder_is_that_of_the_results(
+    repository, monkeypatch
+):
+    config = load_files([repository / "config.yaml"])
+    nothing, unknown = amounts.Amount(0.0, "they are there"), amounts.Amount(None, "not yet known")
+    monkeypatch.setattr(amounts, "raw_bytes", lambda *_: nothing)
+    for name in ("shard_bytes", "embedding_bytes"):
+        monkeypatch.setattr(amounts, name, lambda *_: unknown)
+    (found,) = space.disk(config)
+    assert f" free at {config.results}, unknown to be written: shards" in found.text
+    assert found.level == "warn"
+    assert (several(1, "fold"), several(3, "batch")) == ("1 fold", "3 batches")
 
 
 def stored_shards(config):

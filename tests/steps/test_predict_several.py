@@ -79,7 +79,7 @@ def test_one_bad_recording_does_not_keep_the_others_from_being_scored(nights, tm
     assert rows["error"].ne("").tolist() == [True, False]
     assert (tmp_path / "out" / "b-whole.csv").exists()
     assert not (tmp_path / "out" / "a-cut.csv").exists()
-    assert "1 files without signals are left out" in capsys.readouterr().out
+    assert "1 file without signals left out" in capsys.readouterr().out
 
 
 def test_two_recordings_of_one_name_are_refused_before_any_is_scored(nights, tmp_path):
