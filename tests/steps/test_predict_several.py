@@ -14,6 +14,7 @@ from physiome.files import read_json
 from physiome.predict import asked, several
 from physiome.predict.members import Pair
 from physiome.predict.output.annotations import runs
+from physiome.predict.output.picture import picture
 from physiome.predict.score import Models
 
 NIGHT = "n4-PSG"
@@ -175,3 +176,19 @@ def test_what_cannot_be_asked_is_said(finished, nights, tmp_path):
         pairs(None, "nights", heads=tmp_path / "h.npz")
     asked.run([nights.recording], model, tmp_path / "o.csv", None, [], None, "cpu")
     assert read_json(tmp_path / "o.json")["sleep"]["time_in_bed_min"] == 12.0
+
+
+@pytest.mark.parametrize(
+    ("classes", "rows", "levels"),
+    [
+        (("W", "N1", "N2", "N3", "REM"), ["W", "REM", "N1", "N2", "N3"], [0.0, 3.0, 1.0]),
+        (("W", "N2", "REM"), ["W", "N2", "REM"], [0.0, 1.0, 2.0]),
+    ],
+)
+def test_a_hypnogram_has_rem_below_wake(classes, rows, levels):
+    said = ["W", "N2", "REM"]
+    table = pd.DataFrame({"onset_s": [0.0, 30.0, 60.0], "class": said, "subset": "eeg"})
+    table = table.assign(**{f"p_{name}": 1 / len(classes) for name in classes})
+    stage = picture(table, classes, ["eeg"], 30.0, "a night").axes[0]
+    assert [text.get_text() for text in stage.get_yticklabels()] == rows
+    assert stage.patches[0].get_data().values.tolist() == levels

@@ -77,6 +77,7 @@ def _opening(told: Told) -> str:
         title=contents.title,
         dataset=contents.dataset_title,
         which=_which(told.folds),
+        whose="its" if len(told.folds) == 1 else "their",
         modalities=", ".join(told.titles.modalities.values()),
         length=f"{contents.window['length_s']:g}",
         classes=", ".join(contents.classes),

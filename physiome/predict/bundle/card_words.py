@@ -4,9 +4,9 @@ OPENING = """\
 # {title}, trained on {dataset}
 
 It scores windows of {length} s of {modalities} as one of {classes}, from any non-empty subset of
-these signals. In this bundle: {which}, the linear heads that were fitted on them, and `bundle.json`
-with the SHA-256 of every file. Written by `physiome export` {version} from the files of a run;
-every number below is from them."""
+these signals. In this bundle: {which}, the linear heads that were fitted on {whose} embeddings, and
+`bundle.json` with the SHA-256 of every file. Written by `physiome export` {version} from the files
+of a run; every number below is from them."""
 
 USE = """\
 ## Use

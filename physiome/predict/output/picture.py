@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from physiome.files import atomic_path
+from physiome.predict.output.sleep import DRAWN, is_staging
 from physiome.reporting.style import BLUE, COLORS, STYLE
 
 USED, MISSING = BLUE, "#D9D9D9"
@@ -48,10 +49,11 @@ def picture(
     stage, share, used = figure.subplots(
         3, 1, sharex=True, height_ratios=[3, 3, 0.5 + 0.4 * len(modalities)]
     )
-    places = {name: float(i) for i, name in enumerate(classes)}
+    rows = DRAWN if is_staging(classes) else classes
+    places = {name: float(i) for i, name in enumerate(rows)}
     level = np.array([places.get(name, np.nan) for name in table["class"]])
     stage.stairs(level, hours, baseline=None, color="0.2", linewidth=1.1)
-    stage.set_yticks(range(len(classes)), classes)
+    stage.set_yticks(range(len(rows)), rows)
     stage.set_ylim(len(classes) - 0.5, -0.5)
     stage.set_title(title, loc="left")
     p = table[[f"p_{name}" for name in classes]].to_numpy(float)

@@ -12,6 +12,7 @@ import numpy as np
 WAKE, REM = "W", "REM"
 SLEEP = ("N1", "N2", "N3", REM)
 STAGES = (WAKE, *SLEEP)
+DRAWN = (WAKE, REM, "N1", "N2", "N3")  # from the top of a hypnogram
 
 
 def is_staging(classes: Sequence[str]) -> bool:
