@@ -124,7 +124,7 @@ def test_a_modality_without_any_of_its_leads_is_one_line(nights, tmp_path, capsy
     bare.write(tmp_path / "bare.edf")
     score.run(tmp_path / "bare.edf", model["heads"], tmp_path / "o.csv")
     said = capsys.readouterr().out
-    assert "missing: eeg, none of its 2 leads is there: EEG Fpz-Cz, EEG Pz-Oz\n" in said
+    assert "missing: eeg, none of its 2 leads is there: EEG Fpz-Cz, EEG Pz-Oz - name one" in said
     assert said.count("missing:") == 1
     assert "no channel" not in said
     assert said.count("note: every window was predicted as '") == 1

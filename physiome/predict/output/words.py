@@ -66,8 +66,9 @@ def without_leads(trained: Trained, report: Report) -> dict[str, str]:
     for m in report.lost:
         keys = [key for key in report.lost if _of(key) == m and key != m]
         if keys and all(key in report.absent for key in keys):
-            looked = trained.shards.modalities[m].lead_names
-            found[m] = f"{m}, none of its {len(keys)} leads is there: {', '.join(looked)}"
+            looked = ", ".join(trained.shards.modalities[m].lead_names)
+            found[m] = f"{m}, none of its {len(keys)} leads is there: {looked}"
+            found[m] += f" - name one with --map {keys[0]!r}=CHANNEL"
     return found
 
 
