@@ -1,5 +1,6 @@
 """The stages of a run as they end: a line for each, and a bar of all jobs."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class Stages:
     def ended(self, state: State) -> Iterator[str]:
         """A line for each stage all of whose jobs are done, once.
 
-        The time is since the run began; warnings are those in the logs of the stage's jobs.
+        The time is since the run began; warnings are those in the logs that the run wrote.
         """
         if not self.told and state.counts:
             self.told.add("")
@@ -45,12 +46,15 @@ class Stages:
 
     def _warnings(self, rule: str, state: State) -> str:
         logs = Path(state.results or "") / "logs" / rule
-        texts = (log.read_text("utf-8", errors="replace") for log in self._logs(logs))
+        since = time.time() - state.elapsed_s - 1
+        texts = (log.read_text("utf-8", errors="replace") for log in self._logs(logs, since))
         found = sum(" WARNING " in line for text in texts for line in text.splitlines())
         return f"  {found} warning{'s' * (found > 1)} in {logs}/" if found else ""
 
-    def _logs(self, folder: Path) -> Iterator[Path]:
-        return (self.root / folder).rglob("*.log")
+    def _logs(self, folder: Path, since: float) -> Iterator[Path]:
+        """Of jobs of this run: those of earlier runs lie beside them."""
+        found = (self.root / folder).rglob("*.log")
+        return (path for path in found if path.stat().st_mtime >= since)
 
 
 def what_runs(state: State) -> str:

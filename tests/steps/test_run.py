@@ -1,7 +1,9 @@
 """`physiome run`: stages as they end, and last words, of Snakemake runs in an empty folder."""
 
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -38,6 +40,8 @@ def test_each_stage_is_told_once_when_all_its_jobs_are_done(tmp_path):
     more = [Count("train", 2, 0, 0, 0), Count("table", 1, 0, 1, 0), Count("curves", 1, 0, 0, 0)]
     (tmp_path / "r/logs/train/x").mkdir(parents=True)
     (tmp_path / "r/logs/train/x/fold0.log").write_text("1 INFO a\n2 WARNING b\n3 WARNING c\n")
+    (tmp_path / "r/logs/train/old.log").write_text("1 WARNING of an earlier run\n")
+    os.utime(tmp_path / "r/logs/train/old.log", (time.time() - 99,) * 2)
     told = [*stages.ended(State("running", "r", elapsed_s=75, counts=more))]
     assert told == ["train                 2 jobs done after 75 s      2 warnings in r/logs/train/"]
     assert not [*stages.ended(State("running", "r", counts=more))]
