@@ -73,7 +73,7 @@ wildcard_constraints:
 
 def end(config):
     """Print a run's table, if it makes one, and where everything is."""
-    made = made_tables(config)
+    made = made_tables(config, sys.argv[1:])
     if len(made) == 1:
         from physiome.steps import show  # imports what planning does not need
 
@@ -81,7 +81,7 @@ def end(config):
             show.run(made, config.tables.head)
         except PhysioError as error:  # a run that succeeded stays so
             print(f"physiome: {error}", file=sys.stderr)
-    for line in whereabouts(config):
+    for line in whereabouts(config, sys.argv[1:]):
         print(line)
 
 
