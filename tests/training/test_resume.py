@@ -1,6 +1,5 @@
 """A killed and resumed training is the uninterrupted one, bit for bit."""
 
-import io
 import json
 import logging
 import os
@@ -343,34 +342,3 @@ def test_a_second_process_on_the_same_output_is_refused(store, whole, tmp_path):
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     assert_same_run(train(Toy, store, output), whole)  # the lock died with its holder
-
-
-def test_a_state_is_whole_however_little_a_file_takes_at_once(tmp_path, monkeypatch):
-    """Linux takes 2 GiB of one write and says so; a disk that fills up, what it has room for."""
-    opened = open
-
-    class Slow(io.FileIO):
-        def write(self, content):
-            return super().write(memoryview(content).cast("B")[:10_000])
-
-    def slow(path, mode="r", buffering=-1, **more):
-        if mode != "wb":
-            return opened(path, mode, buffering, **more)
-        return Slow(path, mode) if buffering == 0 else io.BufferedWriter(Slow(path, mode))
-
-    state = ResumeState(tmp_path / "w.safetensors", "id")
-    state.folder.mkdir()
-    monkeypatch.setattr("builtins.open", slow)
-    state.save({"model": {"w": torch.arange(50_000)}})
-    monkeypatch.undo()
-    found, _ = state.load()
-    assert found is not None
-    assert torch.equal(found["model"]["w"], torch.arange(50_000))
-
-
-def test_a_digest_that_was_cut_does_not_spoil_the_next(tmp_path):
-    state = ResumeState(tmp_path / "w.safetensors", "id")
-    state.folder.mkdir()
-    state.digests.write_text("0123", encoding="utf-8")
-    state.save({"step": 1})
-    assert state.load()[1] == "resumed from state.pt"

@@ -1,4 +1,6 @@
-"""Saved progress holds what has moved: frozen weights lie with the model they come from."""
+"""Saved progress holds what has moved, and is whole: frozen weights lie with their own model."""
+
+import io
 
 import pytest
 import torch
@@ -7,7 +9,7 @@ from tinyshards import tiny_store
 from toys import train
 
 from physiome.errors import TrainingError
-from physiome.training.checkpoint import read_weights
+from physiome.training.checkpoint import ResumeState, read_weights
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +49,34 @@ def test_frozen_weights_are_not_saved_again_and_a_resumed_run_ends_the_same(stor
     resumed, straight = read_weights(output)[0], read_weights(whole)[0]
     assert set(resumed) == set(straight) == set(method.state_dict())
     assert all(torch.equal(resumed[n], straight[n]) for n in straight)
+
+
+def test_a_state_is_whole_however_little_a_file_takes_at_once(tmp_path, monkeypatch):
+    """Linux takes 2 GiB of one write and says so; a disk that fills up, what it has room for."""
+    opened = open
+
+    class Slow(io.FileIO):
+        def write(self, content):
+            return super().write(memoryview(content).cast("B")[:10_000])
+
+    def slow(path, mode="r", buffering=-1, **more):
+        if mode != "wb":
+            return opened(path, mode, buffering, **more)
+        return Slow(path, mode) if buffering == 0 else io.BufferedWriter(Slow(path, mode))
+
+    state = ResumeState(tmp_path / "w.safetensors", "id")
+    state.folder.mkdir()
+    monkeypatch.setattr("builtins.open", slow)
+    state.save({"model": {"w": torch.arange(50_000)}})
+    monkeypatch.undo()
+    found, _ = state.load()
+    assert found is not None
+    assert torch.equal(found["model"]["w"], torch.arange(50_000))
+
+
+def test_a_digest_that_was_cut_does_not_spoil_the_next(tmp_path):
+    state = ResumeState(tmp_path / "w.safetensors", "id")
+    state.folder.mkdir()
+    state.digests.write_text("0123", encoding="utf-8")
+    state.save({"step": 1})
+    assert state.load()[1] == "resumed from state.pt"
