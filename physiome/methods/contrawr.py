@@ -42,6 +42,8 @@ POOLS = (False, True, True)  # whether a block ends with a 2 x 2 max-pool
 class ConvBlock(nn.Module):
     """Two 3 x 3 convolutions, the first of stride 2, a strided 3 x 3 shortcut, pool, dropout."""
 
+    compiles = True  # see nn/blocks.py
+
     def __init__(self, inputs: int, outputs: int, pool: bool, dropout: float):
         super().__init__()
         self.inner = nn.Sequential(

@@ -30,6 +30,8 @@ class Layer(nn.Module):
     needs the channels side by side anyway.
     """
 
+    compiles = True  # see nn/blocks.py
+
     def __init__(self, inputs: int, outputs: int, kernel: int):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, (1, kernel))

@@ -28,6 +28,7 @@ from physiome.config.backbones import (
     ViTSpec,
 )
 from physiome.errors import ConfigError
+from physiome.nn.blocks import block
 from physiome.nn.convolutions import initialise_convolutions
 from physiome.nn.spectrogram import SpectrogramImage
 from physiome.nn.transformer import NORM_EPS
@@ -80,15 +81,14 @@ class ResNetBackbone(Backbone):
         last = len(spec.depths) - 1
         super().__init__(spec, samples, 4 * 2**last, spec.widths[-1])
         self.lora_targets = rf".*\.stages\.{last}\..*\.convolution"
-        self.body = ResNetModel(
-            ResNetConfig(
-                num_channels=1,
-                embedding_size=spec.stem,
-                layer_type="basic",
-                hidden_sizes=list(spec.widths),
-                depths=list(spec.depths),
-            )
+        config = ResNetConfig(
+            num_channels=1,
+            embedding_size=spec.stem,
+            layer_type="basic",
+            hidden_sizes=list(spec.widths),
+            depths=list(spec.depths),
         )
+        self.body = block(ResNetModel(config))
 
     def tokens(self, image: Tensor) -> Tensor:
         """(B, 1, bins, frames) -> (B, N + 1, features)."""
@@ -115,7 +115,7 @@ class EfficientNetBackbone(Backbone):
         )
         config.hidden_dim = round_filters(config, 1280)
         super().__init__(spec, samples, math.prod(config.strides) * 2, config.hidden_dim)
-        self.body = EfficientNetModel(config)
+        self.body = block(EfficientNetModel(config))
         initialise_convolutions(self.body)
         last = len(self.body.encoder.blocks) - 1
         self.lora_targets = rf".*\.blocks\.{last}\..*(expand|project)_conv|.*\.top_conv"
@@ -142,7 +142,7 @@ class ViTBackbone(Backbone):
             intermediate_size=4 * spec.hidden,
             layer_norm_eps=NORM_EPS,
         )
-        self.body = ViTModel(config, add_pooling_layer=False)
+        self.body = block(ViTModel(config, add_pooling_layer=False))
 
     def tokens(self, image: Tensor) -> Tensor:
         """(B, 1, bins, frames) -> (B, N + 1, features)."""
@@ -168,7 +168,7 @@ class SwinBackbone(Backbone):
             num_heads=list(spec.attention_heads),
             window_size=spec.window,
         )
-        self.body = SwinModel(config, add_pooling_layer=False)
+        self.body = block(SwinModel(config, add_pooling_layer=False))
         # With gradients and without, torch's fused attention takes two ways through the bias of
         # relative positions, and an embedding would depend on which.
         self.body.set_attn_implementation("eager")

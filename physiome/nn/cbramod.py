@@ -37,6 +37,8 @@ class PatchEmbedding(nn.Module):
     As published, group norms take their statistics over all patches of a window. D equals P.
     """
 
+    compiles = True  # see nn/blocks.py
+
     def __init__(self, spec: CBraModSpec):
         super().__init__()
         self.waveform = nn.Sequential(*waveform_layers(spec))
@@ -101,6 +103,8 @@ class CrissCross(nn.Module):
 
 class CrissCrossBlock(nn.Module):
     """Criss-cross attention and a GELU MLP, each behind a LayerNorm and a residual sum."""
+
+    compiles = True  # see nn/blocks.py
 
     def __init__(self, spec: CBraModSpec, attention: nn.Module):
         super().__init__()

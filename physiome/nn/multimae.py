@@ -13,6 +13,8 @@ from physiome.nn.transformer import NORM_EPS, Transformer, attend, initialise
 class CrossAttention(nn.Module):
     """Multi-head attention of queries to a context, both normalised first."""
 
+    compiles = True  # see nn/blocks.py
+
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads

@@ -1,5 +1,6 @@
 """The modality encoder of NeuroNet: scaled signal -> frame features -> class and frame tokens."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -43,9 +44,14 @@ class ModalityEncoder(nn.Module):
         self.transformer = Transformer(spec.width, spec.depth, spec.heads)
         initialise(self.enter)
         initialise(self.transformer)
+        # Where given, it answers for `features`, and calls what it is given to have them computed
+        self.keeper: Callable[[Callable[[], Tensor]], Tensor] | None = None
 
     def features(self, x: Tensor) -> Tensor:
         """Frame features f: (B, L), or (B, C, L) of several leads -> (B, N, features)."""
+        return self.keeper(lambda: self._features(x)) if self.keeper else self._features(x)
+
+    def _features(self, x: Tensor) -> Tensor:
         x = self.scaling(x)
         return self.lead_pool(self.frame_network, x) if self.lead_pool else self.frame_network(x)
 

@@ -60,6 +60,8 @@ class FrameNetwork(nn.Module):
         channels: widths of the four residual blocks; the stem has the first.
     """
 
+    compiles = True  # see nn/blocks.py
+
     def __init__(self, frame: int, step: int, channels: tuple[int, int, int, int]):
         super().__init__()
         self.frame, self.step = frame, step

@@ -43,6 +43,8 @@ class SwiGLU(nn.Module):
 class BareBlock(nn.Module):
     """Attention and SwiGLU, each behind an RMSNorm and a residual sum."""
 
+    compiles = True  # see nn/blocks.py
+
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.norm1 = nn.RMSNorm(width, eps=NORM_EPS)
@@ -75,6 +77,8 @@ class BareTransformer(nn.Module):
 
 class Stem(nn.Module):
     """Patches (B, N, P) -> tokens (B, N, D): three convolutions within each patch, and a Linear."""
+
+    compiles = True  # see nn/blocks.py
 
     def __init__(self, spec: PhysioOmniSpec, patch: int):
         super().__init__()

@@ -10,6 +10,8 @@ from physiome.nn.transformer import Transformer, initialise, sincos_positions
 class TokenMLP(nn.Module):
     """Linear, batch-norm over all tokens, ELU, Linear: a modality's way into the fused space."""
 
+    compiles = True  # see nn/blocks.py
+
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.inner = nn.Linear(inputs, outputs)

@@ -46,6 +46,8 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention and a GELU MLP (four times as wide), each behind a LayerNorm and a residual sum."""
 
+    compiles = True  # see nn/blocks.py
+
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)

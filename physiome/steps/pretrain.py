@@ -58,4 +58,5 @@ def run(
             save_every_s,
             monitor=watch(monitor, store, roles),
             rehearsed=True,
+            gpu=sharing.on(chosen),
         )

@@ -70,6 +70,7 @@ def run(
             labels,
             watch(monitor, store, roles),
             rehearsed=True,
+            gpu=sharing.on(chosen),
         )
 
 

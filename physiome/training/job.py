@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from physiome.config.agreement import Owner
+from physiome.config.gpu import GpuSpec
 from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
 from physiome.data.store.batches import Batch
@@ -22,6 +23,7 @@ from physiome.files import atomic_path, digest
 from physiome.methods.base import Method
 from physiome.provenance import code
 from physiome.training.checkpoint import ResumeState, save_weights
+from physiome.training.compiled import compile_blocks
 from physiome.training.loop import fit
 from physiome.training.manifest import Manifest
 from physiome.training.monitor import Monitor
@@ -47,6 +49,7 @@ def train_to_file(
     labels: np.ndarray | None = None,
     monitor: Monitor | None = None,
     rehearsed: bool = False,
+    gpu: GpuSpec | None = None,
 ) -> None:
     """Train what `build` makes and write `output` (.safetensors), its manifest, its metrics.
 
@@ -56,8 +59,9 @@ def train_to_file(
         labels: class of every window of the store, for methods that learn from labels.
         monitor: what watches; see `watch`.
         rehearsed: try the method on two windows first.
+        gpu: what is compiled, and kept on the device; None: nothing.
     """
-    monitor = monitor or Monitor(None, store, np.arange(0))
+    monitor, gpu = monitor or Monitor(None, store, np.arange(0)), gpu or GpuSpec()
     torch.manual_seed(spec.seed)
     method = build()
     index = np.unique(np.concatenate([positions for _, positions in groups]))
@@ -65,6 +69,8 @@ def train_to_file(
     method.begin()
     if rehearsed and spec.epochs:
         rehearse(method, *_two_windows(store, groups, labels))
+    if gpu.compile and spec.epochs:
+        compile_blocks(method, device)
     data = data_digest(store, groups)
     source = code(__name__, type(method).__module__)
     bound = {"settings": settings, "data": data, "code": source, "device": device}
@@ -72,7 +78,19 @@ def train_to_file(
     identity = digest(bound | {"torch": torch.__version__})
     state, title = ResumeState(output, identity), " ".join(map(str, owner))
     with state.held():
-        took = fit(method, store, groups, spec, device, state, title, save_every_s, labels, monitor)
+        took = fit(
+            method,
+            store,
+            groups,
+            spec,
+            device,
+            state,
+            title,
+            save_every_s,
+            labels,
+            monitor,
+            gpu.keep_gb,
+        )
         watched = monitor.report(method)
         for text in watched["warnings"]:
             log.warning("%s %s", title, text)

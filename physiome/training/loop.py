@@ -29,6 +29,7 @@ from physiome.training.finite import (
     require_finite_samples,
     require_finite_weights,
 )
+from physiome.training.kept import KeptFrames
 from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms
@@ -62,6 +63,7 @@ def fit(
     save_every_s: float = 300.0,
     labels: np.ndarray | None = None,
     monitor: Monitor | None = None,
+    keep_gb: float = 0.0,
 ) -> Summary:
     """Train `method` in place on the windows of `groups` and return what it took.
 
@@ -69,6 +71,7 @@ def fit(
         labels: class of every window of the store, for methods that learn from labels.
         save_every_s: seconds between writings of the resume state; the last is after all steps.
         monitor: looks at the weights now and then; None: nothing does.
+        keep_gb: of the device, for frame features of frozen encoders; see `kept`.
 
     Raises:
         TrainingError: for a loss that is not finite or trains nothing, or when memory runs out.
@@ -76,7 +79,7 @@ def fit(
     """
     size = sum(x.nbytes for x in method.state_dict().values())
     with memory_told("the model", f"{size / 1e9:.2f} GB of weights", LARGER):
-        run = _Run(method, store, groups, spec, device, resume, labels, monitor)
+        run = _Run(method, store, groups, spec, device, resume, labels, monitor, keep_gb)
     with tf32(spec.precision == "tf32"):
         return run.go(title, save_every_s)
 
@@ -92,10 +95,15 @@ class _Run:
         resume: ResumeState,
         labels: np.ndarray | None,
         monitor: Monitor | None,
+        keep_gb: float,
     ):
         self.method, self.store, self.groups = method.to(device), store, groups
         self.device, self.resume, self.labels = device, resume, labels
         self.monitor = monitor or Monitor(None, store, np.arange(0))
+        method.train()
+        trained = np.unique(np.concatenate([positions for _, positions in groups]))
+        thinned = spec.max_leads is not None  # then a window is another one in every epoch
+        self.kept = KeptFrames(method, trained, len(store.table), 0.0 if thinned else keep_gb * 1e9)
         self.trained = [p for p in method.parameters() if p.requires_grad]
         self.optimizer = _optimizer(self.trained, spec)
         self.rounds = spec.precision == "tf32"
@@ -241,7 +249,7 @@ class _Run:
         logged: dict[str, Tensor] = {"loss": torch.zeros((), device=self.device)}
         objectives = self._objectives(part, positions)
         while True:
-            with bf16(self.bf16, self.device):
+            with bf16(self.bf16, self.device), self.kept.of(positions):
                 found = next(objectives, None)
             if found is None:
                 return logged

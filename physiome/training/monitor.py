@@ -19,6 +19,7 @@ from physiome.data.store.windows import WindowStore
 from physiome.errors import PhysioError
 from physiome.methods.base import Method
 from physiome.subsets import subset_name
+from physiome.training.compiled import as_written
 from physiome.training.contrasts import contrast_terms
 from physiome.training.finite import sound_windows
 from physiome.training.verdict import Look, verdict
@@ -157,7 +158,7 @@ class Monitor:
         """(n, D) in float64; the random numbers of the training are not touched."""
         device = method.device
         parts = []
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        with as_written(), torch.random.fork_rng([device] if device.type == "cuda" else []):
             for start in range(0, len(sample.labels), self.at_once):
                 rows = slice(start, start + self.at_once)
                 part = {m: torch.from_numpy(x[rows]).to(device) for m, x in sample.signals.items()}

@@ -27,6 +27,7 @@ TABLE = {
     "device": ("cpu", ""),
     "threads.*": (1, ""),
     "cluster.*": (1.0, ""),
+    "gpu.compile": (True, ""),
     "gpu.*": (2, ""),
     "save_every_s": (1.0, ""),
     "use_datasets": (["vitaldb", "sleep_edf"], ""),

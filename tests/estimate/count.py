@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import (
     FakeTensor,
     FakeTensorMode,
@@ -17,6 +17,8 @@ from torch._subclasses.fake_tensor import (
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
+
+from tests.estimate.regions import Regions, of_block
 
 aten = torch.ops.aten
 CPU = torch.device("cpu")
@@ -39,16 +41,16 @@ PICKS = {
 }  # read no more of the first than they write
 # What a compiler puts into its neighbours' kernels: elementwise operations and copies
 FUSES = {
-    "_to_copy", "abs", "add", "add_", "bernoulli_", "bitwise_and", "bitwise_not", "bitwise_or",
-    "cat", "clamp", "clamp_min", "clone", "constant_pad_nd", "copy_", "cos", "div", "div_",
-    "elu", "elu_", "elu_backward", "eq", "exp", "expand", "fill_", "gather", "ge", "gelu",
-    "gelu_backward", "gt", "hardtanh", "index", "isnan", "le", "leaky_relu",
-    "leaky_relu_backward", "lerp", "log", "logical_and", "logical_not", "lt", "masked_fill",
-    "masked_fill_", "mul", "mul_", "native_dropout", "native_dropout_backward", "ne", "neg",
-    "new_zeros", "ones_like", "pow", "reciprocal", "relu", "relu_", "roll", "rsqrt", "rsub",
-    "scalar_tensor", "select_backward", "sgn", "sigmoid", "sign", "silu", "silu_",
-    "silu_backward", "sin", "slice_backward", "sqrt", "square", "stack", "sub", "tanh",
-    "tanh_backward", "threshold_backward", "where", "zeros", "zeros_like",
+    "_prelu_kernel", "_to_copy", "abs", "add", "add_", "bernoulli_", "bitwise_and", "bitwise_not",
+    "bitwise_or", "cat", "clamp", "clamp_min", "clone", "constant_pad_nd", "copy_", "cos", "div",
+    "div_", "elu", "elu_", "elu_backward", "eq", "exp", "expand", "fill_", "gather", "ge", "gelu",
+    "gelu_backward", "gt", "hardtanh", "index", "isnan", "le", "leaky_relu", "leaky_relu_backward",
+    "lerp", "log", "logical_and", "logical_not", "lt", "masked_fill", "masked_fill_", "mul",
+    "mul_", "native_dropout", "native_dropout_backward", "ne", "neg", "new_zeros", "ones_like",
+    "pow", "reciprocal", "reflection_pad2d", "relu", "relu_", "roll", "rsqrt", "rsub",
+    "scalar_tensor", "select_backward", "sgn", "sigmoid", "sign", "silu", "silu_", "silu_backward",
+    "sin", "slice_backward", "sqrt", "square", "stack", "sub", "tanh", "tanh_backward",
+    "threshold_backward", "upsample_bilinear2d", "where", "zeros", "zeros_like",
 }  # fmt: skip
 
 
@@ -62,6 +64,8 @@ class Op(NamedTuple):
         flop: of matrix products and convolutions, two per multiplication and addition.
         narrow: these are of 16-bit numbers.
         fuses: elementwise: a compiler needs no launch of its own for it.
+        compiled: in a block, or in its gradient: a compiler sees it.
+        once: of a frozen frame network: done once a window where that is kept.
     """
 
     name: str
@@ -70,6 +74,8 @@ class Op(NamedTuple):
     flop: float
     narrow: bool
     fuses: bool
+    compiled: bool = False
+    once: bool = False
 
 
 class Counted(TorchDispatchMode):
@@ -80,11 +86,13 @@ class Counted(TorchDispatchMode):
     Args:
         fake: the mode of the fake tensors. A tensor with values that meets one of them becomes one,
             which counts as a copy to the device.
+        regions: of the method that runs; None: it has none.
     """
 
-    def __init__(self, fake: FakeTensorMode):
+    def __init__(self, fake: FakeTensorMode, regions: Regions | None = None):
         super().__init__()
         self.fake, self.ops, self.drawn = fake, list[Op](), 0
+        self.regions = regions or Regions(nn.Module())
         self.makes = False  # what is made from nothing now is made on the device
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -102,7 +110,8 @@ class Counted(TorchDispatchMode):
             args = (args[0], self._places(args[1]), *args[2:])
         out = self._shapes(func, args, kwargs) if there else self._made(func, args, kwargs)
         if op := operation(func, args, kwargs, out):
-            self.ops.append(op)
+            seen = self.regions.inside or of_block()
+            self.ops.append(op._replace(compiled=seen, once=self.regions.once))
         return out
 
     def _made(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -202,7 +211,7 @@ def operation(func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) 
         float(sum(map(stored, read)) + sum(map(stored, written))),
         flop(name, args, out),
         bool(read) and read[0].dtype in (torch.bfloat16, torch.float16),
-        name in FUSES,
+        name in FUSES or (name == "native_batch_norm" and not args[5]),  # in evaluation mode
     )
 
 

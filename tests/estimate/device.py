@@ -32,11 +32,13 @@ class Settings:
 
     Attributes:
         jobs: at once on a device. Their hosts work side by side, their kernels take turns.
-        compiled: elementwise operations run in their neighbours' kernels.
+        compiled: elementwise operations of blocks run in their neighbours' kernels.
+        kept: what frozen frame networks say of a window is computed in the first epoch alone.
     """
 
     jobs: int = 1
     compiled: bool = False
+    kept: bool = False
 
 
 class StepTime(NamedTuple):
@@ -70,19 +72,27 @@ class StepTime(NamedTuple):
         return names[0] if sides[0] >= sides[1] else names[1]
 
 
-def step_time(work: Work, settings: Settings) -> StepTime:
-    """Mean seconds of a step of this work."""
+def step_time(work: Work, settings: Settings, epochs: float = 1.0) -> StepTime:
+    """Mean seconds of a step of this work.
+
+    Args:
+        epochs: of the training; without any, an embedding's, 0.
+    """
     launches = memory_s = arithmetic_s = 0.0
     pinned = work.sent * work.samples
+    kept = settings.kept and epochs > 1 and work.kept > 0
+    if kept:  # read, and handed over
+        launches, memory_s = work.samples, 2 * work.kept * work.samples / BYTES_PER_S
     for op in work.ops:
-        fused = settings.compiled and op.fuses
-        launches += 0.0 if fused else op.launches
+        often = 1 / epochs if kept and op.once else 1.0
+        fused = settings.compiled and op.compiled and op.fuses
+        launches += 0.0 if fused else op.launches * often
         moving_s = op.bytes / BYTES_PER_S * (FUSED_BYTES if fused else 1.0)
         if op.name == "send":
             moving_s, pinned = op.bytes / LINK_BYTES_PER_S, pinned + op.bytes
         working_s = op.flop / (FLOP16_PER_S if op.narrow else FLOP32_PER_S)
-        memory_s += moving_s if moving_s >= working_s else 0.0
-        arithmetic_s += working_s if working_s > moving_s else 0.0
+        memory_s += often * moving_s if moving_s >= working_s else 0.0
+        arithmetic_s += often * working_s if working_s > moving_s else 0.0
     n = work.samples
     return StepTime(
         launches / n * LAUNCH_S + pinned / n / PIN_BYTES_PER_S + LOOP_S,
@@ -111,7 +121,7 @@ def job_time(work: Work, steps: float, epochs: float, looks: int, settings: Sett
 
     With several jobs at once what a job does on the host costs the device its share of the time.
     """
-    steps_s = steps * step_time(work, settings).seconds(settings.jobs)
+    steps_s = steps * step_time(work, settings, epochs).seconds(settings.jobs)
     start_s = IMPORT_S + CONTEXT_S + looks * LOOK_S
     state = work.trained_bytes + work.state_bytes
     saves = 1 + steps_s * settings.jobs / SAVE_EVERY_S if epochs else 0.0

@@ -2,7 +2,7 @@
 
 Tensors are torch's fake ones, of the device "cpu", since gradients of fake CUDA tensors need a
 torch built for CUDA. What torch does otherwise on a GPU is set right here: which operations
-autocast puts into float32, attention as one kernel, dropout as one kernel.
+autocast puts into float32; attention, RMS norm and dropout as one kernel each.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from physiome.methods.base import Method
 from tests.estimate.count import Counted, tensors
+from tests.estimate.regions import Regions
 
 KEY = "AutocastCPU"
 IS_CPU = Tensor.is_cpu.__get__  # pyright: ignore[reportAttributeAccessIssue]
@@ -97,8 +98,38 @@ def _gradients(ctx, grad, _):
 attention.register_autograd(_gradients, setup_context=_keep)
 
 
+@torch.library.custom_op("estimate::rms_norm", mutates_args=())
+def rms_norm(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Fused RMS norm over the last dimension, and its factor (..., 1) for the gradient."""
+    raise NotImplementedError("it is only counted")
+
+
+@rms_norm.register_fake
+def _(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x), x.new_empty((*x.shape[:-1], 1), dtype=torch.float32)
+
+
+@torch.library.custom_op("estimate::rms_norm_backward", mutates_args=())
+def rms_norm_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, factor: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of x and weight."""
+    raise NotImplementedError("it is only counted")
+
+
+@rms_norm_backward.register_fake
+def _(grad, x, weight, factor):
+    return torch.empty_like(x), torch.empty_like(weight)
+
+
+rms_norm.register_autograd(
+    lambda ctx, grad, _: rms_norm_backward(grad, *ctx.saved_tensors),
+    setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs, output[1]),
+)
+
+
 class AsOnCuda(TorchFunctionMode):
-    """Attention and dropout as single operations; no tensor says that it is on the CPU.
+    """Attention, RMS norm and dropout as single operations; no tensor says that it is on the CPU.
 
     What a function is told to make on a device is made there, and what it makes on the way if it is
     given something from there, gradients too; what is made elsewhere is drawn, until it is sent.
@@ -119,6 +150,11 @@ class AsOnCuda(TorchFunctionMode):
             if torch.is_autocast_enabled("cpu"):
                 q, k, v = (x.to(torch.bfloat16) for x in (q, k, v))
             return attention(q, k, v)[0]
+        if func is F.rms_norm:
+            weight = kwargs.get("weight", args[2] if len(args) > 2 else None)
+            # Without weights, or those of another type, torch takes it apart on a GPU, too.
+            if weight is not None and weight.dtype == args[0].dtype:
+                return rms_norm(args[0], weight)[0]
         if func is F.dropout and kwargs.get("training", True):
             rate = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
             return torch.native_dropout(args[0], rate, True)[0]
@@ -132,7 +168,7 @@ class AsOnCuda(TorchFunctionMode):
 
 
 @contextmanager
-def as_on_cuda(fake: FakeTensorMode) -> Iterator[Counted]:
+def as_on_cuda(fake: FakeTensorMode, regions: Regions | None = None) -> Iterator[Counted]:
     """Within, the CPU's autocast does as CUDA's; yields the counter."""
     with ExitStack() as held:
         library = held.enter_context(torch.library._scoped_library("aten", "IMPL"))
@@ -140,7 +176,7 @@ def as_on_cuda(fake: FakeTensorMode) -> Iterator[Counted]:
             library.impl(name, partial(_in_float32, _overload(name)), KEY)
         for name in FLOAT32_RESULT:
             library.impl(name, partial(_to_float32, _overload(name)), KEY)
-        counted = held.enter_context(Counted(fake))
+        counted = held.enter_context(Counted(fake, regions))
         held.enter_context(AsOnCuda(counted))
         yield counted
 

@@ -17,6 +17,7 @@ from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.registry import METHODS
 from physiome.subsets import named_subsets
 from tests.estimate.count import Counted, Op
+from tests.estimate.regions import Regions
 from tests.estimate.stand_in import Unfilled, as_on_cuda, without_values
 
 # Of the draws of steps spread over a training, that the mean is over. With these PhysioME's parts
@@ -35,12 +36,14 @@ class Work:
         ops: of `samples` steps together.
         drawn: random numbers drawn on the host in a step.
         sent: bytes of signals copied to the device in a step.
+        kept: bytes of frame features that frozen encoders make in a step.
     """
 
     ops: list[Op]
     samples: int
     drawn: float
     sent: float
+    kept: float
     trained_bytes: float  # weights that a training changes
     state_bytes: float  # of the optimiser
 
@@ -64,6 +67,7 @@ class Steps:
             self.labels = torch.empty(batch, dtype=torch.int64)
         self.sent = float(sum(x.nbytes for x in self.signals.values()))
         self.trained = [p for p in method.parameters() if p.requires_grad]
+        self.regions = Regions(method)
 
     def optimise(self, kind: str) -> None:
         """Make the optimiser, and its state, which is not counted."""
@@ -88,7 +92,7 @@ class Steps:
         at = number * 2 % SAMPLES * 4 + number % 4
         self.method.progress = Progress(number, SAMPLES, at, 4 * SAMPLES)
         self.optimizer.zero_grad(set_to_none=True)
-        with as_on_cuda(self.fake) as counted:
+        with as_on_cuda(self.fake, self.regions) as counted:
             each, logged = self._objectives(rng, labelled), torch.zeros((), device="cpu")
             while True:
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
@@ -143,6 +147,7 @@ def train_work(settings: TrainSettings | PretrainSettings, modality: str | None 
         len(found),
         sum(each.drawn for each in found.values()) / len(found),
         steps.sent,
+        steps.regions.kept_bytes / len(found),
         float(sum(p.nbytes for p in steps.trained)),
         steps.state_bytes(),
     )
@@ -154,7 +159,7 @@ def embed_work(settings: EmbedSettings, bf16: bool = False) -> Work:
     steps = Steps(method, settings.window.samples, settings.batch, bf16=bf16)
     wanted = settings.scored if settings.subsets is None else settings.subsets
     found = steps.embed(named_subsets(wanted, settings.modalities))
-    return Work(found.ops, 1, 0.0, steps.sent, 0.0, 0.0)
+    return Work(found.ops, 1, 0.0, steps.sent, 0.0, 0.0, 0.0)
 
 
 def _alike(steps: Iterable[Counted]) -> bool:

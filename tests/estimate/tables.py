@@ -124,10 +124,16 @@ def sums(config: Config, works: Mapping[Key, Work], together: int) -> Iterator[s
     Args:
         together: jobs at once on a device, beside one at a time.
     """
-    ways = [Settings(n, compiled) for compiled in (False, True) for n in (1, together)]
-    heads = ["one job", f"{together} jobs", "compiled", f"{together} compiled"]
+    ways = [
+        Settings(),
+        Settings(together),
+        Settings(together, compiled=True),
+        Settings(together, compiled=True, kept=True),
+    ]
+    heads = ["one job", f"{together} jobs", "compiled", "kept"]
     yield "Modelled hours on one device: launches, draws, kernels of steps; start, saves of jobs;"
-    yield "their sum one job at a time, several at once, and either with compiled steps."
+    yield "their sum one job at a time, several at once; so with blocks compiled; so with"
+    yield "frame features kept as well."
     yield _sum_line(["target", "jobs", "launch", "draws", "kernel", "start", "saves", *heads])
     for target in [*config.tables_of, "everything"]:
         jobs = jobs_of(config, config.tables_of if target == "everything" else [target])
@@ -177,10 +183,9 @@ def assumptions(config: Config, embed_bf16: bool, measured: dict[str, Any]) -> I
     )
     yield "- several jobs: hosts side by side, kernels in turn, at no cost"
     yield f"- training in bf16, embedding in {'bf16' if embed_bf16 else 'float32'}"
-    yield (
-        "- compiled: elementwise operations launch nothing and move "
-        f"{device.FUSED_BYTES:.2f} of their bytes; compiling is free"
-    )
+    yield "- compiled: elementwise operations of blocks and their gradients launch nothing and"
+    yield f"  move {device.FUSED_BYTES:.2f} of their bytes; compiling is free"
+    yield "- kept: frozen frame networks see a window once, and all of it fits"
     yield f"- measured on: {title}"
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import small
+import tiny
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -10,10 +11,12 @@ from torch.nn import functional as F
 from physiome.config.jobs import TrainSettings
 from physiome.config.training import TrainSpec
 from physiome.methods.maskmentor import MaskMentor
+from physiome.nn.blocks import block
 from physiome.nn.draws import send
 from physiome.nn.physiome_parts import draw_parts
 from tests.estimate.count import Counted
-from tests.estimate.stand_in import as_on_cuda
+from tests.estimate.regions import Regions
+from tests.estimate.stand_in import as_on_cuda, without_values
 from tests.estimate.steps import SAMPLES, SEEDS, Steps, _built, train_work
 
 
@@ -165,3 +168,39 @@ def test_the_optimiser_steps_and_its_state_is_weighed():
     # weights, gradients and two moments are read, all but gradients written
     assert 7 * work.trained_bytes <= fused[0].bytes < 7.1 * work.trained_bytes
     assert 2 * work.trained_bytes <= work.state_bytes < 2.1 * work.trained_bytes
+
+
+class Halved(nn.Module):
+    """A block behind a layer that is none."""
+
+    def __init__(self):
+        super().__init__()
+        self.before, self.inside = nn.Linear(4, 4), block(nn.Linear(4, 4))
+
+    def forward(self, x):
+        return self.inside(torch.relu(self.before(x))).tanh()
+
+
+def test_operations_of_blocks_and_of_their_gradients_are_known(fake):
+    method = without_values(Halved(), fake)
+    with Counted(fake, Regions(method)) as counted:
+        method(made(fake, 8, 4)).sum().backward()
+    found = [(op.name, op.compiled) for op in counted.ops]
+    assert [c for name, c in found if name == "addmm"] == [False, True]
+    # Gradients of the block come first: of its weight and its input; then of the layer's weight.
+    assert [c for name, c in found if name == "mm"] == [True, True, False]
+    for name in ("relu", "tanh", "tanh_backward", "threshold_backward"):
+        assert (name, False) in found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["physiome", "synthsleepnet"])
+def test_frozen_frame_networks_are_known(name):
+    steps = Steps(_built(small.job_of(name), None), tiny.SAMPLES, 4)
+    steps.optimise("adamw")
+    ops = steps.step(0, labelled=False).ops
+    once = [op.name for op in ops if op.once]
+    assert once.count("convolution") == sum(op.name == "convolution" for op in ops) > 0
+    assert not any("backward" in name for name in once)
+    frames = [m.n * m.frame_network.features for m in steps.method.encoders.values()]
+    assert steps.regions.kept_bytes == 4 * sum(frames) * 2  # of four windows, in bf16

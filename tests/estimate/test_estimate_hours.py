@@ -19,12 +19,12 @@ CONFIG = paper_config()
 JOBS = jobs_of(CONFIG, CONFIG.tables_of)
 
 
-def work(*ops: Op, drawn: float = 0.0) -> Work:
-    return Work(list(ops), 1, drawn, 0.0, 1e9, 2e9)
+def work(*ops: Op, drawn: float = 0.0, kept: float = 0.0) -> Work:
+    return Work(list(ops), 1, drawn, 0.0, kept, 1e9, 2e9)
 
 
-def op(launches=1.0, moved=0.0, flop=0.0, narrow=True, fuses=False, name="x") -> Op:
-    return Op(name, launches, moved, flop, narrow, fuses)
+def op(launches=1.0, moved=0.0, flop=0.0, narrow=True, name="x", **where) -> Op:
+    return Op(name, launches, moved, flop, narrow, **{"fuses": False} | where)
 
 
 def test_jobs_are_those_of_the_plan():
@@ -79,9 +79,21 @@ def test_products_of_float32_are_slower():
 
 
 def test_compiled_elementwise_operations_launch_nothing():
-    step = step_time(work(op(launches=10, moved=3e9, fuses=True), op()), Settings(compiled=True))
+    inside = op(launches=10, moved=3e9, fuses=True, compiled=True)
+    outside = op(launches=10, moved=3e9, fuses=True)
+    step = step_time(work(inside, op()), Settings(compiled=True))
     assert step.launch_s == pytest.approx(device.LAUNCH_S + device.LOOP_S)
     assert step.memory_s == pytest.approx(3e9 * device.FUSED_BYTES / device.BYTES_PER_S)
+    assert step_time(work(outside), Settings(compiled=True)) == step_time(work(outside), Settings())
+
+
+def test_what_is_kept_is_computed_in_the_first_epoch_and_read_in_all():
+    one = work(op(launches=100, moved=3e9, once=True), op(launches=10), kept=1e6)
+    step = step_time(one, Settings(kept=True), epochs=50)
+    assert step.launch_s == pytest.approx((1 + 100 / 50 + 10) * device.LAUNCH_S + device.LOOP_S)
+    assert step.memory_s == pytest.approx((2e6 + 3e9 / 50) / device.BYTES_PER_S)
+    for epochs in (1, 0):  # there is no later epoch; an embedding
+        assert step_time(one, Settings(kept=True), epochs) == step_time(one, Settings())
 
 
 def test_a_job_starts_looks_and_saves():

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from physiome.config.agreement import Owner
+from physiome.config.gpu import GpuSpec
 from physiome.config.monitor import MonitorSpec
 from physiome.config.training import TrainSpec
 from physiome.data.store.batches import patterns
@@ -72,6 +73,7 @@ def train(
     settings: dict | None = None,
     save_every_s: float = 300.0,
     monitor: MonitorSpec | None = None,
+    gpu: GpuSpec | None = None,
     **spec,
 ) -> Path:
     """Train on all windows of the store that have the method's modalities; return `output`.
@@ -92,5 +94,6 @@ def train(
         "pretrain",
         save_every_s,
         monitor=Monitor(monitor, store, index),
+        gpu=gpu,
     )
     return output
