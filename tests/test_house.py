@@ -27,7 +27,7 @@ MAY = {
     "data": GROUND - {"registry"},
     "nn": {"errors", "config"},
     "methods": GROUND | {"nn"},
-    "training": GROUND | {"data", "methods", "provenance", "devices"},
+    "training": GROUND | {"data", "nn", "methods", "provenance", "devices"},
     "evaluation": GROUND | {"data", "methods"},
     "reporting": {"errors", "files", "subsets", "config"},
     "inspect": {"errors", "config", "data"},

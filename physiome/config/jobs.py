@@ -49,6 +49,7 @@ class TrainSettings(MethodSettings):
     """Settings of the step `train`."""
 
     train: TrainSpec
+    takes: bool = False  # a variant: the weights of `base`, as they are
 
 
 class EmbedSettings(MethodSettings):

@@ -9,6 +9,7 @@ from physiome.config.base import deep_merge
 from physiome.config.model import CommonEncoderSpec
 from physiome.config.schema import Sections
 from physiome.config.training import TrainSpec
+from physiome.config.variants import Variant
 from physiome.errors import ConfigError
 from physiome.files import canonical_json
 from physiome.registry import ENCODERS, METHODS, Entry
@@ -26,6 +27,7 @@ class Resolved:
     settings: dict[str, Any]  # its architecture
     train: TrainSpec
     untrained: bool = False  # it has no parents, and epochs are 0
+    takes: bool = False  # the weights of the method it is a variant of, and epochs are 0
 
 
 def section(config: Sections, name: str, dataset: str, fold: int | None) -> Any:
@@ -68,17 +70,25 @@ def resolve(config: Sections, name: str, dataset: str, fold: int | None) -> Reso
         changed, trained = deep_merge(own, variant.method), deep_merge(trained, variant.train)
         own, where = _checked(part, changed, f"variants.{name}.method"), f"variants.{name}.train"
     own.pop("train", None)
-    if variant is not None and variant.untrained:
-        entry, trained = (
-            replace(entry, on_encoders=False, trained_after=None),
-            {**trained, "epochs": 0},
-        )
+    untrained = variant is not None and variant.untrained
+    takes = variant is not None and _reads_otherwise(variant)
+    if untrained or takes:
+        entry = replace(entry, on_encoders=False, trained_after=base if takes else None)
+        trained = {**trained, "epochs": 0}
     common = _section(config, "train", dataset, fold).plain()
     train = _parsed(canonical_json(deep_merge(common, trained)), where, TrainSpec)
     if own.get("published"):
         title += f" (published weights: {', '.join(own['published'])})"
-    untrained = variant is not None and variant.untrained
-    return Resolved(name, base, entry, title, encoder, own, _shifted(config, train), untrained)
+    train = _shifted(config, train)
+    return Resolved(name, base, entry, title, encoder, own, train, untrained, takes)
+
+
+def _reads_otherwise(variant: Variant) -> bool:
+    """Whether it changes nothing but how a method is read: then it is trained with that method."""
+    if variant.untrained or variant.encoder or variant.train or not variant.method:
+        return False
+    kind = METHODS[variant.of].specification()
+    return set(variant.method) <= getattr(kind, "read_out", frozenset())
 
 
 def encoder_entry(config: Sections, name: str) -> Entry:

@@ -91,6 +91,8 @@ class Config(Experiment):
         own = self._method(found, dataset, fold)
         if found.entry.labels:
             own["classes"] = self.datasets[dataset].classes
+        if found.takes:
+            own["takes"] = True
         return TrainSettings(**own, train=found.train).text()
 
     def published(self, dataset: str, fold: int, method: str) -> list[str]:

@@ -79,6 +79,8 @@ def _build(spec: TrainSettings, parents: list[Any], store: Any, index: np.ndarra
     from physiome.methods.build import build_method, fresh_parents
     from physiome.training.job import set_constants
 
+    if spec.takes:
+        return parents[0]
     if parents:
         return build_method(spec, parents)
     fresh = fresh_parents(spec)
@@ -97,13 +99,13 @@ def _load_parents(
     spec: TrainSettings, paths: list[Path], fold: int, wanted: str | None
 ) -> dict[str, tuple[Any, Manifest]]:
     """Modality or method -> (the parent with its trained weights, its manifest)."""
-    from physiome.methods.build import fresh_parents
+    from physiome.methods.build import build_method, fresh_parents
     from physiome.training.checkpoint import load_weights
 
     entry = METHODS[spec.base]
     names = spec.modalities if entry.on_encoders else lineage(spec.base)[1:2]
-    if spec.untrained:
-        names = ()
+    if spec.untrained or spec.takes:
+        names = (spec.base,) if spec.takes else ()
     if len(paths) != len(names):
         raise DataError(
             f"{spec.base} begins with {len(names)} trained models, {len(paths)} are given",
@@ -111,6 +113,8 @@ def _load_parents(
         )
     loaded = {}
     fresh = fresh_parents(spec) if names else []
+    if spec.takes:
+        fresh = [build_method(spec, fresh)]
     for name, path, parent in zip(names, paths, fresh, strict=True):
         manifest = Manifest.parse(load_weights(parent, path), path)
         require_owner(manifest.owner, Owner(spec.dataset, fold, name), path)

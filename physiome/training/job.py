@@ -21,9 +21,9 @@ from physiome.data.store.batches import Batch
 from physiome.data.store.windows import WindowStore
 from physiome.files import atomic_path, digest
 from physiome.methods.base import Method
+from physiome.nn.compiled import compile_blocks
 from physiome.provenance import code
 from physiome.training.checkpoint import ResumeState, save_weights
-from physiome.training.compiled import compile_blocks
 from physiome.training.loop import fit
 from physiome.training.manifest import Manifest
 from physiome.training.monitor import Monitor
@@ -64,36 +64,22 @@ def train_to_file(
     monitor, gpu = monitor or Monitor(None, store, np.arange(0)), gpu or GpuSpec()
     torch.manual_seed(spec.seed)
     method = build()
-    index = np.unique(np.concatenate([positions for _, positions in groups]))
-    set_constants(method, store, index)
+    set_constants(method, store, np.unique(np.concatenate([i for _, i in groups])))
     method.begin()
     if rehearsed and spec.epochs:
         rehearse(method, *_two_windows(store, groups, labels))
     if gpu.compile and spec.epochs:
         compile_blocks(method, device)
-    data = data_digest(store, groups)
-    source = code(__name__, type(method).__module__)
-    bound = {"settings": settings, "data": data, "code": source, "device": device}
+    data, source = data_digest(store, groups), code(__name__, type(method).__module__)
     # Another version of torch may round otherwise: half a training by each would be neither's.
-    identity = digest(bound | {"torch": torch.__version__})
+    bound = {"data": data, "code": source, "device": device, "torch": torch.__version__}
+    identity = digest(bound | {"settings": settings})
     state, title = ResumeState(output, identity), " ".join(map(str, owner))
     with state.held():
-        took = fit(
-            method,
-            store,
-            groups,
-            spec,
-            device,
-            state,
-            title,
-            save_every_s,
-            labels,
-            monitor,
-            gpu.keep_gb,
-        )
+        besides = {"labels": labels, "monitor": monitor, "keep_gb": gpu.keep_gb}
+        took = fit(method, store, groups, spec, device, state, title, save_every_s, **besides)
         watched = monitor.report(method)
-        for text in watched["warnings"]:
-            log.warning("%s %s", title, text)
+        _warn(watched["warnings"], title)
         manifest = Manifest(
             *owner,
             role=role,
@@ -106,11 +92,21 @@ def train_to_file(
             monitor=watched,
             **_process(),
         )
-        save_weights(output, method, manifest.plain())
-        with atomic_path(output.with_suffix(".metrics.jsonl")) as temporary:
-            shutil.copyfile(state.metrics, temporary)  # a rerun after a crash here needs its own
+        _write(output, method, manifest, state)
     state.clear()
     log.info("%s done %s", title, json.dumps(took.final_loss))
+
+
+def _warn(texts: Sequence[str], title: str) -> None:
+    for text in texts:
+        log.warning("%s %s", title, text)
+
+
+def _write(output: Path, method: Method, manifest: Manifest, state: ResumeState) -> None:
+    """Weights with their manifest, and the metrics."""
+    save_weights(output, method, manifest.plain())
+    with atomic_path(output.with_suffix(".metrics.jsonl")) as temporary:
+        shutil.copyfile(state.metrics, temporary)  # a rerun after a crash here needs its own
 
 
 def _process() -> dict[str, Any]:

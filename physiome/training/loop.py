@@ -22,6 +22,7 @@ from physiome.devices.memory import LARGER, memory_told
 from physiome.errors import TrainingError
 from physiome.files import write_errors
 from physiome.methods.base import Method, Progress
+from physiome.nn.kept import KeptFrames
 from physiome.training.checkpoint import ResumeState
 from physiome.training.contrasts import chance_terms, summary_line
 from physiome.training.finite import (
@@ -29,7 +30,6 @@ from physiome.training.finite import (
     require_finite_samples,
     require_finite_weights,
 )
-from physiome.training.kept import KeptFrames
 from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms

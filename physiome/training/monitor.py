@@ -18,8 +18,8 @@ from physiome.config.monitor import MonitorSpec
 from physiome.data.store.windows import WindowStore
 from physiome.errors import PhysioError
 from physiome.methods.base import Method
+from physiome.nn.compiled import as_written
 from physiome.subsets import subset_name
-from physiome.training.compiled import as_written
 from physiome.training.contrasts import contrast_terms
 from physiome.training.finite import sound_windows
 from physiome.training.verdict import Look, verdict

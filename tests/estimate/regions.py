@@ -1,7 +1,7 @@
 """Which operations a compiler would see, and which a training does once a window.
 
 A compiler sees those of blocks (nn/blocks.py) and of their gradients; frozen frame networks compute
-once what is kept (training/kept.py).
+once what is kept (nn/kept.py).
 """
 
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from physiome.nn.blocks import blocks
+from physiome.nn.kept import frozen
 from physiome.nn.neuronet import ModalityEncoder
-from physiome.training.kept import frozen
 
 MARK = "of a block"
 

@@ -18,12 +18,16 @@ from physiome.config.gpu import GpuSpec
 from physiome.devices.listing import visible_devices
 from physiome.files import write_json
 from physiome.training.runtime import needed_bytes
-from tests.gpu import parity, processes, resume, speed
+from tests.gpu import compiling, parity, processes, resume, speed
 from tests.gpu.steps import names
 
 LIMIT_S = 520.0
-PARTS = {"leases": 0.0, "parity": 0.5, "resume": 0.55, "speed": 0.85, "jobs": 1.0}
+# share of the time after which none of a part is begun
+PARTS = {
+    "leases": 0.0, "parity": 0.45, "resume": 0.5, "speed": 0.7, "compile": 0.88, "jobs": 1.0,
+}  # fmt: skip
 JOBS = ("contrawr", "cbramod")  # small systems, of which several may fit on a device
+COMPILED = ("dp_neuronet", "physiome", "robustssf", "crossl")
 RESUMED = ("neuronet", "physiome")
 
 
@@ -107,6 +111,11 @@ def _speed(table: Table, device: str, small: bool, systems: list[str]) -> None:
         table.add("speed", name, lambda name=name: speed.measure(name, device, small, peak))
         if device == "cuda":
             torch.cuda.empty_cache()
+
+
+def _compile(table: Table, device: str, small: bool, systems: list[str]) -> None:
+    for name in (n for n in COMPILED if n in systems):
+        table.add("compile", name, lambda name=name: compiling.gain(name, device, small))
 
 
 def _jobs(table: Table, device: str, small: bool, systems: list[str]) -> None:

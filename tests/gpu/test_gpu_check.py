@@ -31,6 +31,17 @@ def test_on_a_cpu_parity_resuming_and_speed_are_found(tmp_path, capsys):
     assert "0 failed" in capsys.readouterr().out
 
 
+def test_what_compiling_gains_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("physiome.nn.compiled.BACKEND", "aot_eager")
+    output = tmp_path / "gpu.json"
+    asked = ["--device", "cpu", "--only", "compile", "--systems", "crossl"]
+    assert main([*asked, "--output", str(output), "--limit-s", "600000"]) == 0
+    found = json.loads(output.read_text())["compile"]["crossl"]
+    assert found["blocks"] == 9
+    assert found["apart"] == 0.0
+    assert found["gain"] == found["plain_ms"] / found["compiled_ms"]
+
+
 def test_a_check_that_fails_is_told_and_ends_with_1(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("tests.gpu.parity.compare", lambda *_: {"ok": False})
     asked = ["--device", "cpu", "--only", "parity", "--systems", "neuronet"]

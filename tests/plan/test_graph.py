@@ -127,3 +127,23 @@ def test_the_rules_write_where_the_layout_says(repository):
         at.table("{table}", "json"),
     ):
         assert f'"{path}"' in rules
+
+
+def test_a_variant_that_is_only_read_otherwise_takes_the_weights_of_its_system(mine):
+    graph = Graph(mine())
+    row = Row("sleep_edf", 1, "crossl_latents")
+    assert graph.parents(row) == [Model("sleep_edf", 1, "crossl")]
+    assert graph.training(graph.model(row)).epochs == 0
+    assert graph.training(Model("sleep_edf", 1, "crossl")).epochs > 0
+    assert json.loads(graph.settings(graph.model(row)))["takes"] is True
+
+
+@pytest.mark.parametrize(
+    "change", [{"method": {"embedding": "latents", "keep": 0.5}}, {"train": {"epochs": 3}}]
+)
+def test_a_variant_that_is_trained_otherwise_is_trained(mine, change):
+    other = {"of": "crossl", "title": "Other", "method": {"embedding": "latents"}, **change}
+    graph = Graph(mine(variants={"other": other}, methods=["crossl", "other"]))
+    row = Row("sleep_edf", 1, "other")
+    assert graph.parents(row) == []
+    assert graph.training(graph.model(row)).epochs > 0

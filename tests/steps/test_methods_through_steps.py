@@ -176,6 +176,29 @@ def test_a_variant_is_its_method_under_another_name(place):
     assert all(np.array_equal(tensors[n], expected[n]) for n in expected)
 
 
+@pytest.mark.parametrize(("name", "how"), [("crossl", "latents"), ("multimae", "mean")])
+def test_a_variant_that_is_read_otherwise_has_its_systems_weights(place, name, how):
+    """What training it as well would have ended with."""
+    own = settings("read", base=name)
+    own["method"] = {**own["method"], "embedding": how}
+    shards, folds = [place / "shard0", place / "shard1"], place / "folds.json"
+    files = {}
+    for tag, changes, given in (
+        ("taken", {"takes": True, "train": TRAINING | {"epochs": 0}}, [weights(place, name)]),
+        ("trained", {"train": TRAINING}, []),
+    ):
+        files[tag] = place / f"{tag}_{name}.safetensors"
+        train.run(canonical_json({**own, **changes}), shards, folds, 1, given, files[tag])
+    (taken, manifest), (trained, _) = map(read_weights, files.values())
+    assert list(manifest["settings"]["parents"]) == [name]
+    assert manifest["name"] == "read"
+    assert set(taken) == set(trained)
+    assert all(np.array_equal(taken[n], trained[n]) for n in trained)
+    text = canonical_json({**own, "batch": 7, "subsets": None})
+    embed.run(text, shards, folds, 1, place / f"read_{name}.npy", files["taken"])
+    assert np.isfinite(np.load(place / f"read_{name}.npy")).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cls"),

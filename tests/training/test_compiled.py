@@ -9,9 +9,9 @@ from tinyshards import tiny_store
 from toys import Toy, train
 
 from physiome.config.gpu import GpuSpec
+from physiome.nn import compiled
 from physiome.nn.blocks import block, blocks
 from physiome.registry import METHODS
-from physiome.training import compiled
 from physiome.training.checkpoint import read_weights
 from tests.gpu.steps import Steps
 

@@ -14,9 +14,9 @@ from toys import train
 from physiome.config.gpu import GpuSpec
 from physiome.config.monitor import MonitorSpec
 from physiome.methods.build import build_method, fresh_parents
+from physiome.nn.kept import KeptFrames
 from physiome.nn.neuronet_frames import FrameNetwork
 from physiome.training.checkpoint import read_weights
-from physiome.training.kept import KeptFrames
 
 WINDOWS, EPOCHS = 12, 3
 

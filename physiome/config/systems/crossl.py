@@ -1,6 +1,6 @@
 """Settings of CroSSL."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
@@ -10,6 +10,8 @@ from physiome.config.systems.base import SystemSpec
 
 class CroSSLSpec(SystemSpec):
     """CroSSL: latent masking of modality encoders under VICReg."""
+
+    read_out: ClassVar[frozenset[str]] = frozenset({"embedding"})
 
     channels: tuple[PositiveInt, PositiveInt, PositiveInt] = (24, 48, 96)
     kernels: tuple[PositiveInt, PositiveInt, PositiveInt] = (24, 16, 8)

@@ -1,6 +1,6 @@
 """Settings of MultiMAE."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
@@ -10,6 +10,8 @@ from physiome.config.systems.base import SystemSpec
 
 class MultiMAESpec(SystemSpec):
     """MultiMAE: masked patches of all modalities' images, rebuilt from a small visible set."""
+
+    read_out: ClassVar[frozenset[str]] = frozenset({"embedding"})
 
     image: Image = Image()
     patch: PositiveInt = 8
