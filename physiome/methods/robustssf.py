@@ -20,6 +20,7 @@ complement, which the original also draws.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -29,6 +30,7 @@ from physiome.config.systems.robustssf import RobustSsFSpec
 from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.images import ImageMethod
+from physiome.nn.at_once import at_once
 from physiome.nn.convolutions import initialise_convolutions
 from physiome.nn.losses import mse
 from physiome.nn.robustssf import FusionDecoder, LevelDecoder, LevelEncoder
@@ -77,8 +79,7 @@ class RobustSsF(ImageMethod):
         """
         images = self.image(batch)  # (B, H, W) each
         encoded = {m: self.encoders[m](x) for m, x in images.items()}
-        separate = [mse(self.separate(encoded[m])[:, 0], x) for m, x in images.items()]
-        terms = {"separate": torch.stack(separate).sum()}
+        terms = {"separate": self._separate(encoded, images)}
         if self.progress.share < self.spec.separate_until:
             zero = terms["separate"].new_zeros(())
             return {**terms, "fuse": zero, "coupling": zero}
@@ -95,6 +96,16 @@ class RobustSsF(ImageMethod):
         complete = scenario == couple
         terms["coupling"] = self._coupling(by_scenario, by_couple, by_full, complete)
         return terms
+
+    def _separate(self, encoded: Mapping[str, Tensor], images: Mapping[str, Tensor]) -> Tensor:
+        """Error of each image decoded from its own modality alone."""
+        weights = list(self.separate.parameters())
+
+        def error(x: Tensor, image: Tensor) -> Tensor:
+            return mse(self.separate(x)[:, 0], image)
+
+        errors = [at_once(partial(error, image=x), encoded[m], weights) for m, x in images.items()]
+        return torch.stack(errors).sum()
 
     def _draw(self, present: Subset, rng: torch.Generator) -> tuple[Subset, Subset]:
         """What the scenario decoder sees, and what its couple: complements, or everything each."""

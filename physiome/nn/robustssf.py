@@ -8,34 +8,31 @@ each place instead of over each channel of an image; the reasons are in `methods
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from physiome.nn.entered import Raw, Size, convolve
 
 GATE_WIDTH = 128  # hidden features of a gate
 
 
-class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels of each place of (B, C, H, W)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, C, H, W), of the same size."""
-        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
-
-
-class Conv(nn.Sequential):
-    """Reflecting convolution, norm, leaky ReLU: (B, C, H, W) -> (B, C', H', W').
+class Conv(nn.ModuleList):
+    """Reflecting convolution, norm, leaky ReLU; the latter two are left to whoever reads it.
 
     With bias: without it the norm would leave of a flat image no more than its sign.
     """
 
     def __init__(self, inputs: int, outputs: int, slope: float, kernel: int = 3, stride: int = 1):
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, padding_mode="reflect"),
-            ChannelNorm(outputs),
-            nn.LeakyReLU(slope),
-        )
+        conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode="reflect")
+        super().__init__([conv, nn.LayerNorm(outputs)])
+        self.slope = slope
+
+    def forward(self, x: Tensor | Raw, size: Size | None = None) -> Raw:
+        """(B, C, H, W), first enlarged if a size is given -> (B, C', H', W')."""
+        conv, norm = cast(tuple[nn.Conv2d, nn.LayerNorm], tuple(self))
+        return Raw(convolve(x, conv, size), norm, self.slope)
 
 
 class Stage(nn.Module):
@@ -48,8 +45,8 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H / stride, W / stride)."""
-        x = self.enter(x)
-        return x + self.pair(x)
+        x = self.enter(x).active()
+        return x + self.pair(x).active()
 
 
 class LevelEncoder(nn.Module):
@@ -79,10 +76,9 @@ class Up(nn.Module):
         self.enter = Conv(coarse, fine, slope)
         self.pair = nn.Sequential(Conv(fine, fine, slope), Conv(fine, fine, slope, kernel=1))
 
-    def forward(self, coarse: Tensor, size: tuple[int, int]) -> Tensor:
+    def forward(self, coarse: Tensor | Raw, size: Size) -> Raw:
         """(B, C', H / 2, W / 2) -> (B, C, H, W) of the size (H, W)."""
-        larger = F.interpolate(coarse, size=size, mode="bilinear", align_corners=True)
-        return self.pair(self.enter(larger))
+        return self.pair(self.enter(coarse, size))
 
 
 class LevelDecoder(nn.Module):
@@ -102,10 +98,10 @@ class LevelDecoder(nn.Module):
 
     def forward(self, coarsest: Tensor) -> Tensor:
         """(B, widths[-1], H / 8, W / 8) -> (B, outputs, H, W)."""
-        x = coarsest
+        x: Tensor | Raw = coarsest
         for up, size in zip(self.ups, self.sizes, strict=True):
             x = up(x, size)
-        return self.leave(x)
+        return convolve(x, self.leave)
 
 
 def _halving(inputs: int, width: int, slope: float) -> nn.Sequential:
@@ -144,7 +140,8 @@ class Fusion(nn.Module):
         features = torch.stack([given.get(m, nothing) for m in self.modalities], dim=1)
         weights = self.gate(features.mean(dim=(3, 4)).flatten(1))  # (B, M)
         weighted = (features * weights[:, :, None, None, None]).sum(dim=1)
-        return torch.cat([self.gated(weighted), self.shortcut(features.flatten(1, 2))], dim=1)
+        both = self.gated(weighted), self.shortcut(features.flatten(1, 2))
+        return torch.cat([raw.active() for raw in both], dim=1)
 
 
 class FusionDecoder(nn.Module):
