@@ -49,7 +49,19 @@ def convolve(x: Tensor | Raw, conv: nn.Conv2d, size: Size | None = None) -> Tens
     if not isinstance(x, Raw):
         return _Entered.apply(x, weight, bias, None, None, before)
     before = before._replace(raw=True, slope=x.slope, eps=x.norm.eps)
-    return _Entered.apply(x.output, weight, bias, x.norm.weight, x.norm.bias, before)
+    gain, shift = x.norm.weight, x.norm.bias
+    if narrow_norms(gain):
+        gain, shift = gain.to(weight.dtype), shift.to(weight.dtype)
+    return _Entered.apply(x.output, weight, bias, gain, shift, before)
+
+
+def narrow_norms(x: Tensor) -> bool:
+    """Whether norms in front of a convolution take and give numbers of its precision.
+
+    What it sees is rounded to that anyway, and a GPU sums in float32 within a norm. A CPU sums the
+    gradients of gain and shift in 16 bits, which loses nearly all of them.
+    """
+    return not x.is_cpu
 
 
 class _Before(NamedTuple):

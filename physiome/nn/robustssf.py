@@ -52,8 +52,6 @@ class Stage(nn.Module):
 class LevelEncoder(nn.Module):
     """The encoder of one modality: one stage per width, all but the first of stride 2."""
 
-    compiles = True  # see nn/blocks.py
-
     def __init__(self, widths: Sequence[int], slope: float):
         super().__init__()
         self.stages = nn.Sequential(
@@ -83,8 +81,6 @@ class Up(nn.Module):
 
 class LevelDecoder(nn.Module):
     """From the coarsest level up to images of (H, W)."""
-
-    compiles = True  # see nn/blocks.py
 
     def __init__(self, widths: Sequence[int], outputs: int, slope: float, size: tuple[int, int]):
         super().__init__()
@@ -118,8 +114,6 @@ class Fusion(nn.Module):
     Half of its channels come from a sum in which a gate weighs each modality, half from a shortcut
     that sees all of them side by side. A missing modality is zero in both.
     """
-
-    compiles = True  # see nn/blocks.py
 
     def __init__(self, modalities: Sequence[str], width: int, slope: float):
         super().__init__()

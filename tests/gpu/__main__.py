@@ -27,7 +27,7 @@ PARTS = {
     "leases": 0.0, "parity": 0.45, "resume": 0.5, "speed": 0.7, "compile": 0.88, "jobs": 1.0,
 }  # fmt: skip
 JOBS = ("contrawr", "cbramod")  # small systems, of which several may fit on a device
-COMPILED = ("dp_neuronet", "physiome", "robustssf", "crossl")
+COMPILED = ("dp_neuronet", "physiome", "multimae", "crossl")
 RESUMED = ("neuronet", "physiome")
 
 
