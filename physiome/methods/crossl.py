@@ -30,8 +30,6 @@ class Layer(nn.Module):
     needs the channels side by side anyway.
     """
 
-    compiles = True  # see nn/blocks.py
-
     def __init__(self, inputs: int, outputs: int, kernel: int):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, (1, kernel))
@@ -48,6 +46,8 @@ class Layer(nn.Module):
 
 class Encoder(nn.Module):
     """Raw signal (B, L) -> latent (B, channels[-1]): three layers and the mean over time."""
+
+    compiles = True  # see nn/blocks.py
 
     def __init__(self, spec: CroSSLSpec):
         super().__init__()

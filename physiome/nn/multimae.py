@@ -13,8 +13,6 @@ from physiome.nn.transformer import NORM_EPS, Transformer, attend, initialise
 class CrossAttention(nn.Module):
     """Multi-head attention of queries to a context, both normalised first."""
 
-    compiles = True  # see nn/blocks.py
-
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
@@ -49,6 +47,8 @@ class ImageDecoder(nn.Module):
     """
 
     positions: Tensor
+
+    compiles = True  # see nn/blocks.py
 
     def __init__(
         self,

@@ -78,8 +78,6 @@ class BareTransformer(nn.Module):
 class Stem(nn.Module):
     """Patches (B, N, P) -> tokens (B, N, D): three convolutions within each patch, and a Linear."""
 
-    compiles = True  # see nn/blocks.py
-
     def __init__(self, spec: PhysioOmniSpec, patch: int):
         super().__init__()
         layers: list[nn.Module] = []
@@ -107,6 +105,8 @@ class PatchEncoder(nn.Module):
     Raises:
         ConfigError: if patches do not divide the window.
     """
+
+    compiles = True  # see nn/blocks.py
 
     def __init__(self, spec: PhysioOmniSpec, window: Window):
         super().__init__()
@@ -141,6 +141,8 @@ def tanh_head(inputs: int, outputs: int) -> nn.Sequential:
 
 class CodeDecoder(nn.Module):
     """Private and shared codes (B, N, 2C) -> what a patch is rebuilt as, (B, N, outputs)."""
+
+    compiles = True  # see nn/blocks.py
 
     def __init__(self, spec: PhysioOmniSpec, n: int, outputs: int):
         super().__init__()

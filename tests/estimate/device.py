@@ -24,6 +24,11 @@ LOOK_S = 2.0  # one look of the monitor: a head fitted on the host
 DISK_BYTES_PER_S = 0.5e9  # of a checkpoint: copied to the host, written, forced to disk, hashed
 SAVE_EVERY_S = 300.0  # and at the end; as `save_every_s` in config.yaml
 FUSED_BYTES = 1 / 3  # what a compiler leaves of the bytes of elementwise operations
+# And of norms over rows: what is cast or added beside them happens in their kernels
+FUSED_NORM_BYTES = 2 / 3
+ROW_NORMS = {
+    "native_layer_norm", "native_layer_norm_backward", "rms_norm", "rms_norm_backward",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ def step_time(work: Work, settings: Settings, epochs: float = 1.0) -> StepTime:
         fused = settings.compiled and op.compiled and op.fuses
         launches += 0.0 if fused else op.launches * often
         moving_s = op.bytes / BYTES_PER_S * (FUSED_BYTES if fused else 1.0)
+        if settings.compiled and op.compiled and op.name in ROW_NORMS:
+            moving_s *= FUSED_NORM_BYTES
         if op.name == "send":
             moving_s, pinned = op.bytes / LINK_BYTES_PER_S, pinned + op.bytes
         working_s = op.flop / (FLOP16_PER_S if op.narrow else FLOP32_PER_S)

@@ -184,7 +184,8 @@ def assumptions(config: Config, embed_bf16: bool, measured: dict[str, Any]) -> I
     yield "- several jobs: hosts side by side, kernels in turn, at no cost"
     yield f"- training in bf16, embedding in {'bf16' if embed_bf16 else 'float32'}"
     yield "- compiled: elementwise operations of blocks and their gradients launch nothing and"
-    yield f"  move {device.FUSED_BYTES:.2f} of their bytes; compiling is free"
+    yield f"  move {device.FUSED_BYTES:.2f} of their bytes, norms of rows move"
+    yield f"  {device.FUSED_NORM_BYTES:.2f} of theirs; compiling is free"
     yield "- kept: frozen frame networks see a window once, and all of it fits"
     yield f"- measured on: {title}"
 

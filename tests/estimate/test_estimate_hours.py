@@ -87,6 +87,14 @@ def test_compiled_elementwise_operations_launch_nothing():
     assert step_time(work(outside), Settings(compiled=True)) == step_time(work(outside), Settings())
 
 
+def test_compiled_norms_of_rows_move_less_and_are_kernels_still():
+    norm = op(moved=3e9, name="native_layer_norm", compiled=True)
+    step = step_time(work(norm), Settings(compiled=True))
+    assert step.launch_s == pytest.approx(device.LAUNCH_S + device.LOOP_S)
+    assert step.memory_s == pytest.approx(3e9 * device.FUSED_NORM_BYTES / device.BYTES_PER_S)
+    assert step_time(work(norm), Settings()).memory_s == pytest.approx(3e9 / device.BYTES_PER_S)
+
+
 def test_what_is_kept_is_computed_in_the_first_epoch_and_read_in_all():
     one = work(op(launches=100, moved=3e9, once=True), op(launches=10), kept=1e6)
     step = step_time(one, Settings(kept=True), epochs=50)
