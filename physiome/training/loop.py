@@ -33,6 +33,7 @@ from physiome.training.finite import (
 from physiome.training.manifest import Summary
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms
+from physiome.training.rehearsal import faster_in_bf16
 from physiome.training.runtime import Interrupted, bf16, stop_signals, tf32, wants_bf16
 from physiome.training.standstill import (
     fingerprint,
@@ -123,16 +124,13 @@ class _Run:
     def go(self, title: str, save_every_s: float) -> Summary:
         epochs, trained = self.spec.epochs, np.unique(np.concatenate([i for _, i in self.groups]))
         if epochs > self.asked_epochs:
-            log.info(
-                "%s epochs=%d instead of %d: least_steps=%d",
-                title,
-                epochs,
-                self.asked_epochs,
-                self.spec.least_steps,
-            )
+            counts = epochs, self.asked_epochs, self.spec.least_steps
+            log.info("%s epochs=%d instead of %d: least_steps=%d", title, *counts)
         with self._memory_told("the monitor's first look"):
             first = self.monitor.begin(self.method, trained, self.spec.at_once, epochs)
             self._restore()
+        if self.step == 0 and self.spec.precision == "fastest" and self.device == "cpu":
+            self.bf16 = self._faster_in_bf16()
         total = epochs * self.per_epoch
         reporter = Reporter(title, total, self.step)
         started = self.saved = time.monotonic()
@@ -175,6 +173,15 @@ class _Run:
         if total:
             require_change(self.trained, self.first_weights, self.name)
         return self._summary(time.monotonic() - started, reporter.segments_per_s)
+
+    def _faster_in_bf16(self) -> bool:
+        modalities, positions = training_batches(self.groups, self.spec.batch, self.spec.seed, 0)[0]
+        positions = positions[: self.spec.at_once]
+        signals = self.store.read(positions, modalities)
+        labels = None if self.labels is None else self.labels[positions]
+        found = faster_in_bf16(self.method, signals, labels)
+        log.info("precision: %s is faster here", "bf16" if found else "fp32")
+        return found
 
     def _train_step(self, epoch: int, batch: Batch, signals: dict) -> Taken:
         spec, rate = self.spec, self.spec.rate(epoch)
@@ -289,6 +296,7 @@ class _Run:
                 "step": self.step,
                 "metrics_bytes": metrics.tell(),
                 "last_terms": self.last_terms,
+                "bf16": self.bf16,
                 "recent": list(self.monitor.recent),
                 # A training begins anew with the same frozen weights.
                 "model": moved(self.method.state_dict(), self.still),
@@ -305,7 +313,7 @@ class _Run:
             self.method.load_state_dict(self.method.state_dict() | state["model"], strict=True)
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.metrics_bytes = state["step"], state["metrics_bytes"]
-            self.last_terms = state["last_terms"]
+            self.last_terms, self.bf16 = state["last_terms"], state["bf16"]
             self.monitor.recent.extend(state["recent"])
 
     def _summary(self, seconds: float, rate: float) -> Summary:

@@ -92,8 +92,8 @@ def needed_bytes(peaks: Iterable[int], gpu: GpuSpec) -> float | None:
 
 
 def wants_bf16(precision: str, device: str) -> bool:
-    """Whether a precision (fp32, tf32, bf16, or auto: bf16 on a GPU) means bf16 there."""
-    return precision == "bf16" or (precision == "auto" and device == "cuda")
+    """Whether a precision means bf16 there, before anything is measured; see `TrainSpec`."""
+    return precision == "bf16" or (precision in ("auto", "fastest") and device == "cuda")
 
 
 @contextmanager
