@@ -144,9 +144,13 @@ def _pad(active: Tensor, before: _Before, dtype: torch.dtype) -> Tensor:
         ).movedim(1, -1)
     batch, height, width, channels = active.shape
     out = active.new_empty((batch, height + 2 * pad, width + 2 * pad, channels), dtype=dtype)
-    _middle(out, pad).copy_(active)
-    if before.keeps_padded:
-        F.leaky_relu_(out, before.slope)
+    middle = _middle(out, pad)
+    if before.keeps_padded and active.dtype == dtype:
+        aten.leaky_relu.out(active, before.slope, out=middle)
+    else:
+        middle.copy_(active)
+        if before.keeps_padded:
+            F.leaky_relu_(middle, before.slope)
     if pad:
         out[:, 0], out[:, -1] = out[:, 2], out[:, -3]
         out[:, :, 0], out[:, :, -1] = out[:, :, 2], out[:, :, -3]

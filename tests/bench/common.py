@@ -60,6 +60,16 @@ def matrix_product(dtype: torch.dtype, device: str) -> Callable[[], Any]:
 MATRIX_FLOP = 2 * MATRIX**3
 
 
+def memory_copy(device: str) -> Callable[[], Any]:
+    """A run that reads and writes `COPY_BYTES` together, far more than any cache holds."""
+    a = torch.zeros(COPY_BYTES // 8, device=device)
+    b = torch.empty_like(a)
+    return lambda: b.copy_(a)
+
+
+COPY_BYTES = 1 << 30
+
+
 def paper_config() -> Config:
     """The paper's experiment, from config.yaml."""
     return Config.load(yaml.safe_load((ROOT / "config.yaml").read_text()))

@@ -12,6 +12,7 @@ from tests.bench import common
 from tests.bench.common import Row
 from tests.bench.published import Published
 from tests.bench.published_frames import same_modules
+from tests.estimate.steps import Steps
 
 BATCH = 32
 
@@ -42,6 +43,7 @@ def _on_cpu(quick: bool) -> list[Row]:
         "bf16": common.training_step(model, model.loss, batch, "cpu", bf16=True),
         "published": common.training_step(model, slow.loss, batch, "cpu", bf16=False),
         "matrix": common.matrix_product(torch.float32, "cpu"),
+        "copy": common.memory_copy("cpu"),
     }
     if not quick:
         alike = Published(model, same_modules)
@@ -49,6 +51,8 @@ def _on_cpu(quick: bool) -> list[Row]:
     flop, slow_flop = (_flop(model, m.loss, "cpu") for m in (model, slow))
     seconds = common.in_turn(runs, 2 if quick else 5, "cpu")
     share = _share(flop, seconds["fp32"], seconds["matrix"])
+    rate = common.COPY_BYTES / seconds["copy"]
+    moved = _moved() / seconds["fp32"] / rate
     fp32, bf16 = (seconds["published"] / seconds[name] for name in ("fp32", "bf16"))
     note = f"batch {BATCH}, {torch.get_num_threads()} threads"
     table = [
@@ -69,6 +73,10 @@ def _on_cpu(quick: bool) -> list[Row]:
         Row(
             "share of the machine's fp32 matrix rate",
             f"{share:.0%} of {common.MATRIX_FLOP / seconds['matrix'] / 1e9:.0f} GFLOP/s",
+        ),
+        Row(
+            "share of its memory rate, each operation reading and writing",
+            f"{moved:.0%} of {rate / 1e9:.1f} GB/s",
         ),
     ]
     if not quick:
@@ -99,6 +107,14 @@ def _on_gpu(quick: bool) -> list[Row]:
         ),
         Row("share of its bf16 matrix rate", f"{share:.0%}"),
     ]
+
+
+def _moved() -> float:
+    """Bytes that the operations of a step in float32 read and write, as if nothing were cached."""
+    model, _ = _model("cpu")
+    steps = Steps(model, common.sleep_settings().window.samples, BATCH, bf16=False)
+    steps.optimise("adamw")
+    return sum(op.bytes for op in steps.step(0, labelled=False).ops)
 
 
 def _flop(model: DPNeuroNet, loss: Callable, device: str) -> float:
