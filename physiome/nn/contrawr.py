@@ -30,13 +30,16 @@ def add_noise(x: Tensor, rng: torch.Generator, rate_hz: float, amplitude: float)
     """
     batch, channels, length = x.shape
     device = x.device
-    kinds = uniform((batch, channels, 2), rng, device) < 0.5  # low, high, both or neither
-    chosen = kinds & (uniform((batch, channels, 1), rng, device) < 0.5)
+    kinds = torch.rand((batch, channels, 2), generator=rng) < 0.5  # low, high, both or neither
+    chosen = kinds & (torch.rand((batch, channels, 1), generator=rng) < 0.5)
     knots = max(2, int(length / rate_hz))
     points = 2 * uniform((batch, channels, knots), rng, device) - 1
     low = F.interpolate(points, size=length, mode="linear", align_corners=True)
-    high = 2 * uniform((batch, channels, length), rng, device) - 1
-    noise = low * chosen[..., LOW, None] + high * chosen[..., HIGH, None]
+    noise = (low * send(chosen[..., LOW, None], device)).flatten(0, 1)  # (B C, L)
+    # A number for every sample is most of what is drawn: for the quarter that gets it, no more
+    rows = chosen[..., HIGH].flatten().nonzero()[:, 0]
+    high = 2 * uniform((len(rows), length), rng, device) - 1
+    noise = noise.index_add(0, send(rows, device), high).view_as(x)
     extent = x.amax(dim=-1, keepdim=True) - x.amin(dim=-1, keepdim=True)
     return x + amplitude * extent * noise
 
