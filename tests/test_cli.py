@@ -1,5 +1,6 @@
 """The command line: every verb explains itself; what goes wrong is one line and exit code 2."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import physiome
+from physiome import cli
 from physiome.cli import app, reports, user, workflow
 from physiome.config.metrics import METRICS
 
@@ -172,6 +174,12 @@ def test_the_traceback_is_shown_on_request(tmp_path):
     assert said.returncode != 0
     assert "Traceback" in said.stderr
     assert "ConfigError" in said.stderr
+
+
+def test_a_figure_tells_nothing_of_the_glyphs_of_its_fonts():
+    """A page of the terminal came after four hundred lines about them."""
+    cli._start(version=False)
+    assert not logging.getLogger("fontTools.subset").isEnabledFor(logging.INFO)
 
 
 def test_an_unknown_verb_is_refused():

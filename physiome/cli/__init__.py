@@ -33,6 +33,7 @@ def _start(
         print(__version__)
         raise typer.Exit
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph of a PDF
 
 
 def _stop(number: int, _: object) -> None:
