@@ -69,17 +69,17 @@ class Embeddings:
             )
         return x
 
-    def weights(self, subset: Subset) -> np.ndarray:
+    def weights(self, subset: Subset, times: float = 1.0) -> np.ndarray:
         """(D,) by which heads multiply standardised columns: 1, but for levels of signals.
 
         Those are few among many, and a penalty on coefficients would leave them unused: they
-        weigh as much together as all other columns.
+        weigh as much together as all other columns, or so many times as much.
         """
         start, stop = self.facts.columns[subset_name(subset)]
         levels = self.facts.level_columns
         weights = np.ones(stop - start)
         if levels:
-            weights[-levels:] = np.sqrt((stop - start - levels) / levels)
+            weights[-levels:] = times * np.sqrt((stop - start - levels) / levels)
         return weights
 
     def spreads(self) -> dict[str, list[float]]:

@@ -4,7 +4,9 @@ Rare events cannot rank systems: of forty subjects with a few hypotensive ones, 
 few. The mean pressure to come has a value in every window.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,9 @@ from physiome.evaluation.embeddings import ROLES, Embeddings, read_targets
 from physiome.subsets import Subset, subset_name
 
 STRENGTHS = tuple(10.0**k for k in range(-2, 7))  # of a penalty beside a sum over windows
+# How many times their usual weight level columns may have: a target that is nearly a level itself
+# is spoilt by all columns beside it, which a penalty that is the same for both cannot shut out.
+TIMES = (1.0, 4.0, 16.0)
 LABELLED = [role for role in ROLES if role != "test"]
 LEAVE_ONE_OUT = 8  # subjects up to which each is left out alone; else five groups
 
@@ -40,15 +45,17 @@ def fit_ridge(
     y: np.ndarray,
     subjects: np.ndarray,
     where: str,
-    weights: np.ndarray | float = 1.0,
+    weights: Sequence[np.ndarray | float] = (1.0,),
 ) -> RidgeHead:
-    """Strength by grouped cross-validation over subjects, smallest squared error; then on all.
+    """Strength, and which of the weights, by grouped cross-validation over subjects; then on all.
+
+    Of the smallest squared error; among equal ones the first weights.
 
     Args:
         x: (n, D) embeddings of labelled windows.
         y: (n,) target.
         subjects: (n,) whose window it is.
-        weights: (D,) by which standardised columns are multiplied.
+        weights: to choose from, each (D,) by which standardised columns are multiplied.
 
     Raises:
         DataError: with fewer than two subjects, of which none can be left out.
@@ -62,13 +69,15 @@ def fit_ridge(
             do="raise folds.train_share",
         )
     split = LeaveOneGroupOut() if len(names) <= LEAVE_ONE_OUT else GroupKFold(5)
-    errors = np.zeros(len(STRENGTHS))
+    grid = list(product(weights, STRENGTHS))
+    errors = np.zeros(len(grid))
     with threadpool_limits(1):
         for fitted, left in split.split(x, y, subjects):
-            for i, strength in enumerate(STRENGTHS):
-                head = _fit(x[fitted], y[fitted], strength, weights)
+            for i, (weight, strength) in enumerate(grid):
+                head = _fit(x[fitted], y[fitted], strength, weight)
                 errors[i] += np.square(y[left] - head.predict(x[left])).sum()
-        return _fit(x, y, STRENGTHS[int(errors.argmin())], weights)
+        weight, strength = grid[int(errors.argmin())]
+        return _fit(x, y, strength, weight)
 
 
 def _fit(x: np.ndarray, y: np.ndarray, strength: float, weights: np.ndarray | float) -> RidgeHead:
@@ -103,7 +112,9 @@ def with_dense(embeddings: Embeddings, predicted: pd.DataFrame) -> pd.DataFrame:
 def _fitted(embeddings: Embeddings, subset: Subset, targets: pd.Series) -> RidgeHead:
     windows = pd.concat([embeddings.carrying(subset, role) for role in LABELLED])
     who, where = windows["subject"].to_numpy(str), f"{embeddings.title} {subset_name(subset)}"
-    x, weights = embeddings.values(subset, windows), embeddings.weights(subset)
+    times = TIMES if embeddings.facts.level_columns else TIMES[:1]
+    weights = [embeddings.weights(subset, n) for n in times]
+    x = embeddings.values(subset, windows)
     return fit_ridge(x, _of(targets, windows), who, where, weights)
 
 

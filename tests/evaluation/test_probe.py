@@ -317,4 +317,5 @@ def test_levels_weigh_as_much_together_as_all_other_columns(embed):
         weights = opened.weights(subset)
         assert np.square(weights[-2:]).sum() == pytest.approx(np.square(weights[:-2]).sum())
         assert (weights[:-2] == 1).all()
+        np.testing.assert_allclose(opened.weights(subset, 4.0)[-2:], 4 * weights[-2:])
     assert (open_embeddings(embed(name="plain")).weights(("a",)) == 1).all()

@@ -63,7 +63,30 @@ def test_a_weight_is_that_many_copies_of_a_column_squared():
     x = RNG.normal(size=(120, 3)).astype(np.float32)
     y = x @ [0.2, 1.0, 0.0] + RNG.normal(size=120)
     copied = np.hstack([x, x[:, 2:], x[:, 2:], x[:, 2:]])
-    weighted = fit_ridge(x, y, SUBJECTS, "here", np.array([1.0, 1.0, 2.0]))
+    weighted = fit_ridge(x, y, SUBJECTS, "here", [np.array([1.0, 1.0, 2.0])])
     plain = fit_ridge(copied, y, SUBJECTS, "here")
     assert weighted.strength == plain.strength
     np.testing.assert_allclose(weighted.predict(x), plain.predict(copied), atol=1e-8)
+
+
+def test_among_weights_those_of_the_smallest_error_on_subjects_left_out_are_taken():
+    """A target that is one column, beside fifty that tell subjects apart and nothing else."""
+    rng = np.random.default_rng(1)
+    level = np.repeat(rng.normal(size=6), 20) + rng.normal(size=120)
+    x = np.hstack([np.repeat(rng.normal(size=(6, 50)), 20, axis=0), level[:, None]])
+    x[:, :50] += 0.1 * rng.normal(size=(120, 50))
+    y = level + 0.3 * rng.normal(size=120)
+    heavy = np.array([1.0] * 50 + [100.0])
+    light = fit_ridge(x, y, SUBJECTS, "here", [1.0])
+    chosen = fit_ridge(x, y, SUBJECTS, "here", [1.0, heavy])
+    alone = fit_ridge(x, y, SUBJECTS, "here", [heavy])
+    assert chosen.strength == alone.strength
+    np.testing.assert_array_equal(chosen.predict(x), alone.predict(x))
+    other = np.hstack([rng.normal(size=(500, 50)), rng.normal(size=(500, 1))])
+
+    def error(head):
+        return np.square(other[:, 50] - head.predict(other)).mean()
+
+    assert error(chosen) < 0.2 * error(light)
+    same = fit_ridge(x, y, SUBJECTS, "here", [1.0, np.ones(51)])  # equally good: the first
+    np.testing.assert_array_equal(same.predict(x), light.predict(x))
