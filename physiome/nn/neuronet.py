@@ -35,7 +35,7 @@ class ModalityEncoder(nn.Module):
             raise ConfigError(f"encoder.frame_s {spec.frame_s} is longer than the window")
         self.n, self.width = (samples - frame) // step + 1, spec.width
         self.scaling = Scaling()
-        self.frame_network = FrameNetwork(frame, step, spec.channels)
+        self.frame_network = FrameNetwork(frame, step, spec.channels, samples)
         features = self.frame_network.features
         self.lead_pool = LeadPool(features, leads, spec.leads) if leads else None
         self.enter = nn.Linear(features, spec.width)
