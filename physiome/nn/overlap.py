@@ -154,7 +154,7 @@ class _Cut(Function):
                 if kind == "outside":
                     into.fill_(fill)
                 elif kind == "inside":
-                    into.copy_(_windows(whole, layout.step, layout.frames, first, last))
+                    into.copy_(_windows(whole, layout, first, last))
                 else:
                     into.copy_(_end(ends, layout, kind, first, last))
         return out
@@ -196,17 +196,22 @@ def _end(ends: Tensor, layout: Layout, kind: str, first: int, last: int) -> Tens
     return ends[1, :, :, first - begins : last - begins]
 
 
-def _windows(whole: Tensor, step: int, frames: int, first: int, last: int) -> Tensor:
-    """A view (B, frames, last - first, C) of equally spaced stretches of windows."""
-    stretch = whole[:, first : last + (frames - 1) * step]
-    return stretch.unfold(1, last - first, step).movedim(-1, -2)
+def _windows(whole: Tensor, layout: Layout, first: int, last: int) -> Tensor:
+    """A view (B, N, last - first, C) of stretches of windows that overlap."""
+    stretch = whole[:, first : last + (layout.frames - 1) * layout.step]
+    return stretch.unfold(1, last - first, layout.step).movedim(-1, -2)
 
 
 def _add_windows(whole: Tensor, piece: Tensor, layout: Layout, first: int, last: int) -> None:
-    """Add (B, N, last - first, C) to where it was cut from: all frames that do not meet at once."""
-    apart = -(-(last - first) // layout.step)
-    for n in range(min(apart, layout.frames)):
-        some = piece[:, n::apart]
-        at = n * layout.step
-        into = _windows(whole, apart * layout.step, some.shape[1], at + first, at + last)
-        into.add_(some)
+    """Add (B, N, last - first, C) to where it was cut from: all frames that do not meet at once.
+
+    Not by `unfold`: compiled, a sum into such a view loses what lies between its stretches.
+    """
+    meet = -(-(last - first) // layout.step)
+    for n in range(min(meet, layout.frames)):
+        some, begin, period = piece[:, n::meet], first + n * layout.step, meet * layout.step
+        end = begin + (some.shape[1] - 1) * period
+        if end > begin:
+            into = whole[:, begin:end].unflatten(1, (-1, period))
+            into[:, :, : last - first].add_(some[:, :-1])
+        whole[:, end : end + last - first].add_(some[:, -1])

@@ -1,5 +1,6 @@
 """Compiled blocks: the same training, under the same names, and no failure where none can be."""
 
+import copy
 import logging
 
 import pytest
@@ -11,6 +12,7 @@ from toys import Toy, train
 from physiome.config.gpu import GpuSpec
 from physiome.nn import compiled
 from physiome.nn.blocks import block, blocks
+from physiome.nn.neuronet_frames import FrameNetwork
 from physiome.registry import METHODS
 from physiome.training.checkpoint import read_weights
 from tests.gpu.steps import Steps
@@ -77,6 +79,22 @@ def test_a_system_takes_the_same_steps(name, traced_only):
     assert list(other.method.state_dict()) == list(as_it_is.method.state_dict())
     broken = torch._dynamo.utils.counters["graph_break"]
     assert not broken, f"blocks that torch cannot take as a whole: {dict(broken)}"
+
+
+@pytest.mark.parametrize("step", [100, 200])
+def test_frames_that_overlap_are_taken_whole(step, traced_only):
+    torch.manual_seed(0)
+    network = FrameNetwork(400, step, (4, 4, 6, 6), 1100)
+    assert network.layout
+    other, x = copy.deepcopy(network), torch.randn(2, 1100)
+    other.compile(backend=compiled.BACKEND, fullgraph=True)
+    for one in (network, other):
+        one(x).square().sum().backward()
+    for name, weight in network.named_parameters():
+        found = other.get_parameter(name).grad
+        torch.testing.assert_close(found, weight.grad, rtol=1e-3, atol=1e-4, msg=name)
+    for name, buffer in network.named_buffers():
+        torch.testing.assert_close(other.get_buffer(name), buffer, msg=name)
 
 
 @pytest.mark.parametrize("build", [Blocky, Wayward])
