@@ -145,8 +145,8 @@ def _pad(active: Tensor, before: _Before, dtype: torch.dtype) -> Tensor:
     batch, height, width, channels = active.shape
     out = active.new_empty((batch, height + 2 * pad, width + 2 * pad, channels), dtype=dtype)
     middle = _middle(out, pad)
-    if before.keeps_padded and active.dtype == dtype and not torch.compiler.is_compiling():
-        aten.leaky_relu.out(active, before.slope, out=middle)  # which a compiler does not take
+    if before.keeps_padded and active.dtype == dtype:
+        aten.leaky_relu.out(active, before.slope, out=middle)
     else:
         middle.copy_(active)
         if before.keeps_padded:

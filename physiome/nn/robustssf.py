@@ -52,8 +52,6 @@ class Stage(nn.Module):
 class LevelEncoder(nn.Module):
     """The encoder of one modality: one stage per width, all but the first of stride 2."""
 
-    compiles = True  # see nn/blocks.py
-
     def __init__(self, widths: Sequence[int], slope: float):
         super().__init__()
         self.stages = nn.Sequential(
@@ -83,8 +81,6 @@ class Up(nn.Module):
 
 class LevelDecoder(nn.Module):
     """From the coarsest level up to images of (H, W)."""
-
-    compiles = True  # see nn/blocks.py
 
     def __init__(self, widths: Sequence[int], outputs: int, slope: float, size: tuple[int, int]):
         super().__init__()

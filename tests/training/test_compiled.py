@@ -17,10 +17,10 @@ from physiome.registry import METHODS
 from physiome.training.checkpoint import read_weights
 from tests.gpu.steps import Steps
 
-# Systems made of the same blocks as another one
+# Systems made of the same blocks as another one, and RobustSsF, which has none: it is fused by hand
 ALIKE = {
     "dp_neuronet", "synthsleepnet", "maskmentor", "cbramod_tuned", "physioomni_tokenizer",
-    "physioomni_tuned", "random",
+    "physioomni_tuned", "random", "robustssf",
 }  # fmt: skip
 LEARNED = [n for n in (*OWN, *(n for n in SECTIONS if METHODS[n].trains)) if n not in ALIKE]
 
