@@ -41,15 +41,16 @@ PICKS = {
 }  # read no more of the first than they write
 # What a compiler puts into its neighbours' kernels: elementwise operations and copies
 FUSES = {
-    "_prelu_kernel", "_to_copy", "abs", "add", "add_", "bernoulli_", "bitwise_and", "bitwise_not",
-    "bitwise_or", "cat", "clamp", "clamp_min", "clone", "constant_pad_nd", "copy_", "cos", "div",
-    "div_", "elu", "elu_", "elu_backward", "eq", "exp", "expand", "fill_", "gather", "ge", "gelu",
-    "gelu_backward", "gt", "hardtanh", "index", "isnan", "le", "leaky_relu", "leaky_relu_backward",
-    "lerp", "log", "logical_and", "logical_not", "lt", "masked_fill", "masked_fill_", "mul",
-    "mul_", "native_dropout", "native_dropout_backward", "ne", "neg", "new_zeros", "ones_like",
-    "pow", "reciprocal", "reflection_pad2d", "relu", "relu_", "roll", "rsqrt", "rsub",
-    "scalar_tensor", "select_backward", "sgn", "sigmoid", "sign", "silu", "silu_", "silu_backward",
-    "sin", "slice_backward", "sqrt", "square", "stack", "sub", "tanh", "tanh_backward",
+    "_prelu_kernel", "_prelu_kernel_backward", "_to_copy", "abs", "add", "add_", "addcmul",
+    "bernoulli_", "bitwise_and", "bitwise_not", "bitwise_or", "cat", "clamp", "clamp_min", "clone",
+    "constant_pad_nd", "copy_", "cos", "div", "div_", "elu", "elu_", "elu_backward", "eq", "exp",
+    "expand", "fill_", "gather", "ge", "gelu", "gelu_backward", "gt", "hardtanh", "index", "isnan",
+    "le", "leaky_relu", "leaky_relu_", "leaky_relu_backward", "lerp", "lerp_", "log", "logical_and",
+    "logical_not", "lt", "masked_fill", "masked_fill_", "mul", "mul_", "native_dropout",
+    "native_dropout_backward", "ne", "neg", "new_zeros", "ones_like", "pow", "pow_", "reciprocal",
+    "reflection_pad2d", "relu", "relu_", "roll", "rsqrt", "rsub", "scalar_tensor",
+    "select_backward", "sgn", "sigmoid", "sign", "silu", "silu_", "silu_backward", "sin",
+    "slice_backward", "sqrt", "square", "stack", "sub", "sub_", "tanh", "tanh_backward",
     "threshold_backward", "upsample_bilinear2d", "where", "zeros", "zeros_like",
 }  # fmt: skip
 

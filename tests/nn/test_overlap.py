@@ -85,6 +85,17 @@ def test_at_the_papers_sizes_a_third_of_the_work_is_saved():
     assert done[0] < 0.67 * done[1]
 
 
+def test_on_another_device_training_cuts_frames_out_at_once(monkeypatch):
+    network = FrameNetwork(400, 100, (4, 4, 6, 6), 900).to("meta")
+    x, ways = torch.empty(2, 900, device="meta"), []
+    for way in ("_apart", "_overlapping"):
+        plain = getattr(network, way)
+        monkeypatch.setattr(network, way, lambda x, w=way, p=plain: (ways.append(w), p(x))[1])
+    network.train()(x)
+    network.eval()(x)
+    assert ways == ["_apart", "_overlapping"]
+
+
 @pytest.mark.parametrize(
     ("frame", "step", "samples"),
     [(400, 400, 3000), (400, 230, 3000), (400, 102, 3000), (400, 100, 400)],
