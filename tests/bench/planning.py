@@ -25,7 +25,7 @@ def rows(quick: bool) -> list[Row]:
         subprocess.run(["git", "clone", "--quiet", common.ROOT, copy], check=True)
         seconds, _ = _timed(copy, runs)
         one, _ = _timed(copy, runs, TABLE1)
-        _without_messages(copy)
+        without_messages(copy)
         _, plan = _timed(copy, 1)
         write_plain(plan, plain)
         floor, same = _timed(plain, runs)
@@ -61,7 +61,7 @@ def _timed(folder: Path, runs: int, *targets: str) -> tuple[float, str]:
     return median(seconds[1:]), told
 
 
-def _without_messages(folder: Path) -> None:
+def without_messages(folder: Path) -> None:
     """Have plans name rules and files of every job instead of saying what it does."""
     for path in folder.glob("workflow/rules/*.smk"):
         path.write_text(MESSAGE.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
