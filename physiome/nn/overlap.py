@@ -41,7 +41,8 @@ class Layout(NamedTuple):
             (places + 2 * padding - kernel) // stride + 1 for places in (self.length, self.whole)
         )
         start = -(-(self.edge + padding) // stride)
-        clean = (self.length - self.edge - kernel + padding) // stride + 1  # before the last end
+        # Places before `clean` see nothing of the last end and of the padding behind it
+        clean = (self.length - self.edge - kernel + padding) // stride + 1
         edge = max(start, length - clean)
         assert 0 < 2 * edge <= length
         return Layout(self.frames, length, self.step // stride, whole, edge)
