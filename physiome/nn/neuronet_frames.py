@@ -138,7 +138,8 @@ class FrameNetwork(nn.Module):
 
     def _overlapping(self, frames: Frames) -> Tensor:
         """The same of frames that overlap: -> (B N, C, 1, T)."""
-        entered = max_pool(_normed(frames, *self.stem[:2]).map(_elu), 3, 2, 1)
+        conv, norm, *_ = self.stem
+        entered = max_pool(_normed(frames, conv, norm).map(_elu), 3, 2, 1)
         ends = []
         for branch in self.branches:
             *blocks, pool = branch.children()
