@@ -17,6 +17,10 @@ from physiome.config.frame_length import KERNELS, POOLS, STRIDES, joined_length
 from physiome.nn.counted_norm import FrameNorm
 from physiome.nn.overlap import Frames, Layout, add_cropped, convolve, max_pool, overlapping
 
+# Kernel, stride and padding of the stem's convolution and pool
+STEM = (7, 2, 3)
+STEM_POOL = (3, 2, 1)
+
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, (1, kernel), (1, stride), (0, padding), bias=False)
@@ -99,14 +103,15 @@ class FrameNetwork(nn.Module):
         super().__init__()
         self.frame, self.step = frame, step
         self.layout = layout = _shared(frame, step, samples) if samples else None
-        entered = layout and layout.after(7, 2, 3)
+        entered = layout and layout.after(*STEM)
+        pool, apart, padding = STEM_POOL
         self.stem = nn.Sequential(
-            _conv(1, channels[0], 7, stride=2, padding=3),
+            _conv(1, channels[0], *STEM),
             FrameNorm(channels[0], entered),
             nn.ELU(inplace=True),
-            nn.MaxPool2d((1, 3), stride=(1, 2), padding=(0, 1)),
+            nn.MaxPool2d((1, pool), stride=(1, apart), padding=(0, padding)),
         )
-        entered = entered and entered.after(3, 2, 1)
+        entered = entered and entered.after(*STEM_POOL)
         self.branches = nn.ModuleList(
             _branch(channels, kernel, pool, entered)
             for kernel, pool in zip(KERNELS, POOLS, strict=True)
@@ -139,7 +144,7 @@ class FrameNetwork(nn.Module):
     def _overlapping(self, frames: Frames) -> Tensor:
         """The same of frames that overlap: -> (B N, C, 1, T)."""
         conv, norm, *_ = self.stem
-        entered = max_pool(_normed(frames, conv, norm).map(_elu), 3, 2, 1)
+        entered = max_pool(_normed(frames, conv, norm).map(_elu), *STEM_POOL)
         ends = []
         for branch in self.branches:
             *blocks, pool = branch.children()
@@ -164,7 +169,7 @@ def _branch(
 
 def _shared(frame: int, step: int, samples: int) -> Layout | None:
     """How frames lie that overlap by half or more, in step with the stem; else None."""
-    if 2 * step > frame or samples < frame + step or step % 4:
+    if 2 * step > frame or samples < frame + step or step % (STEM[1] * STEM_POOL[1]):
         return None
     return Layout((samples - frame) // step + 1, frame, step, samples)
 

@@ -67,7 +67,7 @@ def test_in_bf16_features_differ_as_by_its_rounding(twins):
     exact = plain(x).detach()
     with torch.autocast("cpu", torch.bfloat16):
         errors = [(one(x) - exact).norm() / exact.norm() for one in (network, plain)]
-    assert 0.0 < errors[0] < 1.5 * errors[1]
+    assert 0.0 < errors[0] < 3.0 * errors[1]
 
 
 def test_windows_of_another_length_are_cut_at_once(twins):
