@@ -23,6 +23,7 @@ class Graph:
     def __init__(self, config: Config):
         self.config = config
         self.ancestors = cache(self._ancestors)
+        self.settings = cache(self._settings)
 
     def resolved(self, row: Row) -> Resolved:
         """The method or variant with the changes of its data set and fold."""
@@ -86,7 +87,7 @@ class Graph:
         row = Row(model.dataset, model.fold, model.name)
         return model.modality is None and self.resolved(row).entry.labels
 
-    def settings(self, model: Model) -> str:
+    def _settings(self, model: Model) -> str:
         """What the model must have been trained with, as JSON."""
         if model.modality is not None:
             return self.config.pretrain_settings(model.dataset, model.fold, model.name)

@@ -125,7 +125,7 @@ def test_gpus_that_jobs_share_are_counted_as_devices(fresh, mine):
     assert said(0, 4) == ([], {"0"})
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):
         text = path.read_text(encoding="utf-8")
-        assert text.count("threads: GPU_THREADS") == text.count("gpu_settings=CONFIG")
+        assert text.count("threads: GPU_THREADS") == text.count("on_device=ON_DEVICE")
 
 
 def test_fewer_folds_methods_and_data_sets_plan_less(fresh, mine):

@@ -37,6 +37,14 @@ except PhysioError as error:
 
 RESULTS, AT, GRAPH = CONFIG.results, Layout(CONFIG.results), Graph(CONFIG)
 
+# Options of commands that change no result
+ON_DEVICE = f"--device {CONFIG.device} --gpu {quote(CONFIG.gpu_settings())}"
+WATCHED = f"--save-every-s {CONFIG.save_every_s} --monitor {quote(CONFIG.monitor_settings())}"
+
+# Asked for every job, of which a plan has a thousand
+shard_settings = cache(CONFIG.shard_settings)
+pretrain_settings = cache(CONFIG.pretrain_settings)
+
 
 def shared_gpus():
     """Jobs that compute on GPUs at once, where several share one; 0 where none do.
@@ -93,6 +101,12 @@ def shards(wildcards):
 @cache
 def shards_of(dataset):
     return [AT.shard(dataset, b) for b in range(CONFIG.datasets[dataset].batches)]
+
+
+@cache
+def said_shards(dataset):
+    """The same for a command: to quote them for every job anew takes a tenth of planning."""
+    return " ".join(map(quote, shards_of(dataset)))
 
 
 @cache

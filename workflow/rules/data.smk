@@ -68,7 +68,7 @@ rule shard:
         mem_mb=mem_mb(CONFIG.cluster, "shard"),
         runtime=runtime(CONFIG.cluster, "shard"),
     params:
-        settings=lambda wc: CONFIG.shard_settings(wc.dataset),
+        settings=lambda wc: shard_settings(wc.dataset),
         folder=subpath(output.manifest, parent=True),
         code=code("physiome.steps.shard"),
     message:
@@ -90,7 +90,7 @@ rule folds:
     conda:
         "../../envs/physiome.yaml"
     resources:
-        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
+        shard_settings=lambda wc: shard_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.folds_settings(wc.dataset),
         code=code("physiome.steps.folds"),

@@ -20,12 +20,11 @@ rule embed:
         mem_mb=mem_mb(CONFIG.cluster, "embed"),
         runtime=runtime(CONFIG.cluster, "embed"),
         gpu=lambda wc: int(bool(weights(wc))),
-        device=CONFIG.device,
-        gpu_settings=CONFIG.gpu_settings(),
-        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
+        on_device=ON_DEVICE,
+        shard_settings=lambda wc: shard_settings(wc.dataset),
         train_settings=train_settings,
     params:
-        shards=shards,
+        shards=lambda wc: said_shards(wc.dataset),
         settings=lambda wc: CONFIG.embed_settings(wc.dataset, int(wc.fold), wc.method),
         weights=lambda wc: f"--weights {quote(weights(wc))}" if weights(wc) else "",
         code=method_code("physiome.steps.embed"),
@@ -34,9 +33,9 @@ rule embed:
     shell:
         "python -m physiome embed --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.weights} --output {output.rows:q}"
-        " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
+        " --gpus {resources.gpu} {resources.on_device}"
         " --shard-settings {resources.shard_settings:q}"
-        " --train-settings {resources.train_settings:q} {params.shards:q} > {log:q} 2>&1"
+        " --train-settings {resources.train_settings:q} {params.shards} > {log:q} 2>&1"
 
 
 rule probe:

@@ -17,11 +17,10 @@ rule lost_leads:
         mem_mb=mem_mb(CONFIG.cluster, "lost_leads"),
         runtime=runtime(CONFIG.cluster, "lost_leads"),
         gpu=lambda wc: int(bool(weights(wc))),
-        device=CONFIG.device,
-        gpu_settings=CONFIG.gpu_settings(),
-        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
+        on_device=ON_DEVICE,
+        shard_settings=lambda wc: shard_settings(wc.dataset),
     params:
-        shards=shards,
+        shards=lambda wc: said_shards(wc.dataset),
         weights=lambda wc: f"--weights {quote(weights(wc))}" if weights(wc) else "",
         code=method_code("physiome.predict.lost_leads"),
     message:
@@ -29,8 +28,8 @@ rule lost_leads:
     shell:
         "python -m physiome lost-leads --heads {input.heads:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.weights} --output {output:q}"
-        " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
-        " --shard-settings {resources.shard_settings:q} {params.shards:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} {resources.on_device}"
+        " --shard-settings {resources.shard_settings:q} {params.shards} > {log:q} 2>&1"
 
 
 rule lost_leads_figure:

@@ -22,24 +22,20 @@ rule pretrain:
         mem_mb=mem_mb(CONFIG.cluster, "pretrain"),
         runtime=runtime(CONFIG.cluster, "pretrain"),
         gpu=1,
-        device=CONFIG.device,
-        gpu_settings=CONFIG.gpu_settings(),
-        save_every_s=str(CONFIG.save_every_s),
-        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
-        monitor=lambda wc: CONFIG.monitor_settings(),
+        on_device=ON_DEVICE,
+        watched=WATCHED,
+        shard_settings=lambda wc: shard_settings(wc.dataset),
     params:
-        shards=shards,
-        settings=lambda wc: CONFIG.pretrain_settings(wc.dataset, int(wc.fold), wc.encoder),
+        shards=lambda wc: said_shards(wc.dataset),
+        settings=lambda wc: pretrain_settings(wc.dataset, int(wc.fold), wc.encoder),
         code=lambda wc: code("physiome.steps.pretrain", CONFIG.encoder_entry(wc.encoder).module),
     message:
         "Pretrain {wildcards.encoder} on {wildcards.modality} of {wildcards.dataset}, fold {wildcards.fold}"
     shell:
         "python -m physiome pretrain --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} --modality {wildcards.modality} --output {output.weights:q}"
-        " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
-        " --save-every-s {resources.save_every_s}"
-        " --monitor {resources.monitor:q}"
-        " --shard-settings {resources.shard_settings:q} {params.shards:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} {resources.on_device} {resources.watched}"
+        " --shard-settings {resources.shard_settings:q} {params.shards} > {log:q} 2>&1"
 
 
 rule train:
@@ -62,15 +58,13 @@ rule train:
         mem_mb=mem_mb(CONFIG.cluster, "train"),
         runtime=runtime(CONFIG.cluster, "train"),
         gpu=1,
-        device=CONFIG.device,
-        gpu_settings=CONFIG.gpu_settings(),
-        save_every_s=str(CONFIG.save_every_s),
-        shard_settings=lambda wc: CONFIG.shard_settings(wc.dataset),
-        monitor=lambda wc: CONFIG.monitor_settings(),
+        on_device=ON_DEVICE,
+        watched=WATCHED,
+        shard_settings=lambda wc: shard_settings(wc.dataset),
         parent_settings=parent_settings,
     params:
-        shards=shards,
-        settings=lambda wc: CONFIG.train_settings(wc.dataset, int(wc.fold), wc.method),
+        shards=lambda wc: said_shards(wc.dataset),
+        settings=train_settings,
         parents=lambda wc: " ".join(f"--parent {quote(path)}" for path in parents(wc)),
         code=method_code("physiome.steps.train"),
     message:
@@ -78,8 +72,6 @@ rule train:
     shell:
         "python -m physiome train --settings {params.settings:q} --folds {input.folds:q}"
         " --fold {wildcards.fold} {params.parents} --output {output.weights:q}"
-        " --gpus {resources.gpu} --device {resources.device} --gpu {resources.gpu_settings:q}"
-        " --save-every-s {resources.save_every_s}"
-        " --monitor {resources.monitor:q}"
+        " --gpus {resources.gpu} {resources.on_device} {resources.watched}"
         " --shard-settings {resources.shard_settings:q}"
-        " --parent-settings {resources.parent_settings:q} {params.shards:q} > {log:q} 2>&1"
+        " --parent-settings {resources.parent_settings:q} {params.shards} > {log:q} 2>&1"
