@@ -41,7 +41,7 @@ RESULTS, AT, GRAPH = CONFIG.results, Layout(CONFIG.results), Graph(CONFIG)
 ON_DEVICE = f"--device {CONFIG.device} --gpu {quote(CONFIG.gpu_settings())}"
 WATCHED = f"--save-every-s {CONFIG.save_every_s} --monitor {quote(CONFIG.monitor_settings())}"
 
-# Asked for every job, of which a plan has a thousand
+# Asked for every job, and the same for many
 shard_settings = cache(CONFIG.shard_settings)
 pretrain_settings = cache(CONFIG.pretrain_settings)
 
@@ -105,7 +105,7 @@ def shards_of(dataset):
 
 @cache
 def said_shards(dataset):
-    """The same for a command: to quote them for every job anew takes a tenth of planning."""
+    """The same for a command, quoted once for all jobs of the data set."""
     return " ".join(map(quote, shards_of(dataset)))
 
 
@@ -145,7 +145,7 @@ def weights(wildcards):
 
 
 def train_settings(wildcards):
-    """What they must have been trained with."""
+    """The settings of a method's own training; {} for one that is not trained."""
     model = GRAPH.model(row(wildcards))
     return GRAPH.settings(model) if model else "{}"
 
