@@ -11,13 +11,15 @@ import os
 import time
 from pathlib import Path
 
+from physiome.config.tree import load_files
 from tests.bench import common
 from tests.estimate.device import Settings
 from tests.estimate.jobs import jobs_of
-from tests.estimate.tables import assumptions, lines, rows_of, sums, write_csv
+from tests.estimate.tables import assumptions, lines, rows_of, sums, targets, write_csv
 from tests.estimate.tracing import traced
 
 OUTPUT = common.ROOT / "results/bench/estimate.csv"
+PAPER_ROWS = [common.ROOT / "config.yaml", common.ROOT / "workflow/overlays/paper-rows.yaml"]
 MEASURED = common.ROOT / "results/bench/gpu.json"
 
 
@@ -34,7 +36,8 @@ def main() -> None:
     works = traced(config, jobs_of(config, config.tables_of), options.processes, options.embed_bf16)
     measured = json.loads(options.measured.read_text()) if options.measured.exists() else {}
     rows = rows_of(jobs_of(config, config.tables_of), works, Settings(), measured)
-    print("\n".join([*lines(rows), "", *sums(config, works, options.jobs), ""]))
+    asked = targets(config, load_files(PAPER_ROWS))
+    print("\n".join([*lines(rows), "", *sums(asked, works, options.jobs), ""]))
     print("\n".join(assumptions(config, options.embed_bf16, measured)))
     print(f"traced in {time.monotonic() - began:.0f} s")
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -118,10 +118,20 @@ def _line(cells: Sequence[str]) -> str:
     return " ".join(told).rstrip()
 
 
-def sums(config: Config, works: Mapping[Key, Work], together: int) -> Iterator[str]:
-    """Modelled hours of each table by itself, and of everything.
+def targets(config: Config, paper: Config) -> dict[str, list[Job]]:
+    """Jobs of each table by itself, of all with the paper's rows alone, and of everything."""
+    tables = {table: jobs_of(config, [table]) for table in config.tables_of}
+    whole = {"paper rows": jobs_of(paper, paper.tables_of)}
+    return tables | whole | {"everything": jobs_of(config, config.tables_of)}
+
+
+def sums(
+    asked: Mapping[str, Sequence[Job]], works: Mapping[Key, Work], together: int
+) -> Iterator[str]:
+    """Modelled hours of some targets.
 
     Args:
+        asked: jobs of each target.
         together: jobs at once on a device, beside one at a time.
     """
     ways = [
@@ -133,10 +143,9 @@ def sums(config: Config, works: Mapping[Key, Work], together: int) -> Iterator[s
     heads = ["one job", f"{together} jobs", "compiled", "kept"]
     yield "Modelled hours on one device: launches, draws, kernels of steps; start, saves of jobs;"
     yield "their sum one job at a time, several at once; so with blocks compiled; so with"
-    yield "frame features kept as well."
+    yield "frame features kept as well. Paper rows: tables by workflow/overlays/paper-rows.yaml."
     yield _sum_line(["target", "jobs", "launch", "draws", "kernel", "start", "saves", *heads])
-    for target in [*config.tables_of, "everything"]:
-        jobs = jobs_of(config, config.tables_of if target == "everything" else [target])
+    for target, jobs in asked.items():
         mine = [(job, works[key(job)]) for job in jobs]
         steps = [(job.steps, step_time(work, ways[0])) for job, work in mine]
         took = [time_of(*one, ways[0]) for one in mine]

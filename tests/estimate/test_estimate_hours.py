@@ -5,17 +5,21 @@ from collections import Counter
 
 import pytest
 
+from physiome.config.report import TableSpec
+from physiome.config.tree import load_files
 from physiome.plan.graph import Graph
+from physiome.reporting.paper import paper_cells
 from tests.bench.common import paper_config
 from tests.estimate import device
+from tests.estimate.__main__ import PAPER_ROWS
 from tests.estimate.count import Op
 from tests.estimate.device import Settings, job_time, step_time
 from tests.estimate.jobs import jobs_of
 from tests.estimate.steps import Work
-from tests.estimate.tables import assumptions, lines, measured_ms, rows_of, sums, write_csv
+from tests.estimate.tables import assumptions, lines, measured_ms, rows_of, sums, targets, write_csv
 from tests.estimate.tracing import key
 
-CONFIG = paper_config()
+CONFIG, PAPER = paper_config(), load_files(PAPER_ROWS)
 JOBS = jobs_of(CONFIG, CONFIG.tables_of)
 
 
@@ -41,6 +45,15 @@ def test_tables_share_jobs_and_everything_counts_each_once():
     apart = [jobs_of(CONFIG, [table]) for table in CONFIG.tables_of]
     assert sum(map(len, apart)) > len(JOBS)
     assert {job for jobs in apart for job in jobs} == set(JOBS)
+
+
+def test_the_papers_rows_are_a_part_of_everything_and_hold_all_of_its_systems():
+    asked = targets(CONFIG, PAPER)
+    assert set(asked["paper rows"]) < set(asked["everything"])
+    for number in range(1, 7):
+        table = TableSpec.parse_text(PAPER.table_settings(f"table{number}"))
+        titles = {entry.title.casefold() for entry in table.methods.values()}
+        assert {name.casefold() for name in paper_cells(number)["method"]} <= titles
 
 
 def test_steps_are_epochs_of_whole_batches():
@@ -118,7 +131,11 @@ def test_rows_and_sums_agree_and_fit_the_screen(tmp_path):
     works = {key(job): work(op(launches=3000, moved=1e10)) for job in JOBS}
     rows = rows_of(JOBS, works, Settings(), {})
     assert sum(row.jobs for row in rows) == len(JOBS)
-    printed = [*lines(rows), *assumptions(CONFIG, False, {}), *sums(CONFIG, works, 4)]
+    printed = [
+        *lines(rows),
+        *assumptions(CONFIG, False, {}),
+        *sums(targets(CONFIG, PAPER), works, 4),
+    ]
     assert max(map(len, printed)) <= 100
     *_, everything = printed
     assert float(everything.split()[-4]) == pytest.approx(sum(r.modelled_h for r in rows), abs=0.1)
