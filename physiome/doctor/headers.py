@@ -20,6 +20,7 @@ from physiome.errors import DataError, PhysioError, nearest
 from physiome.files import read_json
 
 ENOUGH = 4  # recordings, if they have every channel between them
+IN_TABLE = "of the records table"
 PATIENCE_S = 8.0  # after which no further file is opened
 
 
@@ -35,6 +36,8 @@ class Headers:
         lacking: lead -> a channel that may be meant instead, "" if none: leads of which no
             recording that was opened has the channel.
         annotated: of those opened, recordings with annotations.
+        whole: of those opened, recordings with a wanted channel and, where classes are of
+            annotations, with these too.
         seconds: of all recordings, at the mean length of those opened.
     """
 
@@ -44,6 +47,7 @@ class Headers:
     names: set[str] = field(default_factory=set)
     lacking: dict[str, str] = field(default_factory=dict)
     annotated: int = 0
+    whole: int = 0
     seconds: float = 0.0
 
     @property
@@ -75,7 +79,7 @@ def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
     for record in _spread(records):
         if monotonic() - began > PATIENCE_S:
             break
-        if len(found.opened) >= ENOUGH and not found.lacking:
+        if len(found.opened) >= ENOUGH and not found.lacking and found.whole:
             break
         try:
             reader = open_reader(Path(record.signals))
@@ -87,6 +91,8 @@ def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
         found.opened.append(record)
         found.names |= channels.keys()
         found.annotated += annotated
+        carrying = any(find_channel(lead, channels) for lead in leads.values())
+        found.whole += carrying and (annotated or not _by_annotations(settings))
         seconds += reader.duration_s
         for key in [*found.lacking]:
             if find_channel(leads[key], channels):
@@ -166,17 +172,29 @@ def _instead(found: Headers, lacking: Iterable[str], wanted: list[str]) -> str:
 
 
 def _labels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator[Finding]:
-    rule = settings.labels
-    if isinstance(rule, AnnotationLabels) and not found.annotated:
+    rule, by_annotations = settings.labels, _by_annotations(settings)
+    if by_annotations and found.annotated and not found.whole:
+        yield Finding(
+            "FAIL",
+            "labels",
+            f"{dataset}: no recording has both a channel that is asked for and annotations, in "
+            f"{found.told}",
+            f"name each recording's file of annotations in the column annotations {IN_TABLE}",
+        )
+    if by_annotations and not found.annotated:
         yield Finding(
             "FAIL",
             "labels",
             f"{dataset}: no annotations in {found.told}, and no files of theirs",
-            "name each recording's in the column annotations of the records table, or take "
-            "labels from a column (labels.rule: column)",
+            f"name each recording's in the column annotations {IN_TABLE}, or take labels from a "
+            "column (labels.rule: column)",
         )
     if isinstance(rule, ColumnLabels):
         columns = found.opened[0].columns
         if rule.column not in columns:
             text = f"{dataset}: the records table has no column {rule.column!r}"
             yield Finding("FAIL", "labels", text, nearest(rule.column, columns))
+
+
+def _by_annotations(settings: ShardSettings) -> bool:
+    return isinstance(settings.labels, AnnotationLabels)

@@ -10,6 +10,7 @@ import yaml
 
 MOST_CLASSES = 8  # a column with more values says rather who than what
 LIKELY = ("label", "task", "class", "condition", "stage", "state", "group", "diagnosis")
+UNSCORED = ("?", "sleep stage ?", "movement time")  # of a scorer, and no classes
 TAKEN = ("record", "subject", "path", "annotations", "signals")
 RATE_HZ = 100.0
 
@@ -53,23 +54,30 @@ def annotation_labels(seconds: Sequence[Mapping[str, float]]) -> Labels | None:
     for one in seconds:
         for text, length_s in one.items():
             total[text] = total.get(text, 0.0) + length_s
-    texts = sorted((text for text, length_s in total.items() if length_s > 0), key=str.lower)
+    lasting = sorted((text for text, length_s in total.items() if length_s > 0), key=str.lower)
+    texts = [text for text in lasting if text.lower() not in UNSCORED]
     if not 2 <= len(texts) <= MOST_CLASSES:
         return None
     rule = {"rule": "annotations", "texts": {text: text for text in texts}}
-    return Labels(rule, texts)
+    unscored = [text for text in lasting if text not in texts]
+    return Labels(rule | ({"unscored": unscored} if unscored else {}), texts)
 
 
 def guess_subject(path: str) -> str:
     """Whose recording it is, by its path: BIDS' `sub-`, else the name before its last part.
 
+    Sleep-EDF's names end in the night and the recorder after the subject's two digits.
+
     Example:
         >>> [guess_subject(p) for p in ("sub-07/eeg/sub-07_rest.edf", "S3_night2.edf", "a.edf")]
         ['07', 'S3', 'a']
+        >>> guess_subject("SC4012E0-PSG.edf")
+        'SC401'
     """
     bids = re.search(r"(?:^|/)sub-([A-Za-z0-9]+)", path)
-    if bids:
-        return bids[1]
+    sleep_edf = re.search(r"(?:^|/)(SC4\d\d|ST7\d\d)\d[A-Z]\d-", path)
+    if named := bids or sleep_edf:
+        return named[1]
     stem = path.rpartition("/")[2].rpartition(".")[0]
     return re.split(r"[_-]", stem)[0] or stem
 

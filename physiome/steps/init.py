@@ -48,8 +48,9 @@ def run(folder: Path, output: Path, label: str | None = None, records: bool = Fa
     if not blocks:
         why = found[0]["error"] if found else f"looked for {', '.join(NAMING)}"
         raise DataError("no recording can be read", where=folder, why=why)
+    carrying = [block for block in blocks if block["channels"]]  # others are annotations alone
     table = folder / "records.csv"
-    made = [] if table.is_file() else _guessed(folder, blocks)
+    made = [] if table.is_file() else _guessed(folder, carrying)
     rows = (
         made
         or Recordings(RecordingsSource(kind="recordings", folder=str(folder)), folder).records()
@@ -63,7 +64,8 @@ def run(folder: Path, output: Path, label: str | None = None, records: bool = Fa
             f"{first['subject']}, and there would be {len({r['subject'] for r in made})} subjects",
             do="write one (record, subject, label), or add --records to have it written so",
         )
-    text = _draft(folder, blocks, rows, label, output)
+    labels = _labels(folder, blocks, rows, label)
+    text = _draft(folder, carrying, rows, labels, output)
     if made:
         write_rows(table, [{**row, "signals": ""} for row in made])
     write_text(output, text)
@@ -73,12 +75,25 @@ def run(folder: Path, output: Path, label: str | None = None, records: bool = Fa
 def _guessed(folder: Path, blocks: Sequence[dict[str, Any]]) -> list[Row]:
     """A row of every recording, subjects by their names, with what participants.tsv says."""
     known, rows = _participants(folder), []
+    paired = any(_apart(block) for block in blocks)
     for block in blocks:
-        path = Path(block["file"]).relative_to(folder).as_posix()
+        path = _below(folder, block["file"])
         subject = guess_subject(path)
         record = path.rpartition(".")[0].replace("/", "_")
-        rows.append({"record": record, "subject": subject, "path": path, **known.get(subject, {})})
+        row = {"record": record, "subject": subject, "path": path, **known.get(subject, {})}
+        if paired:
+            row["annotations"] = _below(folder, block["annotation_file"]) if _apart(block) else ""
+        rows.append(row)
     return rows
+
+
+def _apart(block: dict[str, Any]) -> bool:
+    """Whether a recording's annotations lie in a file of their own."""
+    return block["annotation_file"] not in (None, block["file"])
+
+
+def _below(folder: Path, file: str) -> str:
+    return Path(file).relative_to(folder).as_posix()
 
 
 def _participants(folder: Path) -> dict[str, dict[str, str]]:
@@ -101,10 +116,9 @@ def _draft(
     folder: Path,
     blocks: Sequence[dict[str, Any]],
     rows: Sequence[Row],
-    label: str | None,
+    labels: Labels,
     output: Path,
 ) -> str:
-    labels = _labels(folder, blocks, rows, label)
     modalities = merge([block["proposal"] for block in blocks])
     if not modalities:
         raise DataError(

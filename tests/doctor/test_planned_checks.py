@@ -98,6 +98,31 @@ def test_labels_from_annotations_need_some(mine, monkeypatch):
     assert "labels" not in found(files)  # those inside a recording are used
 
 
+def test_channels_here_and_annotations_there_make_no_recording(mine, monkeypatch):
+    files = mine({"datasets": {"mine": {"labels": None}}})
+    own = yaml.safe_load(files[1].read_text("utf-8"))
+    own["datasets"]["mine"]["labels"] = {"rule": "annotations", "texts": {"s": "sick", "w": "well"}}
+    files[1].write_text(yaml.safe_dump(own), "utf-8")
+    real = headers.open_reader
+
+    class Bare:
+        duration_s = 60.0
+
+        def channels(self):
+            return {}
+
+    monkeypatch.setattr(headers, "open_reader", lambda p: real(p) if odd(p) else Bare())
+    monkeypatch.setattr(headers, "holds_annotations", lambda path: not odd(path))
+    line = found(files)["labels"]
+    assert line.level == "FAIL"
+    assert "both a channel that is asked for and annotations, in 10 of 10" in line.text
+
+
+def odd(path):
+    """Whether a recording's number is."""
+    return int(str(path).removesuffix(".edf")[-1]) % 2 == 1
+
+
 def test_reasons_that_differ_by_a_records_name_are_one_with_a_count(mine, tmp_path, monkeypatch):
     files = mine()
     for path in sorted((tmp_path / "mine").glob("*.edf"))[:3]:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from physiome.config.tree import load_files
+from physiome.doctor import plan
 from physiome.errors import DataError
 from physiome.steps import init
 
@@ -138,6 +139,28 @@ def test_annotations_that_last_are_labels(tmp_path, shipped):
     assert mine.labels.rule == "annotations"
     assert mine.classes == ("N2", "REM", "W")
     assert mine.window.length_s == 30.0
+
+
+def test_nights_and_their_hypnograms_are_one_recording_each(tmp_path, shipped):
+    folder = tmp_path / "cassette"
+    for night in ("SC4001", "SC4002", "SC4011"):
+        record(folder / f"{night}E0-PSG.edf")
+        scored = ["Sleep stage W", "Sleep stage 2", "Movement time", "Sleep stage ?"]
+        record(folder / f"{night}EC-Hypnogram.edf", channels=(), scored=scored)
+    init.run(folder, tmp_path / "mine.yaml", records=True)
+    table = pd.read_csv(folder / "records.csv", dtype=str)
+    assert table["subject"].tolist() == ["SC400", "SC400", "SC401"]
+    assert table["path"].tolist() == [f"SC40{n}E0-PSG.edf" for n in ("01", "02", "11")]
+    assert table["annotations"].str.removesuffix("EC-Hypnogram.edf").tolist() == [
+        "SC4001", "SC4002", "SC4011",
+    ]  # fmt: skip
+    written = (tmp_path / "mine.yaml").read_text()
+    assert "3 recordings of 2 subjects, 6 windows" in written  # hypnograms last a minute, too
+    config = load_files([shipped, tmp_path / "mine.yaml"])
+    labels = config.datasets["cassette"].labels
+    assert config.datasets["cassette"].classes == ("Sleep stage 2", "Sleep stage W")
+    assert labels.unscored == ("Movement time", "Sleep stage ?")
+    assert [line.text for line in plan.data(config, "cassette") if line.topic == "labels"] == []
 
 
 def test_a_folder_without_recordings_says_so(tmp_path):

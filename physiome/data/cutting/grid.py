@@ -73,6 +73,7 @@ def _scoring(
             "record has no annotation file",
             where=raw.record,
             why=f"{raw.signals} holds no annotations itself",
+            do="name its file in the column annotations of the records table",
         )
     annotations, start = read_annotations(path)
     notes = ()
