@@ -10,6 +10,7 @@ from physiome.config.frame_length import joined_length
 from physiome.config.model import CommonEncoderSpec, EncoderSpec
 from physiome.config.resolve import resolve_encoder, resolve_pretrain
 from physiome.config.schema import SECTIONS
+from physiome.config.variants import Variant
 from physiome.errors import ConfigError, PhysioError, nearest
 from physiome.registry import ENCODERS, METHODS, lookup
 
@@ -38,6 +39,7 @@ def check(config: Experiment) -> None:
     for scope, changes in config.overrides.items():
         _check_scope(config, scope, changes)
     _check_methods(config)
+    _check_heads(config)
     for name in config.datasets:
         for fold in (None, *config.numbers(name)):
             for encoder in [*ENCODERS, *config.encoder_variants]:
@@ -164,6 +166,7 @@ def _check_methods(config: Experiment) -> None:
         lookup(METHODS, variant.of, f"variants.{name}.of")
         if variant.encoder is not None:
             lookup(encoders, variant.encoder, f"variants.{name}.encoder")
+        _check_later(name, variant)
     for name in config.systems:
         lookup(METHODS, name, "systems")
     named = {"methods": config.methods, "methods_add": config.methods_add}
@@ -178,6 +181,38 @@ def _check_methods(config: Experiment) -> None:
                 raise ConfigError(
                     f"ablations.{table}.rows: {name!r} does not exist - {nearest(name, known)}"
                 )
+
+
+def _check_later(name: str, variant: Variant) -> None:
+    """A variant of a method that is trained after another changes what its own training reads."""
+    entry = METHODS[variant.of]
+    if entry.trained_after is None or variant.untrained:
+        return
+    owner = METHODS[entry.settings_of or variant.of].specification()
+    own = owner.later[variant.of] if owner else frozenset()
+    for key in sorted(set(variant.method) - own):
+        raise ConfigError(
+            f"variants.{name}.method.{key}: the weights it begins with are those of "
+            f"{entry.trained_after}, which has another value",
+            do=f"change systems.{entry.settings_of or variant.of}.{key}; its own training reads "
+            f"{', '.join(sorted(own))}",
+        )
+
+
+def _check_heads(config: Experiment) -> None:
+    """The head that tables show is one that is fitted everywhere."""
+    head = config.tables.head
+    for dataset in config.used:
+        for fold in config.numbers(dataset):
+            probe = config.section("probe", dataset, fold)
+            if {"paper": probe.paper_head, "one_head": probe.one_head}.get(head, True):
+                continue
+            key, value = ("paper_head", "null") if head == "paper" else ("one_head", "false")
+            raise ConfigError(
+                f"tables.head: {head!r} is not fitted for {dataset}, fold {fold}",
+                why=f"probe.{key} is {value} there",
+                do=f"set probe.{key}, or another tables.head",
+            )
 
 
 def _check_tables(config: Experiment) -> None:

@@ -11,6 +11,7 @@ from physiome.config.metrics import PRINTED
 from physiome.config.output import Metric, Shown
 from physiome.subsets import Subset, named_subsets
 
+ONE_HEAD = "one_head"  # what the probe calls the head that serves every subset
 FLAGSHIP = "physiome"  # what figures are about, where it is a row
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from physiome.config.metrics import PRINTED
-from physiome.config.report import IntervalSpec
+from physiome.config.report import ONE_HEAD, IntervalSpec
 from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError, nearest
 from physiome.evaluation.bootstrap import (
@@ -85,14 +85,14 @@ def run(probes: list[Path], output: Path, settings: str) -> None:
     scored = _read(probes, spec)
     rows: list[dict[str, Any]] = []
     for method in dict.fromkeys(spec.methods):
-        if method != spec.reference:
+        if method != spec.reference and {method, spec.reference} <= scored.keys():
             rows += _compare(scored[method], scored[spec.reference], spec, method)
     with atomic_path(output) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
 
 
 def _read(probes: list[Path], spec: IntervalSpec) -> dict[str, dict[int, _Scored]]:
-    """Method -> fold -> scores."""
+    """Method -> fold -> scores; under one head for all subsets, of methods that have it."""
     wanted = {spec.reference, *spec.methods}
     every = [(Path(probe), read_noted(Path(probe).with_suffix(".json"))) for probe in probes]
     here = [(path, facts) for path, facts in every if facts["dataset"] == spec.dataset]
@@ -113,10 +113,10 @@ def _read(probes: list[Path], spec: IntervalSpec) -> dict[str, dict[int, _Scored
         if fold in scored[method]:
             raise DataError(f"fold {fold} of method {method!r} occurs twice", where=path)
         scored[method][fold] = _Scored(path, facts, spec)
-    for method, folds in scored.items():
-        if not any(fold.values for fold in folds.values()):
-            raise DataError(f"no complete test windows of method {method!r}, head {spec.head!r}")
-    return scored
+    without = [m for m in scored if not any(fold.values for fold in scored[m].values())]
+    if without and spec.head != ONE_HEAD:
+        raise DataError(f"no complete test windows of method {without[0]!r}, head {spec.head!r}")
+    return {m: folds for m, folds in scored.items() if m not in without}
 
 
 def _compare(

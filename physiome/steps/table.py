@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from physiome.config.metrics import BALANCED, METRICS
-from physiome.config.report import TableSpec
+from physiome.config.report import ONE_HEAD, TableSpec
 from physiome.errors import DataError, nearest
 from physiome.files import atomic_path, sums, write_json, write_text
 from physiome.reporting.ablation_latex import variants_to_latex
@@ -18,8 +18,6 @@ from physiome.reporting.scores import read_scores
 from physiome.reporting.table_csv import compact, long, unbalanced
 from physiome.reporting.tables import build_table
 from physiome.subsets import AS_RECORDED, parse_subset, subset_name
-
-ONE_HEAD = "one_head"  # what the probe calls the head that serves every subset
 
 
 def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:

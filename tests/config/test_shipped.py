@@ -8,11 +8,13 @@ from plain_config import OVERLAYS, ROOT, overlaid, shipped, stacked
 
 from physiome.config.base import deep_merge
 from physiome.config.tree import Config, load_files
+from physiome.registry import METHODS
 from physiome.reporting.paper import paper_cells, paper_subset
 
 SOURCE = re.compile(
     r"#.*(Table \d|\bcode\b|\btext\b|\bours\b|default|its paper|-18|\bB0\b|ViT-S|Swin-T)"
 )
+CODE = ROOT / "workflow/overlays/reference-code.yaml"
 
 
 def numeric_lines(section):
@@ -102,6 +104,19 @@ def test_overrides_of_a_data_set_reach_its_variants():
     assert config.resolve("physiome_10", "vitaldb").settings["depth"] == 4
     assert config.resolve("physiome_10", "sleep_edf").settings["depth"] == 6
     assert config.resolve("synthsleepnet", "vitaldb").settings["decoder_depth"] == 3
+
+
+def test_the_codes_numbers_are_physiomes_and_leave_other_systems_as_they_are():
+    plain, code = Config.load(shipped()), overlaid(CODE)
+    theirs = "synthsleepnet", "physiome"
+    for dataset, widths in (("sleep_edf", (512, 512)), ("vitaldb", (256, 256))):
+        for name in METHODS:
+            same = code.resolve(name, dataset).train == plain.resolve(name, dataset).train
+            assert same == (name not in theirs), name
+        found = code.resolve("physiome", dataset)
+        assert (found.settings["decoder_width"], found.settings["restore_width"]) == widths
+        rate = found.train.learning_rate * found.train.batch / 256
+        assert rate == pytest.approx(2e-4 if dataset == "sleep_edf" else 5e-5)
 
 
 def test_systems_train_as_they_say_and_otherwise_as_all_do():

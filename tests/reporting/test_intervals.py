@@ -60,6 +60,17 @@ def test_difference_is_that_of_the_tables_cells(tmp_path, probes):
 
 
 @pytest.mark.slow
+def test_a_method_without_the_one_head_is_left_out(tmp_path, probes):
+    for path in probes[:2]:  # of m: the others have no such head
+        edit(path, lambda table: pd.concat([table, table.assign(head="one_head")]))
+    assert compare(tmp_path, probes, head="one_head").empty
+    for path in probes[2:]:
+        edit(path, lambda table: pd.concat([table, table.assign(head="one_head")]))
+    assert len(compare(tmp_path, probes, head="one_head")) == 2 * len(ROWS)
+    with pytest.raises(DataError, match="no complete test windows of method 'm', head 'paper'"):
+        compare(tmp_path, probes, head="paper")
+
+
 def test_interval_is_that_of_a_loop_over_repeated_windows(tmp_path, probes):
     mine = row(compare(tmp_path, probes, resamples=50), "a", "auc")
     values = {}

@@ -1,6 +1,6 @@
 """Settings of CBraMod."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -10,6 +10,8 @@ from physiome.config.systems.base import SystemSpec
 
 class CBraModSpec(SystemSpec):
     """CBraMod: criss-cross transformers over patches, one per modality, fused by concatenation."""
+
+    later: ClassVar = {"cbramod_tuned": frozenset({"dropout"})}
 
     rate_hz: PositiveFloat = 200.0
     patch: PositiveInt = 200  # samples at rate_hz

@@ -1,6 +1,6 @@
 """Settings of PhysioOmni."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -10,6 +10,13 @@ from physiome.config.systems.base import SystemSpec
 
 class PhysioOmniSpec(SystemSpec):
     """PhysioOmni: private and shared codes per modality, masked code modelling, prototypes."""
+
+    later: ClassVar = {
+        "physioomni": frozenset({"mask_ratio", "mask_ratios", "embedding"}),
+        "physioomni_tuned": frozenset(
+            {"positions", "smoothing", "aligned_width", "aligned_heads", "aligned_dropout"}
+        ),
+    }
 
     patch_s: PositiveFloat = 1.0
     stem: PositiveInt = 8  # channels of the temporal convolutions
