@@ -4,25 +4,33 @@ python envs/write.py           # writes it
 python envs/write.py --check   # exit code 1 if it is out of date
 """
 
-import re
 import sys
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 HERE = Path(__file__).parent
-# What torch itself pulls in on a GPU machine, and what no conda platform has.
-LEFT_OUT = re.compile(r"^(nvidia-|cuda-|triton)|emscripten|win32|darwin")
+PYTHON = "3.11"
+WHERE = {  # whatever machine writes it
+    "python_version": PYTHON, "python_full_version": f"{PYTHON}.9",
+    "implementation_name": "cpython", "platform_python_implementation": "CPython",
+    "sys_platform": "linux", "os_name": "posix", "platform_system": "Linux",
+    "platform_machine": "x86_64",
+}  # fmt: skip
+OF_TORCH = ("nvidia-", "cuda-", "triton")  # what it pulls in itself on a GPU machine
 
 
 def environment(constraints: str) -> str:
     """The YAML text for the given constraints."""
-    pins = [line.strip() for line in constraints.splitlines() if line and line[0] != "#"]
-    pins = [pin.partition(" ;")[0] for pin in pins if not LEFT_OUT.search(pin)]
+    found = [Requirement(line) for line in constraints.splitlines() if line and line[0] != "#"]
+    here = [r for r in found if r.marker is None or r.marker.evaluate(WHERE)]
+    pins = [f"{r.name}{r.specifier}" for r in here if not r.name.startswith(OF_TORCH)]
     lines = [
         "# Written from constraints.txt by envs/write.py. The tested way to install is pip.",
         "channels:",
         "  - conda-forge",
         "dependencies:",
-        "  - python=3.11",
+        f"  - python={PYTHON}",
         "  - pip",
         "  - pip:",
         *(f"      - {pin}" for pin in pins),

@@ -5,9 +5,11 @@ import re
 import statistics
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "physiome"
@@ -294,6 +296,16 @@ def test_nothing_is_tracked_that_a_rule_writes():
 
 def test_the_conda_environment_is_written_from_the_constraints():
     subprocess.run([sys.executable, "envs/write.py", "--check"], cwd=ROOT, check=True)
+
+
+def test_the_conda_environment_has_one_version_of_everything_that_is_installed_here():
+    text = (ROOT / "envs/physiome.yaml").read_text(encoding="utf-8")
+    pins = dict(pin.split("==") for pin in yaml.safe_load(text)["dependencies"][2]["pip"])
+    assert len(pins) == text.count("==")
+    installed = {re.sub(r"[-_.]+", "-", d.name).lower(): d.version for d in distributions()}
+    of_others = {n: v for n, v in pins.items() if installed.get(n, v).split("+")[0] != v}
+    assert of_others == {}
+    assert {"anyio", "numpy", "scipy", "torch"} <= pins.keys()  # some have markers
 
 
 def test_an_environment_that_is_out_of_date_is_found(tmp_path):

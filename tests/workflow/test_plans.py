@@ -125,7 +125,19 @@ def test_gpus_that_jobs_share_are_counted_as_devices(fresh, mine):
     assert said(0, 4) == ([], {"0"})
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):
         text = path.read_text(encoding="utf-8")
-        assert text.count("threads: GPU_THREADS") == text.count("on_device=ON_DEVICE")
+        assert text.count("threads: GPU_THREADS") == text.lower().count("on_device=on_device")
+
+
+def test_what_has_no_weights_takes_no_gpu_even_where_one_is_demanded(fresh, mine):
+    options = ["--resources", "gpu=1", "--configfile", mine("device: cuda\n")]
+    for method, wanted in (
+        ("handmade", "--gpus 0 --device cpu"),
+        ("physiome", "--gpus 1 --device cuda"),
+    ):
+        target = f"results/embeddings/sleep_edf/fold1/{method}.npy"
+        said = fresh.snakemake(target, "-n", "-p", "--cores", 2, *options).stdout
+        (command,) = [line for line in said.splitlines() if "physiome embed" in line]
+        assert wanted in command
 
 
 def test_fewer_folds_methods_and_data_sets_plan_less(fresh, mine):

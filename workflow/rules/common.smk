@@ -38,7 +38,9 @@ except PhysioError as error:
 RESULTS, AT, GRAPH = CONFIG.results, Layout(CONFIG.results), Graph(CONFIG)
 
 # Options of commands that change no result
-ON_DEVICE = f"--device {CONFIG.device} --gpu {quote(CONFIG.gpu_settings())}"
+ON_DEVICE, ON_CPU = (
+    f"--device {device} --gpu {quote(CONFIG.gpu_settings())}" for device in (CONFIG.device, "cpu")
+)
 WATCHED = f"--save-every-s {CONFIG.save_every_s} --monitor {quote(CONFIG.monitor_settings())}"
 
 # Asked for every job, and the same for many
@@ -142,6 +144,11 @@ def weights(wildcards):
     """A method's weights; none for a method that has none."""
     model = GRAPH.model(row(wildcards))
     return AT.weights(model) if model else []
+
+
+def on_device(wildcards):
+    """Where a method is computed; what has no weights asks for no GPU and takes none."""
+    return ON_DEVICE if weights(wildcards) else ON_CPU
 
 
 def train_settings(wildcards):

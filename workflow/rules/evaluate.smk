@@ -20,7 +20,7 @@ rule embed:
         mem_mb=mem_mb(CONFIG.cluster, "embed"),
         runtime=runtime(CONFIG.cluster, "embed"),
         gpu=lambda wc: int(bool(weights(wc))),
-        on_device=ON_DEVICE,
+        on_device=on_device,
         shard_settings=lambda wc: shard_settings(wc.dataset),
         train_settings=train_settings,
     params:

@@ -17,7 +17,7 @@ rule lost_leads:
         mem_mb=mem_mb(CONFIG.cluster, "lost_leads"),
         runtime=runtime(CONFIG.cluster, "lost_leads"),
         gpu=lambda wc: int(bool(weights(wc))),
-        on_device=ON_DEVICE,
+        on_device=on_device,
         shard_settings=lambda wc: shard_settings(wc.dataset),
     params:
         shards=lambda wc: said_shards(wc.dataset),
