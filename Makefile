@@ -50,6 +50,8 @@ demo: .venv/ready
 # Data set by data set and seed by seed; what is there already is not made again. A control has no
 # weights, so only seed 0 scores it.
 learn: .venv/ready
+	@[ -n "$(strip $(PIECES))" ] || { echo 'physiome: error: no folder $(LEARN_DATA), and $(DATA) is read' \
+	  'from it - LEARN_DATA=folder with eegmat/ and challenge-2015/, see docs/learning.md' >&2; exit 2; }
 	@for data in $(PIECES); do \
 	  for seed in $(SEEDS); do \
 	    run=$(LEARN)/$$data/seed$$seed; \

@@ -2,7 +2,7 @@
 #
 #   records/, raw/        which recordings there are, and where their files lie
 #   shards/               labelled windows, memory-mappable
-#   folds/                which subjects pretrain, train, validate and test
+#   folds/                which subjects pretrain, train and test
 #   models/               weights, manifests, training metrics
 #   embeddings/, scores/  embeddings and per-window scores of every fold, method and subset
 #   lost_leads/           per-window scores with leads of a modality taken away

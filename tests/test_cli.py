@@ -121,11 +121,13 @@ def test_the_version_is_printed():
 def test_check_says_what_the_configuration_plans():
     said = run("check", "config.yaml")
     assert said.returncode == 0
-    first, second, third, *_, last = said.stdout.splitlines()
+    first, second, third, *_, last, terms = said.stdout.splitlines()
     assert first.startswith("results/tables/table1.csv: sleep_edf, 7 subsets, 5 folds, rows contra")
     assert second.startswith("results/tables/table2.csv: vitaldb, 7 subsets")
     assert third.startswith("results/tables/table3.csv: sleep_edf, 3 subsets, 5 folds, rows resnet")
     assert last.startswith("results/tables/table6.csv")
+    assert terms.startswith("warn  terms       vitaldb: its terms of use are not accepted")
+    assert terms.endswith("datasets.vitaldb.source.transfer.accept_terms: true")
 
 
 def test_check_applies_overlays_from_left_to_right():

@@ -181,7 +181,7 @@ def predict(
     ] = None,
     bundle: Annotated[
         str | None,
-        typer.Option(help="instead of --run: folder, .zip or hf://owner/name[@revision]"),
+        typer.Option(help="instead of --run: folder, .zip or hf://owner/name\\[@revision]"),
     ] = None,
     heads: Annotated[
         Path | None, typer.Option(help="instead of --run: <method>.heads.npz of the probe step")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from physiome.config.sources import VitalDbSource
 from physiome.config.tree import Config
 from physiome.doctor import headers, proportions
 from physiome.doctor.finding import Finding
@@ -19,7 +20,22 @@ def folders(config: Config) -> list[Finding]:
 
 def data(config: Config, dataset: str) -> Iterator[Finding]:
     """A data set's recordings, subsets and models: reads headers, and few of them."""
+    yield from _terms(config, dataset)
     found, seconds = headers.findings(config, dataset)
     yield from found
     yield from proportions.subsets(config, dataset)
     yield from proportions.models(config, dataset, seconds)
+
+
+def _terms(config: Config, dataset: str) -> Iterator[Finding]:
+    """Terms of use that a download asks for and that nobody accepted."""
+    source = config.datasets[dataset].source
+    if isinstance(source, VitalDbSource) and source.raw.fill == "download":
+        if not source.transfer.accept_terms:
+            yield Finding(
+                "warn",
+                "terms",
+                f"{dataset}: its terms of use are not accepted, nothing of it is downloaded",
+                "read them (https://vitaldb.net/dataset), then set "
+                f"datasets.{dataset}.source.transfer.accept_terms: true",
+            )

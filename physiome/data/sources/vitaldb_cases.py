@@ -67,10 +67,11 @@ class VitalDb:
         if fill == "download" and not self.spec.transfer.accept_terms:
             raise ConfigError(
                 "terms of use are not accepted",
-                where="transfer.accept_terms",
+                where="source.transfer.accept_terms",
                 why="the VitalDB open data set is under CC BY-NC-SA 4.0 and its data use terms "
                 "(https://vitaldb.net/dataset)",
-                do="read them, then set source.transfer.accept_terms: true",
+                do="read them, then set source.transfer.accept_terms: true in the section of this "
+                "data set (as shipped: datasets.vitaldb)",
             )
         if fill == "folder" and not self.folder.is_dir():
             raise DataError("folder is not there", where=self.folder, do="correct raw.folder")
