@@ -30,12 +30,13 @@ def data(config: Config, dataset: str) -> Iterator[Finding]:
 def _terms(config: Config, dataset: str) -> Iterator[Finding]:
     """Terms of use that a download asks for and that nobody accepted."""
     source = config.datasets[dataset].source
-    if isinstance(source, VitalDbSource) and source.raw.fill == "download":
-        if not source.transfer.accept_terms:
-            yield Finding(
-                "warn",
-                "terms",
-                f"{dataset}: its terms of use are not accepted, nothing of it is downloaded",
-                "read them (https://vitaldb.net/dataset), then set "
-                f"datasets.{dataset}.source.transfer.accept_terms: true",
-            )
+    if not isinstance(source, VitalDbSource) or source.raw.fill != "download":
+        return
+    if not source.transfer.accept_terms:
+        yield Finding(
+            "warn",
+            "terms",
+            f"{dataset}: its terms of use are not accepted, nothing of it is downloaded",
+            "read them (https://vitaldb.net/dataset), then set "
+            f"datasets.{dataset}.source.transfer.accept_terms: true",
+        )
