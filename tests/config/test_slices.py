@@ -81,6 +81,7 @@ TABLE = {
     "encoder.frame_s": (5.0, MODEL),
     "encoder.channels": ([8, 8, 8, 8], MODEL),
     "encoder.projection": ([64, 64], MODEL),
+    "encoder.leads": ("attention", MODEL),
     "encoder.detach_target": (True, MODEL),
     "encoder.augment.crop": ("tile", MODEL),
     "encoder.augment.segments": (4, MODEL),
