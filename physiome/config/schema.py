@@ -1,5 +1,6 @@
 """The sections of `config.yaml`: what may be written there, and what can be told from it alone."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +57,15 @@ class Sections(Spec):
     probe: ProbeSpec = ProbeSpec()
     tables: Tables = Tables()
     overrides: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+
+    @field_validator("results")
+    @classmethod
+    def _one_spelling(cls, results: str) -> str:
+        """Snakemake knows what it made by the text of its path: `x/` would not be `x` to it."""
+        if not results or "://" in results:  # refused, by the name that was given
+            return results
+        plain = os.path.normpath(results)
+        return f"./{plain}" if plain.startswith("-") and results[0] != "-" else plain
 
     @field_validator("variants")
     @classmethod

@@ -1,5 +1,6 @@
 """What is refused before anything is planned."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from physiome.errors import ConfigError, nearest
 from physiome.plan.stale import require_known
 
 # With these, results that nothing is known of do no harm.
-FORCING = {"--forcerun", "-R", "--forceall", "-F", "--unlock", "--lint"}
+FORCING = re.compile(r"--(forcerun|forceall|unlock|lint)(=.*)?|-n?[RF].*")
 
 
 def begin(
@@ -32,7 +33,7 @@ def begin(
         read_yaml(Path(path))
     config = Config.load(plain)
     config.check_folders()
-    if first and not set(arguments) & FORCING:
+    if first and not any(map(FORCING.fullmatch, arguments)):
         require_known(config)
     _require_tables(config, arguments)
     return config
