@@ -111,10 +111,10 @@ class Layout:
         return f"{self.results}/folds/{dataset}.records.csv"
 
     def step_of(self, path: str) -> str:
-        """The rule that writes a result which notes its settings."""
+        """The rule that writes a result which notes its settings, or a list of records."""
         kind, *rest = PurePosixPath(path).relative_to(self.results).parts
         return "pretrain" if "encoders" in rest else STEPS[kind]
 
 
 STEPS = {"shards": "shard", "folds": "folds", "models": "train", "embeddings": "embed",
-         "scores": "probe", "raw": "fetch", "tables": "table"}  # fmt: skip
+         "scores": "probe", "raw": "fetch", "tables": "table", "records": "records"}  # fmt: skip

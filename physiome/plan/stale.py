@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from physiome.config.agreement import differences
 from physiome.config.tree import Config
@@ -29,7 +29,7 @@ class Stale(NamedTuple):
 
     path: str
     why: str
-    asked: str  # the configured settings, as Snakemake would remember them
+    asked: str | int  # the configured parameter, as Snakemake would remember it
 
 
 def require_known(config: Config) -> None:
@@ -55,7 +55,7 @@ def require_known(config: Config) -> None:
 def _is_known(stale: Stale) -> bool:
     """Whether Snakemake remembers the result, and not as one of the configured settings."""
     params = (note_of(stale.path) or {}).get("params")
-    return params is not None and not any(stale.asked in param for param in params)
+    return params is not None and repr(stale.asked) not in params
 
 
 def made_otherwise(config: Config) -> Iterator[Stale]:
@@ -65,6 +65,7 @@ def made_otherwise(config: Config) -> Iterator[Stale]:
     """
     step_of = Layout(config.results).step_of
     yield from _of_own_recordings(config)
+    yield from _of_published_recordings(config)
     for path, wanted in (*_of_data(config), *_of_tables(config)):
         try:
             noted = read_json(path)
@@ -101,6 +102,47 @@ def _of_own_recordings(config: Config) -> Iterator[Stale]:
             if names.get(path):
                 why = f"row or files of {', '.join(names[path])} changed"
                 yield Stale(str(path), why, digest)
+
+
+def _of_published_recordings(config: Config) -> Iterator[Stale]:
+    """Batches of other recordings than configured, or divided otherwise, and lists of such."""
+    at = Layout(config.results)
+    for dataset in config.used:
+        spec, asked = config.datasets[dataset], config.records_settings(dataset)
+        if spec.source.kind == "recordings":
+            continue
+        listed_otherwise = ""
+        for batch in range(spec.batches):
+            path = at.fetched(dataset, batch)
+            settings, batches = _noted_of_batch(path)
+            why = next(differences(settings, _which(asked), whole=False), "") if settings else ""
+            listed_otherwise = listed_otherwise or why
+            if why:
+                yield Stale(path, why, asked)
+            elif batches not in (None, spec.batches):
+                yield Stale(path, f"batches: {batches}, not {spec.batches}", spec.batches)
+        path = at.records(dataset)
+        if listed_otherwise and Path(path).exists() and note_of(path) is None:
+            yield Stale(path, listed_otherwise, asked)  # it has no room for a note of its own
+
+
+def _noted_of_batch(path: str) -> tuple[dict[str, Any] | None, int | None]:
+    """Settings and number of batches that the fetch step noted; None where it did not."""
+    try:
+        noted = read_json(path)
+    except PhysioError:
+        return None, None
+    return noted.get("settings"), noted.get("batches")
+
+
+def _which(settings: str) -> dict[str, Any]:
+    """What decides which recordings there are, not where copies of them lie."""
+    plain = json.loads(settings)
+    del plain["folder"]
+    raw = plain["source"]["raw"]
+    if raw["fill"] != "folder":
+        del raw["folder"]
+    return plain
 
 
 def _of_data(config: Config) -> Iterator[tuple[str, Noted]]:

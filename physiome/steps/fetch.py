@@ -1,5 +1,6 @@
 """Step: make the raw files of one batch of records be there and verified."""
 
+import json
 import logging
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def run(
     """Fill the raw files of the rows with number % batches == batch; write what is there as JSON.
 
     A record whose files cannot be had is listed with its `problem`; the step goes on. The others
-    are listed with the SHA-256 of their files, for noticing later alterations.
+    are listed with the SHA-256 of their files, for noticing later alterations. The settings and the
+    number of batches stand beside them: they say which records these are.
 
     A record whose files may be had later (no network, a busy server) fails the step after all
     others were tried, so that the next run asks for them again.
@@ -46,7 +48,8 @@ def run(
         if record.problem is not None:
             log.warning("record=%s problem=%r", record.record, record.problem)
     plain = [record.plain() for record in filled]
-    write_json(output, {"dataset": parsed.dataset, "batch": batch, "records": plain})
+    facts = {"dataset": parsed.dataset, "batch": batch, "batches": batches}
+    write_json(output, {**facts, "settings": json.loads(settings), "records": plain})
     usable = sum(record.problem is None for record in filled)
     log.info("dataset=%s batch=%d records=%d usable=%d", parsed.dataset, batch, len(rows), usable)
     if usable < len(rows):

@@ -38,7 +38,7 @@ def run(
     """
     spec = FoldsSettings.parse_text(settings)
     require_settings(shards, shard_settings)
-    entries = [entry for folder in shards for entry in read_manifest(folder)["records"]]
+    entries = _entries(shards)
     table = pd.DataFrame([_row(Report.parse(entry)) for entry in entries]).sort_values("record")
     with atomic_path(records) as temporary:
         table.to_csv(temporary, index=False)
@@ -63,6 +63,25 @@ def run(
     content = {"settings": spec.plain(), **facts, **found}
     write_json(output, content | {"sum": digest(content)})
     log.info("folds=%d subjects=%d %s", len(folds), windows["subject"].nunique(), facts)
+
+
+def _entries(shards: list[Path]) -> list[dict[str, Any]]:
+    """What became of every record, in batches that have none in common."""
+    found: dict[str, Path] = {}
+    entries = []
+    for folder in shards:
+        for entry in read_manifest(folder)["records"]:
+            name = entry["record"]
+            if name in found:
+                raise DataError(
+                    f"record {name!r} is there twice",
+                    where=folder,
+                    why=f"{found[name]} holds it, too: they were not divided into the same batches",
+                    do="add --forcerun fetch to divide the records again",
+                )
+            found[name] = folder
+            entries.append(entry)
+    return entries
 
 
 def _row(report: Report) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ def test_batches_share_the_records_out_and_fill_the_folder(tmp_path, kind):
         fetch.run(chosen, tmp_path / "records.csv", batch, 2, output)
         assert read_json(output)["dataset"] == "d"
         assert read_json(output)["batch"] == batch
+        assert read_json(output)["batches"] == 2
+        assert read_json(output)["settings"] == json.loads(chosen)
         found.append(listed(output))
     with open(tmp_path / "records.csv") as file:
         names = [row["record"] for row in csv.DictReader(file)]

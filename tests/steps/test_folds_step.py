@@ -89,6 +89,22 @@ def test_the_order_of_shards_changes_nothing(shards, paths, tmp_path):
     assert (tmp_path / "again.csv").read_bytes() == paths[1].read_bytes()
 
 
+def test_a_record_of_two_batches_is_refused_with_both(tmp_path, paths):
+    """Its windows would be seen twice."""
+    folders = [
+        shard(tmp_path / "batch0", [f"s{i}" for i in range(12)]),
+        shard(tmp_path / "batch1", ["s13", "s7"]),
+    ]
+    with pytest.raises(DataError) as caught:
+        folds.run(settings(), folders, *paths)
+    said = str(caught.value)
+    assert "batch1: record 's7-1' is there twice" in said
+    assert "batch0 holds it, too" in said
+    assert "--forcerun fetch" in said
+    assert not paths[0].exists()
+    assert not paths[1].exists()
+
+
 def test_too_many_unusable_records_stop_with_the_reason_and_leave_the_list(shards, paths):
     with pytest.raises(DataError, match=r"1 of 13 records.*0\.05.*cut"):
         folds.run(settings(max_left_out=0.05), shards, *paths)
