@@ -32,10 +32,7 @@ def check(config: Experiment) -> None:
         if name not in config.datasets:
             raise ConfigError(f"use_datasets: {name!r} - {nearest(name, config.datasets)}")
     _check_tables(config)
-    known = [*map(config.table_name, config.datasets), *config.ablations]
-    for table in config.use_tables or ():
-        if table not in known:
-            raise ConfigError(f"use_tables: {table!r} - {nearest(table, known)}")
+    _check_use_tables(config)
     for scope, changes in config.overrides.items():
         _check_scope(config, scope, changes)
     _check_methods(config)
@@ -235,6 +232,21 @@ def _check_tables(config: Experiment) -> None:
             ablation.parsed(config.datasets[ablation.dataset].modalities)
         except PhysioError as error:
             raise ConfigError(f"ablations.{table}.subsets: {error}") from None
+
+
+def _check_use_tables(config: Experiment) -> None:
+    """Tables to make exist, and so does what they are made of."""
+    known = {config.table_name(name): name for name in config.datasets}
+    known |= {table: ablation.dataset for table, ablation in config.ablations.items()}
+    for table in config.use_tables or ():
+        if table not in known:
+            raise ConfigError(f"use_tables: {table!r} - {nearest(table, known)}")
+        if known[table] not in config.used:
+            raise ConfigError(
+                f"use_tables: {table!r} would not be made",
+                why=f"it is of data set {known[table]!r}, which use_datasets leaves out",
+                do=f"add {known[table]!r} to use_datasets, or take {table!r} out of use_tables",
+            )
 
 
 def _check_scope(config: Experiment, scope: str, changes: Mapping[str, Any]) -> None:

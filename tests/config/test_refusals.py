@@ -242,6 +242,19 @@ def test_two_data_sets_cannot_claim_the_same_table_of_the_paper():
     assert "table1" in message("datasets.vitaldb.paper_table", 1)
 
 
+@pytest.mark.parametrize("table", ["table1", "table4"])
+def test_a_table_of_a_data_set_that_is_left_out_is_refused(table):
+    """It was accepted, and the plan was empty."""
+    plain = changed("use_datasets", ["vitaldb"]) | {"use_tables": ["table2", table]}
+    with pytest.raises(ConfigError) as caught:
+        Config.load(plain)
+    said = str(caught.value)
+    assert f"use_tables: {table!r} would not be made" in said
+    assert "data set 'sleep_edf', which use_datasets leaves out" in said
+    assert "add 'sleep_edf' to use_datasets" in said
+    assert Config.load(plain | {"use_datasets": ["sleep_edf", "vitaldb"]}).made_tables
+
+
 def test_a_required_key_that_is_missing_is_named():
     plain = changed("train.epochs", 1)
     del plain["train"]["learning_rate"]
