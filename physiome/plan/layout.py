@@ -1,7 +1,11 @@
 """Where everything lies below the results folder. The rules' outputs are tested to agree."""
 
+import os
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from shlex import quote
+
+LONGEST = 30_000  # bytes of a list in a command, of which a shell takes 131,072 in all
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,21 @@ class Layout:
     def shard(self, dataset: str, batch: int) -> str:
         """The manifest of a shard."""
         return f"{self.results}/shards/{dataset}/batch{batch}/manifest.json"
+
+    def shards(self, dataset: str, batches: int) -> str:
+        """All of a data set's as words of a command; very many as bash counts them.
+
+        Example:
+            >>> Layout("results").shards("a", 2)
+            'results/shards/a/batch0/manifest.json results/shards/a/batch1/manifest.json'
+            >>> Layout("results").shards("a", 5000)
+            'results/shards/a/batch{0..4999}/manifest.json'
+        """
+        named = " ".join(quote(self.shard(dataset, batch)) for batch in range(batches))
+        if len(os.fsencode(named)) <= LONGEST:
+            return named
+        before, after = self.shard(dataset, 0).rsplit("0", 1)
+        return f"{quote(before)}{{0..{batches - 1}}}{quote(after)}"
 
     def folds(self, dataset: str) -> str:
         """Who does what in which fold."""

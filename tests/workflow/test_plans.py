@@ -110,6 +110,18 @@ def test_a_gpu_job_asks_for_one_gpu_and_gets_none_where_there_is_none(fresh):
         assert all(f"--gpus {gpus} --device auto" in command for command in commands)
 
 
+def test_commands_on_very_many_batches_are_as_long_as_a_shell_takes(fresh, mine):
+    text = "use_datasets: [sleep_edf]\ndatasets: {sleep_edf: {batches: 1000}}\n"
+    text += f"results: results/{'x' * 100}\n"
+    target = f"results/{'x' * 100}/models/sleep_edf/fold1/physiome.safetensors"
+    said = fresh.snakemake(target, "-n", "-p", "--configfile", mine(text)).stdout
+    for verb in ("folds", "pretrain", "train"):
+        commands = [c for c in said.splitlines() if f"physiome {verb} " in c]
+        assert commands
+        assert {len(c) < 131_072 for c in commands} == {True}
+        assert all("/batch{0..999}/manifest.json " in c for c in commands)
+
+
 def test_gpus_that_jobs_share_are_counted_as_devices(fresh, mine):
     target = "results/models/sleep_edf/fold1/physiome.safetensors"
 

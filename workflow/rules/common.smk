@@ -107,8 +107,8 @@ def shards_of(dataset):
 
 @cache
 def said_shards(dataset):
-    """The same for a command, quoted once for all jobs of the data set."""
-    return " ".join(map(quote, shards_of(dataset)))
+    """The same for a command, put together once for all jobs of the data set."""
+    return AT.shards(dataset, CONFIG.datasets[dataset].batches)
 
 
 @cache

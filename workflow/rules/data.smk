@@ -90,6 +90,7 @@ rule folds:
     conda:
         "../../envs/physiome.yaml"
     resources:
+        shards=lambda wc: said_shards(wc.dataset),
         shard_settings=lambda wc: shard_settings(wc.dataset),
     params:
         settings=lambda wc: CONFIG.folds_settings(wc.dataset),
@@ -99,4 +100,4 @@ rule folds:
     shell:
         "python -m physiome folds --settings {params.settings:q} --output {output.folds:q}"
         " --records {output.records:q}"
-        " --shard-settings {resources.shard_settings:q} {input:q} > {log:q} 2>&1"
+        " --shard-settings {resources.shard_settings:q} {resources.shards} > {log:q} 2>&1"
