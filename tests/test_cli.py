@@ -24,7 +24,7 @@ VERBS = {
     "folds": ["--settings", "--output", "--records", "SHARDS"],
     "pretrain": ["--settings", "--folds", "--fold", "--modality", "--gpus", "--device"],
     "train": ["--settings", "--folds", "--fold", "--parent", "--gpus", "--device"],
-    "embed": ["--settings", "--folds", "--fold", "--weights", "--gpus", "--device"],
+    "embed": ["--settings", "--folds", "--fold", "--weights", "--gpus", "--device", "--batch"],
     "probe": ["--settings", "--embeddings", "--output", "--workers"],
     "predict": [
         "--weights",
@@ -40,7 +40,7 @@ VERBS = {
         "--device",
         "FILES",
     ],
-    "lost-leads": ["--heads", "--weights", "--folds", "--fold", "--output", "SHARDS"],
+    "lost-leads": ["--heads", "--weights", "--folds", "--fold", "--output", "--batch", "SHARDS"],
     "init": ["--output", "--label", "--records", "FOLDER"],
     "scores": ["--output", "--by-subject", "PROBES"],
     "concat": ["--output", "SCORES"],

@@ -20,6 +20,7 @@ Metrics = Annotated[list[Path], typer.Argument(help=".metrics.jsonl files of tra
 Manifests = Annotated[list[Path], typer.Argument(help=".json manifests of trained models")]
 Benchmarks = Annotated[list[Path], typer.Option(help="Snakemake's benchmark of each, in order")]
 Facts = Annotated[list[Path], typer.Argument(help=".json files of the embed step")]
+Batch = Annotated[int | None, typer.Option(min=1, help="windows at a time; default: as noted")]
 Parents = Annotated[list[Path], typer.Option(help="weights it begins with, in order; repeat it")]
 Shard = Annotated[str | None, typer.Option(help="settings the shards must have, as JSON")]
 Model = Annotated[str | None, typer.Option(help="settings the weights must have, as JSON")]

@@ -7,6 +7,7 @@ import typer
 
 from physiome.cli.options import (
     STEPS,
+    Batch,
     Device,
     File,
     Gpu,
@@ -151,6 +152,7 @@ def embed(
     gpu: Gpu = "{}",
     shard_settings: Shard = None,
     train_settings: Model = None,
+    batch: Batch = None,
 ) -> None:
     """Embed a fold's labelled windows for every subset of modalities."""
     from physiome.steps import embed as step
@@ -167,6 +169,7 @@ def embed(
         gpu,
         shard_settings,
         train_settings,
+        batch,
     )
 
 
@@ -190,12 +193,23 @@ def lost_leads(
     device: Device = "auto",
     gpu: Gpu = "{}",
     shard_settings: Shard = None,
+    batch: Batch = None,
 ) -> None:
     """Score a fold's test windows with leads of a modality taken away."""
     from physiome.predict import lost_leads as step
 
     step.run(
-        _folders(shards), folds, fold, heads, output, weights, gpus, device, gpu, shard_settings
+        _folders(shards),
+        folds,
+        fold,
+        heads,
+        output,
+        weights,
+        gpus,
+        device,
+        gpu,
+        shard_settings,
+        batch,
     )
 
 

@@ -1,6 +1,6 @@
 """What the steps that make and use models depend on: each job's settings, written and read here."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt
 
@@ -56,5 +56,9 @@ class EmbedSettings(MethodSettings):
     """Settings of the step `embed`."""
 
     subsets: tuple[str, ...] | None = None  # null: all that are scored
-    batch: int
+    batch: PositiveInt = 256  # windows at a time: it is given beside these, and reruns nothing
     precision: Literal["fp32", "auto", "bf16"] = "fp32"
+
+    def at_once(self, windows: int | None) -> Self:
+        """The same with another batch; None: as it is."""
+        return self if windows is None else self.model_copy(update={"batch": windows})

@@ -119,7 +119,6 @@ class Config(Experiment):
             **own,
             classes=self.datasets[dataset].classes,
             subsets=None if subsets is None else tuple(subsets),
-            batch=self.embed_batch,
         ).text()
 
     def probe_settings(self, dataset: str, fold: int) -> str:

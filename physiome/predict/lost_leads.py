@@ -25,6 +25,7 @@ def run(
     device: str = "auto",
     gpu: str = "{}",
     shard_settings: str | None = None,
+    batch: int | None = None,
 ) -> None:
     """Write per-window probabilities by the number of leads left (see `score_lost_leads`).
 
@@ -35,6 +36,7 @@ def run(
         gpu: how a GPU is used, as JSON.
         heads: of the method; they say what weights and settings they belong to.
         shard_settings: what the shards must have been written with, as JSON; None: anything.
+        batch: windows embedded at a time; None: as many as for the heads.
 
     Raises:
         PhysioError: for heads, weights or shards that do not belong together.
@@ -42,7 +44,7 @@ def run(
     require_settings(shards, shard_settings)
     trained = open_trained(heads)
     check_weights(trained, heads, weights)
-    spec = trained.settings
+    spec = trained.settings.at_once(batch)
     holds = f"{spec.batch} windows at a time"
     leased = compute_device(gpus, device, GpuSpec.parse_text(gpu, "gpu"))
     with memory_told("embedding", holds, FEWER), leased as chosen:

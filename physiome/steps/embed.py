@@ -34,6 +34,7 @@ def run(
     gpu: str = "{}",
     shard_settings: str | None = None,
     train_settings: str | None = None,
+    batch: int | None = None,
 ) -> None:
     """Write `<output>.npy` (windows, width of all subsets), and its `.json` and `.parquet`.
 
@@ -44,8 +45,9 @@ def run(
         gpu: how a GPU is used, as JSON.
         shard_settings: what the shards must have been written with, as JSON; None: anything.
         train_settings: what the weights must have been trained with; likewise.
+        batch: windows embedded at a time; None: as the settings say.
     """
-    spec = EmbedSettings.parse_text(settings)
+    spec = EmbedSettings.parse_text(settings).at_once(batch)
     require_settings(shards, shard_settings)
     holds = f"{spec.batch} windows at a time"
     sharing = GpuSpec.parse_text(gpu, "gpu")

@@ -147,7 +147,7 @@ TABLE = {
     "ablations.*.rows.*": ("Another", "table"),
     "methods": (["physiome"], SHOWN),
     "methods_add": (["image_row_means"], SHOWN),
-    "embed_batch": (7, "embed"),
+    "embed_batch": (7, ""),  # it changes no embedding
     "embed_precision": ("auto", "embed"),
     "monitor.*": (17, ""),  # being watched changes no weight
     "probe.strengths": ([1.0], "probe few_labels"),

@@ -75,4 +75,4 @@ def settings_of(config: Config, job: Job) -> EmbedSettings | TrainSettings | Pre
         return PretrainSettings.parse_text(config.pretrain_settings(*own))
     if job.rule == "train":
         return TrainSettings.parse_text(config.train_settings(*own))
-    return EmbedSettings.parse_text(config.embed_settings(*own))
+    return EmbedSettings.parse_text(config.embed_settings(*own)).at_once(config.embed_batch)

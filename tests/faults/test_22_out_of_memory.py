@@ -116,4 +116,6 @@ def test_fault_22_embedding_that_does_not_fit_names_embed_batch(place, monkeypat
     output = place / "handmade.npy"
     with pytest.raises(TrainingError, match=r"256 windows at a time.*9.00 GiB.*lower embed_batch"):
         embed.run(text, shards, place / "folds.json", 1, output)
+    with pytest.raises(TrainingError, match="16 windows at a time"):  # what it then is given
+        embed.run(text, shards, place / "folds.json", 1, output, batch=16)
     assert not output.exists()

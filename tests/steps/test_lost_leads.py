@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from trained_nights import DATASET, Nights
 
+from physiome.evaluation import lost_leads as scored
 from physiome.evaluation.lost_leads import COLUMNS, by_leads, numbers_left
 from physiome.predict import lost_leads, score
 from physiome.steps import lost_leads_figure
@@ -21,7 +22,7 @@ def nights(tmp_path_factory):
     return Nights(tmp_path_factory.mktemp("leads"), DATASET | {"modalities": MODALITIES})
 
 
-def lost(nights, name, output):
+def lost(nights, name, output, batch=None):
     model = nights.model(name)
     lost_leads.run(
         [nights.folder / "shard"],
@@ -30,8 +31,24 @@ def lost(nights, name, output):
         model["heads"],
         output,
         model.get("weights"),
+        batch=batch,
     )
     return pd.read_parquet(output)
+
+
+def test_as_many_windows_are_embedded_at_a_time_as_is_asked_for(nights, tmp_path, monkeypatch):
+    given, score = [], scored.score_lost_leads
+
+    def noted(*arguments):
+        given.append(arguments[-1])
+        return score(*arguments)
+
+    monkeypatch.setattr(scored, "score_lost_leads", noted)
+    tables = [lost(nights, "handmade", tmp_path / "l.parquet", batch) for batch in (None, 3)]
+    assert given == [16, 3]  # as the embedding's own facts say; as is asked for
+    rows = ["modality", "subset", "left", "record", "number"]
+    a, b = (table.sort_values(rows, ignore_index=True) for table in tables)
+    pd.testing.assert_frame_equal(a, b, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["handmade", "crossl"])

@@ -100,6 +100,21 @@ def test_a_method_is_trained_and_embeds_every_labelled_window(place, name):
             assert watched["no_probe"] == "not trained: no epochs"
 
 
+def test_how_many_windows_are_embedded_at_a_time_changes_no_embedding(place):
+    """It is no setting that is compared: after running out of memory, what is done stays done."""
+    shards, fold, text = (
+        [place / "shard0", place / "shard1"],
+        place / "folds.json",
+        settings("handmade"),
+    )
+    for batch, output in ((None, place / "whole.npy"), (5, place / "parts.npy")):
+        embed.run(canonical_json(text), shards, fold, 1, output, batch=batch)
+    whole, parts = (np.load(place / f"{name}.npy") for name in ("whole", "parts"))
+    np.testing.assert_allclose(whole, parts, atol=1e-6)
+    facts = json.loads((place / "parts.json").read_text())
+    assert facts["settings"]["batch"] == 5  # what scores recordings takes as many
+
+
 def test_only_chosen_subsets_are_embedded(place):
     output = place / "chosen.npy"
     text = canonical_json({**settings("handmade"), "batch": 7, "subsets": ["c", "a+b"]})

@@ -122,6 +122,15 @@ def test_commands_on_very_many_batches_are_as_long_as_a_shell_takes(fresh, mine)
         assert all("/batch{0..999}/manifest.json " in c for c in commands)
 
 
+def test_windows_at_a_time_stand_beside_the_settings_of_what_embeds(fresh, mine):
+    target = "results/demo/embeddings/sleep_edf/fold1/handmade.npy"
+    files = ["workflow/overlays/demo.yaml", mine("embed_batch: 7\n")]
+    said = fresh.snakemake(target, "-n", "-p", "--configfile", *files).stdout
+    (command,) = [c for c in said.splitlines() if "physiome embed " in c]
+    assert " --batch 7 " in command
+    assert '"batch"' not in command
+
+
 def test_gpus_that_jobs_share_are_counted_as_devices(fresh, mine):
     target = "results/models/sleep_edf/fold1/physiome.safetensors"
 

@@ -241,6 +241,7 @@ CHANGES = {
         {
             "threads": {"train": 2},
             "device": "cpu",
+            "embed_batch": 64,
             "datasets": {"vitaldb": {"window": {"length_s": 20.0}}},
             "overrides": {"sleep_edf/1": {"train": {}}},
         },

@@ -147,8 +147,8 @@ def weights(wildcards):
 
 
 def on_device(wildcards):
-    """Where a method is computed; what has no weights asks for no GPU and takes none."""
-    return ON_DEVICE if weights(wildcards) else ON_CPU
+    """How a method embeds; what has no weights asks for no GPU and takes none."""
+    return f"{ON_DEVICE if weights(wildcards) else ON_CPU} --batch {CONFIG.embed_batch}"
 
 
 def train_settings(wildcards):
