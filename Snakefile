@@ -60,8 +60,11 @@ onstart:
 
 
 onerror:
-    print("\n".join(last_words(log)), file=sys.stderr)
+    for line in said_at_end(log, RESULTS):
+        print(line, file=sys.stderr)
+    note_results(log, RESULTS, "failed")
 
 
 onsuccess:
     end(CONFIG)
+    note_results(log, RESULTS, "done")

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,11 @@ def last_words(snakemake_logs: Iterable[str | Path]) -> list[str]:
     """
     there = [path for path in map(Path, snakemake_logs) if path.is_file()]
     said = "".join(path.read_text("utf-8", errors="replace") for path in there)
-    found = _failures(said)
+    return told_of(_failures(said))
+
+
+def told_of(found: Sequence[Failure]) -> list[str]:
+    """Likewise, of failures that are known; nothing where there are none."""
     lines = [line for failure in found[:SHOWN] for line in _lines(failure)]
     more = [f"and {len(found) - SHOWN} more"] if found[SHOWN:] else []
     jobs = "job" if len(found) == 1 else "jobs"

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from physiome.errors import PhysioError
-from physiome.files import read_json
+from physiome.files import read_json, write_text
+from physiome.plan.jobs import Job, job_of
 
 FOLDER = Path(".snakemake")
 SUFFIX = ".results"  # of what lies beside a run's log
 PIECE = 254  # characters of a file's name there; longer ones are folders
 
 Kind = Literal["metadata", "incomplete"]
+End = Literal["", "done", "failed"]
 
 
 def note_of(result: str) -> dict[str, Any] | None:
@@ -31,16 +33,29 @@ def note_of(result: str) -> dict[str, Any] | None:
     return note if isinstance(note, dict) else None
 
 
-def note_results(logs: Iterable[str | Path], results: str) -> None:
-    """Note beside a run's log where it writes: Snakemake's own log does not say so."""
+def note_results(logs: Iterable[str | Path], results: str, end: End = "") -> None:
+    """Note beside a run's log where it writes, and how it ended: that log does not say where.
+
+    How it ended is not there either if Snakemake is told to be quiet.
+    """
     for log in logs:
-        Path(log).with_suffix(SUFFIX).write_text(results, "utf-8")
+        write_text(Path(log).with_suffix(SUFFIX), f"{results}\n{end}")
 
 
 def noted_results(log: Path) -> str | None:
     """Where the run of a log writes; None where that was not noted: it did no job."""
+    noted = _beside(log)
+    return noted[0] if noted else None
+
+
+def noted_end(log: Path) -> str:
+    """How the run of a log ended: `done`, `failed`, or "" where it goes on or was cut off."""
+    return "".join((_beside(log) or [])[1:])
+
+
+def _beside(log: Path) -> list[str] | None:
     note = log.with_suffix(SUFFIX)
-    return note.read_text("utf-8") if note.is_file() else None
+    return note.read_text("utf-8").splitlines() if note.is_file() else None
 
 
 def notes(kind: Kind, root: Path = Path()) -> Iterator[tuple[str, float]]:
@@ -54,3 +69,19 @@ def notes(kind: Kind, root: Path = Path()) -> Iterator[tuple[str, float]]:
                 yield urlsafe_b64decode(name.encode()).decode(), written
         except (OSError, ValueError):
             continue  # gone meanwhile, or not one of them
+
+
+def noted_jobs(root: Path, results: str | None, since: float) -> tuple[list[Job], list[Job]]:
+    """Jobs that ended since then: those whose results are there, and those whose are not.
+
+    Snakemake notes the results of a failed job as well, and removes them. A job that has been begun
+    again is neither.
+    """
+    there: dict[Job, bool] = {}
+    for path, at in notes("metadata", root):
+        job = job_of(path)
+        if job is not None and at >= since and results in (None, job.results):
+            there[job] = there.get(job, True) and (root / path).exists()
+    again = {job_of(path) for path, _ in notes("incomplete", root)}
+    ended = [job for job in there if job not in again]
+    return [job for job in ended if there[job]], [job for job in ended if not there[job]]

@@ -74,7 +74,8 @@ def _tell(process: subprocess.Popen, started: float, root: Path) -> bool:
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             done = sum(count.done for count in state.counts)
             jobs = sum(count.jobs for count in state.counts)
-            bar.update(task, completed=done, total=jobs or None, description=_now(state))
+            total = jobs if jobs and state.of_all else None
+            bar.update(task, completed=done, total=total, description=_now(state))
     return bool(stages.told)
 
 

@@ -8,7 +8,7 @@ from physiome.plan.failures import error_in
 from physiome.plan.jobs import RULES, Job, job_of
 from physiome.plan.memory import noted_results, notes
 from physiome.watch.left import left
-from physiome.watch.run_log import RunLog, began, read_log, run_logs
+from physiome.watch.run_log import RunLog, began, complete, read_log, run_logs
 from physiome.watch.state import Count, Failure, Phase, Running, State
 from physiome.watch.training import read_training
 
@@ -29,17 +29,20 @@ def look(
     now, alive = time.time(), snakemakes(root)
     path, results = _which(root, results, bool(alive))
     run = read_log(path) if path else None
+    if run is not None:
+        complete(run, root, results)
     phase = _phase(run, bool(alive))
     state = State(phase, results, alive)
     if run is not None:
         state.elapsed_s = (now if state.lives else run.changed) - run.began
+        state.of_all = bool(experiment) or not run.quiet
         jobs = _begun(root, results)
         fresh = {job: at for job, at in jobs.items() if state.lives and at >= run.began - 1}
         state.running = [_running(root, job, now, at) for job, at in fresh.items()]
         state.cut_off = [_running(root, j, now, at) for j, at in jobs.items() if j not in fresh]
         state.failed = [Failure(f.rule, f.log, error_in(root / f.log)) for f in run.failed]
     state.counts = _counts(state, run, _missing(root, experiment) if experiment else None)
-    if run is not None and phase == "running" and results is not None:
+    if run is not None and phase == "running" and results is not None and state.of_all:
         state.left = left(root / results, run, state)
     return state
 
@@ -76,11 +79,13 @@ def _phase(run: RunLog | None, alive: bool) -> Phase:
         return "planning" if alive else "none"
     if not run.ended:
         if alive:
-            return "running" if run.planned else "planning"
+            return "running" if run.started else "planning"
         return "killed"
     if run.failed:
         return "failed"
-    return "stopped" if run.done < run.total else "done"
+    if run.end:
+        return "done" if run.end == "done" else "stopped"
+    return "stopped" if run.stopped or run.done < run.total else "done"
 
 
 def _begun(root: Path, results: str | None) -> dict[Job, float]:
@@ -121,16 +126,20 @@ def _counts(
     """Jobs of each rule, in the order of the workflow."""
     planned = run.planned if run else {}
     known = [*RULES, *(rule for rule in planned if rule not in RULES)]
+    quiet = run is not None and run.quiet
     counts = []
     for rule in known if experiment is None else [r for r in known if r in experiment]:
         running = sum(job.rule == rule for job in state.running)
         failed = sum(job.rule == rule for job in state.failed)
         finished = run.finished[rule] if run else 0
         done, total = finished, planned.get(rule, 0)
+        if quiet:
+            total = done + running + failed
         if experiment is not None:
             there, total = experiment[rule]
             # What a living run will make again is there, and is not done.
-            done = total - (planned.get(rule, 0) - finished) if state.lives else there
+            again = state.lives and not quiet
+            done = total - (planned.get(rule, 0) - finished) if again else there
         if total:
             rest = max(0, total - done - running - failed)
             counts.append(Count(rule, done, running, failed, rest))

@@ -1,4 +1,4 @@
-"""What Snakemake's own log says of one run: jobs planned, finished and failed."""
+"""One run of Snakemake by its own log, or where that is quiet, by its notes: how its jobs went."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from physiome.plan.failures import failed_jobs
-from physiome.plan.memory import FOLDER
+from physiome.plan.memory import FOLDER, SUFFIX, noted_end, noted_jobs, noted_results
 
 STATS = re.compile(r"^Job stats:\njob +count\n[- ]+\n(.*?)\ntotal +(\d+)$", re.M | re.S)
 PLANNED = re.compile(r"^(\w+) +(\d+)$", re.M)
@@ -15,6 +15,7 @@ FINISHED = re.compile(r"^Finished jobid: (\d+) \(Rule: (\w+)\)$", re.M)
 DONE = re.compile(r"^(\d+) of \d+ steps \(.*\) done$", re.M)
 STOPPED = re.compile(r"^(Terminating processes on user request|Exiting because a job)", re.M)
 ENDED = re.compile(r"^Complete log\(s\): ", re.M)
+NOTHING = "Nothing to be done"
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,16 @@ class RunLog:
 
     Attributes:
         began: seconds since the epoch.
-        changed: when its log was last written to.
-        planned: jobs of each rule; empty while the run is still planning.
+        changed: when its log, or the note of its end, was last written to.
+        planned: jobs of each rule; empty while the run is still planning, and where Snakemake was
+            told to be quiet about them.
         finished: those of them that are done.
         failed: those that failed and were not done since.
         ended: whether Snakemake has said its last word.
         stopped: whether it stopped before all was done: asked to, or because a job failed.
+        started: whether it got beyond planning.
+        nothing: whether it had nothing to do.
+        end: as noted by the workflow itself: `done`, `failed` or "".
     """
 
     began: float
@@ -46,6 +51,14 @@ class RunLog:
     failed: list[Failed] = field(default_factory=list)
     ended: bool = False
     stopped: bool = False
+    started: bool = False
+    nothing: bool = False
+    end: str = ""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether its log does not say how many jobs there are, though it got that far."""
+        return (self.started or self.ended) and not (self.planned or self.nothing)
 
     @property
     def total(self) -> int:
@@ -75,12 +88,31 @@ def read_log(path: Path) -> RunLog:
     """A run, as far as its log tells of it."""
     text = path.read_text("utf-8", errors="replace")
     stats = STATS.search(text)
-    run = RunLog(began(path), path.stat().st_mtime)
-    run.ended, run.stopped = bool(ENDED.search(text)), bool(STOPPED.search(text))
-    if stats is None:
-        return run
-    run.planned = {rule: int(count) for rule, count in PLANNED.findall(stats[1])}
+    run = RunLog(began(path), path.stat().st_mtime, end=noted_end(path))
+    if run.end:
+        run.changed = max(run.changed, path.with_suffix(SUFFIX).stat().st_mtime)
+    run.ended, run.stopped = bool(run.end or ENDED.search(text)), bool(STOPPED.search(text))
+    run.started, run.nothing = bool(stats or noted_results(path)), NOTHING in text
+    if stats:
+        run.planned = {rule: int(count) for rule, count in PLANNED.findall(stats[1])}
     finished = dict(FINISHED.findall(text))
     run.finished = Counter(finished.values())
-    run.failed = [Failed(rule, log) for rule, log in failed_jobs(text)]
+    if run.end != "done":  # else a further attempt of each went well, said or not
+        run.failed = [Failed(rule, log) for rule, log in failed_jobs(text)]
     return run
+
+
+def complete(run: RunLog, root: Path, results: str | None) -> None:
+    """Add to a run what it did by the notes and its log does not say.
+
+    Args:
+        results: the folder it writes to; None: any.
+    """
+    if not (run.quiet or ((run.stopped or run.end == "failed") and not run.failed)):
+        return
+    done, gone = noted_jobs(root, results, run.began)
+    if run.end == "done":  # what is gone was removed after it
+        done, gone = done + gone, []
+    if run.quiet:
+        run.finished = Counter(job.rule for job in done)
+    run.failed = run.failed or [Failed(job.rule, job.log) for job in gone]

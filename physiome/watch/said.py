@@ -1,8 +1,10 @@
 """What Snakemake said of a run, and what of it is left to say at the end."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from physiome.plan.failures import last_words
+from physiome.plan.failures import Failure, last_words, told_of
+from physiome.plan.memory import noted_jobs
 from physiome.watch.run_log import began, run_logs
 
 LAST = 40  # lines of Snakemake that are shown where it failed and no job did
@@ -30,3 +32,16 @@ def left_to_say(status: int, told: bool, log: Path | None, said: str) -> list[st
     if status and log is not None and (failed := last_words([log])):
         return [f"Snakemake's own words: {log}", *failed]
     return said.strip().splitlines()[-LAST:] if status or not told else []
+
+
+def said_at_end(logs: Iterable[str | Path], results: str) -> list[str]:
+    """A line for each job of a run that failed, by its log, or where that is quiet, by the notes.
+
+    Args:
+        logs: of Snakemake, in the working folder.
+    """
+    paths = [Path(log) for log in logs]
+    if (said := last_words(paths)) or not paths:
+        return said
+    _, failed = noted_jobs(Path(), results, min(began(path) for path in paths))
+    return told_of([Failure(job.log, job.rule) for job in failed])

@@ -45,9 +45,12 @@ def _head(state: State) -> list[str]:
     where = f"{state.results}: " if state.results else ""
     told = [f"{where}{WORDS[state.phase]}{time}{process}"]
     total = sum(count.jobs for count in state.counts)
-    if total:
-        done, failed = (sum(getattr(c, k) for c in state.counts) for k in ("done", "failed"))
-        more = f", {failed} failed" if failed else ""
+    done, failed = (sum(getattr(c, k) for c in state.counts) for k in ("done", "failed"))
+    more = f", {failed} failed" if failed else ""
+    if not state.of_all:
+        jobs = "job" if done == 1 else "jobs"
+        told.append(f"{done} {jobs} done{more}; of how many Snakemake does not say when quiet")
+    elif total:
         told.append(f"{done} of {total} jobs done{more}{_left(state)}")
     elif state.phase == "done":
         told.append("there was nothing to do")

@@ -23,8 +23,11 @@ class Stages:
     def ended(self, state: State) -> Iterator[str]:
         """A line for each stage all of whose jobs are done, once.
 
-        The time is since the run began; warnings are those in the logs that the run wrote.
+        The time is since the run began; warnings are those in the logs that the run wrote. Nothing
+        where it is not known how many jobs there are.
         """
+        if not state.of_all:
+            return
         if not self.told and state.counts:
             self.told.add("")
             total = sum(count.jobs for count in state.counts)

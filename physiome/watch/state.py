@@ -62,6 +62,8 @@ class State:
         processes: of Snakemake in this folder.
         elapsed_s: since it began; to its log's last line where it has ended.
         left: seconds that are left, estimated.
+        of_all: whether `counts` are of all jobs of the run; Snakemake does not say how many there
+            are if it is told to be quiet, and then they are those that began.
         cut_off: jobs that were being done when a run was killed; they are done again.
     """
 
@@ -70,6 +72,7 @@ class State:
     processes: list[int] = field(default_factory=list)
     elapsed_s: float = 0.0
     left: Left | None = None
+    of_all: bool = True
     counts: list[Count] = field(default_factory=list)
     running: list[Running] = field(default_factory=list)
     cut_off: list[Running] = field(default_factory=list)

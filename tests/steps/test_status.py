@@ -15,6 +15,7 @@ from physiome.plan.memory import note_results
 from physiome.watch import look as gathering
 from physiome.watch.look import look
 from physiome.watch.screen import lines
+from physiome.watch.stages import Stages
 
 STATS = """Building DAG of jobs...
 Job stats:
@@ -181,6 +182,28 @@ def test_a_run_that_ended_says_how(run, said, phase):
 def test_a_run_that_plans_says_so(run):
     run.say("Building DAG of jobs...\n")
     assert shown() == "Snakemake is planning (process 77)"
+
+
+def test_a_run_whose_log_is_quiet_is_told_by_what_began_and_ended(run):
+    run.say("Select jobs to execute...\n")
+    (log,) = Path(".snakemake/log").glob("*.log")
+    note_results([log], "results/run")
+    run.note(f"{MODELS}/a.json", "metadata")
+    run.write(f"{MODELS}/a.json")
+    run.note(f"{MODELS}/b.json", "metadata")  # Snakemake removed it: its job failed
+    run.train()
+    run.write("results/run/benchmarks/train/a.tsv", "s\th\n200.0\tx\n")
+    state = look()
+    assert (state.phase, state.left, [f.rule for f in state.failed]) == ("running", None, ["train"])
+    assert counts() == {"pretrain": (0, 1, 0, 0), "train": (1, 0, 1, 0)}
+    assert "1 job done, 1 failed; of how many Snakemake does not say when quiet" in shown()
+    assert [*Stages().ended(state)] == []
+    assert counts(experiment={"train": [f"{MODELS}/{x}.json" for x in "abc"]}) == {
+        "train": (1, 0, 1, 1)
+    }
+    run.alive = False
+    note_results([log], "results/run", "done")
+    assert counts()["train"] == (2, 0, 0, 0)  # one of them removed by hand since
 
 
 def test_another_results_folder_is_told_by_the_run_that_wrote_there(run):

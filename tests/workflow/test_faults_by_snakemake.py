@@ -52,10 +52,10 @@ def project(tmp_path):
     return project
 
 
-def run(project, *methods, check=True):
+def run(project, *methods, check=True, options=()):
     (project.root / "mine.yaml").write_text(yaml.safe_dump(configuration(*methods)))
-    table = "results/tables/mine.csv"
-    return project.snakemake(table, "--cores", 2, "--configfile", "mine.yaml", check=check)
+    told = ["--cores", 2, "--configfile", "mine.yaml", *options]
+    return project.snakemake("results/tables/mine.csv", *told, check=check)
 
 
 def add(project, *rows):
@@ -119,6 +119,10 @@ def test_a_run_that_fails_ends_with_what_the_job_said_and_keeps_what_it_names(pr
         (project.root / "mine" / f"{name}.edf").write_text("nothing")
     done = run(project, "handmade", "majority", check=False)
     shown = done.stderr[done.stderr.index("1 job failed:") :]
+    quiet = run(project, "handmade", "majority", check=False, options=["--quiet", "all"])
+    assert quiet.stderr.splitlines()[-2:] == shown.splitlines()[:2]
+    noted = (project.root / ".snakemake" / "log").glob("*.results")
+    assert [path.read_text().split() for path in noted] == 2 * [["results", "failed"]]
     kept = "results/folds/mine.left_out.csv"
     assert f"results/logs/folds/mine.log: {kept}: 10 of 10 records cannot be used" in shown
     assert len(shown.splitlines()) < 8

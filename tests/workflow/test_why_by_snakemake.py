@@ -40,6 +40,7 @@ def test_edits_of_setting_recording_and_source_are_told_each_with_its_jobs(tmp_p
     told = physiome(project, "run", "--cores", "2", "--configfile", "mine.yaml")
     assert "jobs, for results in results" in told
     assert "Tables:          results/tables/mine.csv" in told
+    assert "results: done, in" in physiome(project, "status")
     assert why(project) == "nothing would run again\n"
 
     configure(project, probe={"paper_head": None, "max_iterations": 999})

@@ -10,7 +10,6 @@ from physiome.data.sources.kinds import SOURCES
 from physiome.data.sources.own_files import batch_digests
 from physiome.errors import PhysioError
 from physiome.plan.ending import made_tables, whereabouts
-from physiome.plan.failures import last_words
 from physiome.plan.graph import Graph
 from physiome.plan.layout import Layout, Row
 from physiome.plan.memory import note_results
@@ -20,6 +19,7 @@ from physiome.plan.stale import own_batches
 from physiome.plan.start import begin
 from physiome.provenance import code
 from physiome.registry import ENCODERS, METHODS
+from physiome.watch.said import said_at_end
 
 # A plan is many small objects that stay: looking for garbage among them takes a tenth of the time.
 gc.set_threshold(1_000_000)
