@@ -36,9 +36,12 @@ def look(
     if run is not None:
         state.elapsed_s = (now if state.lives else run.changed) - run.began
         state.of_all = bool(experiment) or not run.quiet
-        jobs = _begun(root, results)
+        jobs = _marked(root, results)
         fresh = {job: at for job, at in jobs.items() if state.lives and at >= run.began - 1}
-        state.running = [_running(root, job, now, at) for job, at in fresh.items()]
+        runs = {job: _writes(root, job, at) for job, at in jobs.items()}
+        state.waiting = [(job.rule, job.what) for job in fresh if not runs[job]]
+        jobs = {job: at for job, at in jobs.items() if runs[job]}
+        state.running = [_running(root, j, now, at) for j, at in jobs.items() if j in fresh]
         state.cut_off = [_running(root, j, now, at) for j, at in jobs.items() if j not in fresh]
         state.failed = [Failure(f.rule, f.log, error_in(root / f.log)) for f in run.failed]
     state.counts = _counts(state, run, _missing(root, experiment) if experiment else None)
@@ -88,14 +91,25 @@ def _phase(run: RunLog | None, alive: bool) -> Phase:
     return "stopped" if run.stopped or run.done < run.total else "done"
 
 
-def _begun(root: Path, results: str | None) -> dict[Job, float]:
-    """Jobs that Snakemake began and has not ended, and since when; the oldest first."""
-    begun: dict[Job, float] = {}
+def _marked(root: Path, results: str | None) -> dict[Job, float]:
+    """Jobs that Snakemake marks as begun and not ended, and since when; the oldest first.
+
+    It marks a job that it hands to a cluster at once, and again when that begins with it.
+    """
+    marked: dict[Job, float] = {}
     for path, at in sorted(notes("incomplete", root), key=lambda pair: pair[1]):
         job = job_of(path)
         if job is not None and results in (None, job.results):
-            begun.setdefault(job, at)
-    return begun
+            marked.setdefault(job, at)
+    return marked
+
+
+def _writes(root: Path, job: Job, since: float) -> bool:
+    """Whether a job has begun its log since then: its shell does so before its command runs."""
+    try:
+        return (root / job.log).stat().st_mtime >= since
+    except OSError:
+        return False
 
 
 def _running(root: Path, job: Job, now: float, at: float) -> Running:
@@ -106,9 +120,7 @@ def _running(root: Path, job: Job, now: float, at: float) -> Running:
         name = below if job.rule == "pretrain" else named["method"]
         fold = root / job.results / "models" / named["dataset"] / f"fold{named['fold']}"
         metrics = fold / f"{name}.safetensors.resume" / "metrics.jsonl"
-        log = root / job.log
-        if log.is_file() and log.stat().st_mtime >= at - 1:  # not that of an earlier time
-            found = read_training(log, metrics, now)
+        found = read_training(root / job.log, metrics, now)
     return Running(job.rule, job.what, job.log, now - at, found)
 
 

@@ -1,6 +1,7 @@
 """A run's state as text for a terminal."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
@@ -32,6 +33,7 @@ def lines(state: State, width: int) -> list[str]:
         _table(state.counts),
         _jobs("Trainings that run" if state.lives else "Trainings", _trainings(state.running)),
         _jobs("Other jobs that run", _others(state.running)),
+        _waiting(state.waiting),
         _jobs("Cut off; the next run does them again", _cut_off(state.cut_off)),
         _failures(state.failed, width),
     ]
@@ -118,6 +120,12 @@ def _others(jobs: Iterable[Running]) -> Iterator[list[str]]:
     for job in jobs:
         if job.training is None:
             yield [" ".join(filter(None, (job.rule, job.what))) + f": {span(job.since_s)}"]
+
+
+def _waiting(jobs: Sequence[tuple[str, str]]) -> list[str]:
+    rules = Counter(rule for rule, _ in jobs)
+    told = ", ".join(f"{count} {rule}" for rule, count in rules.items())
+    return ["Waiting in the queue", f"  {told}"] if told else []
 
 
 def _cut_off(jobs: Iterable[Running]) -> Iterator[list[str]]:

@@ -61,8 +61,13 @@ class Stages:
 
 
 def what_runs(state: State) -> str:
-    """Of the jobs that run, the one that began first: a training's epoch, another's name."""
+    """Of the jobs that run, the one that began first: a training's epoch, another's name.
+
+    How many wait, where none runs.
+    """
     for job in state.running:
         at = f", epoch {job.training.epoch} of {job.training.epochs}" if job.training else ""
         return f"{job.rule} {job.what}{at}".strip()
+    if state.waiting:
+        return f"{len(state.waiting)} {'job waits' if len(state.waiting) == 1 else 'jobs wait'}"
     return "planning" if state.phase == "planning" else ""

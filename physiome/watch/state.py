@@ -64,6 +64,8 @@ class State:
         left: seconds that are left, estimated.
         of_all: whether `counts` are of all jobs of the run; Snakemake does not say how many there
             are if it is told to be quiet, and then they are those that began.
+        waiting: rule and name of jobs that were handed to a cluster and have not begun there; they
+            are among those left.
         cut_off: jobs that were being done when a run was killed; they are done again.
     """
 
@@ -75,6 +77,7 @@ class State:
     of_all: bool = True
     counts: list[Count] = field(default_factory=list)
     running: list[Running] = field(default_factory=list)
+    waiting: list[tuple[str, str]] = field(default_factory=list)
     cut_off: list[Running] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
 

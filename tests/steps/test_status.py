@@ -15,7 +15,7 @@ from physiome.plan.memory import note_results
 from physiome.watch import look as gathering
 from physiome.watch.look import look
 from physiome.watch.screen import lines
-from physiome.watch.stages import Stages
+from physiome.watch.stages import Stages, what_runs
 
 STATS = """Building DAG of jobs...
 Job stats:
@@ -130,10 +130,30 @@ def test_what_an_earlier_run_left_begun_is_not_running_now(run):
     assert counts()["pretrain"] == (0, 0, 0, 3)
 
 
-def test_a_log_of_an_earlier_time_tells_nothing_of_a_job_begun_now(run):
+@pytest.mark.parametrize("log_s", [None, 60, 50.5])
+def test_a_job_without_a_log_of_its_own_since_it_was_marked_waits_in_the_queue(run, log_s):
+    """A cluster's jobs are marked when they are handed over; an earlier attempt's log may lie."""
+    run.say(STATS + finished(1, "pretrain"))
     run.train(age_s=50)
+    run.write("results/run/benchmarks/pretrain/nights/fold1/a.tsv", "s\th\n200.0\tx\n")
+    Path(LOG).unlink()
+    if log_s:
+        run.write(LOG, f"{stamp(run.now)}step=1/2 epoch=1 loss=1 x=1\n", age_s=log_s)
+    state = look()
+    assert (state.running, state.waiting) == ([], [("pretrain", "dp_neuronet eog, nights fold 1")])
+    assert counts()["pretrain"] == (1, 0, 0, 2)
+    # 200 s of jobs in 600 s, none of them in the queue, and two of 200 s are left
+    assert state.left.seconds == pytest.approx(1200, rel=0.1)
+    assert "Waiting in the queue\n  1 pretrain" in shown()
+    assert what_runs(state) == "1 job waits"
+    run.alive = False
+    assert (look().cut_off, look().waiting) == ([], [])
+
+
+def test_a_job_that_has_written_nothing_yet_runs_from_its_empty_log_on(run):
     run.say(STATS)
-    run.write(LOG, f"{stamp(run.now)}step=1/2 epoch=1 loss=1 x=1\n", age_s=60)
+    run.train(age_s=50)
+    run.write(LOG, age_s=50)
     (job,) = look().running
     assert job.training is None
     assert "pretrain dp_neuronet eog, nights fold 1: 50 s" in shown()
