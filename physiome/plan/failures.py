@@ -100,6 +100,15 @@ def _rule_of(log: str) -> str:
     return log.rpartition("/logs/")[2].partition("/")[0].removesuffix(".log")
 
 
+def ended_with_error(log: Path) -> bool:
+    """Whether a job's log has an error of ours; where it has none, nothing is known."""
+    try:
+        lines = log.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.startswith(OURS) for line in lines)
+
+
 def error_in(log: Path) -> str:
     """The last error of ours in a job's log; else its last line, or why there is none."""
     try:

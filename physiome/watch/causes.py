@@ -10,9 +10,16 @@ from physiome.plan.jobs import LONG, SHORT
 from physiome.plan.memory import note_of
 from physiome.watch import edited, reason
 from physiome.watch.planned import Planned
+from physiome.watch.run_log import last_end
 
 MANY = 4  # files that are named one by one
 LONGEST = 40  # characters of a value
+# Of files that are not there, by how the job that last made them ended
+GONE = {
+    "done": "files are gone that were there",
+    "failed": "its job failed last time",
+    "": "files are not there: they were removed, or their job failed last time",
+}
 # Sections of the configuration that are a rule's whole settings
 WHOLE = {"probe": "probe", "shard": "datasets.{dataset}"}
 KEYED = ("records", "fetch", "folds", "pretrain", "train", "embed")
@@ -96,7 +103,7 @@ def _texts(job: Planned) -> Iterator[str]:
     note = note_of(job.output[0]) or {}
     for kind, told in found.items():
         if kind == reason.MISSING:
-            yield "files are gone that were there" if note else "not made yet"
+            yield GONE[last_end(note)] if note else "not made yet"
         elif kind == reason.INCOMPLETE:
             yield "cut off while it was made"
         elif kind == reason.UPDATED:

@@ -4,9 +4,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from physiome.plan.failures import failed_jobs
+from physiome.plan.failures import ended_with_error, failed_jobs
 from physiome.plan.memory import FOLDER, SUFFIX, noted_end, noted_jobs, noted_results
 
 STATS = re.compile(r"^Job stats:\njob +count\n[- ]+\n(.*?)\ntotal +(\d+)$", re.M | re.S)
@@ -16,6 +18,7 @@ DONE = re.compile(r"^(\d+) of \d+ steps \(.*\) done$", re.M)
 STOPPED = re.compile(r"^(Terminating processes on user request|Exiting because a job)", re.M)
 ENDED = re.compile(r"^Complete log\(s\): ", re.M)
 NOTHING = "Nothing to be done"
+LOG = re.compile(r"^ {4}log: (\S.*?)(?: \(check log file.*)?$", re.M)
 
 
 @dataclass(frozen=True)
@@ -116,3 +119,33 @@ def complete(run: RunLog, root: Path, results: str | None) -> None:
     if run.quiet:
         run.finished = Counter(job.rule for job in done)
     run.failed = run.failed or [Failed(job.rule, job.log) for job in gone]
+
+
+def last_end(note: dict[str, Any], root: Path = Path()) -> str:
+    """How the job ended that Snakemake's note of a result is of: `done`, `failed`, "" if unknown.
+
+    The note itself is the same for both. The log of its run names the jobs that failed, unless
+    Snakemake was told to be quiet; else the job's own log may end with an error.
+    """
+    own = next(iter(note.get("log") or ()), "")
+    failed, told, end = _jobs_of(_run_at(root, note.get("starttime") or 0.0))
+    if own in failed:
+        return "failed"
+    if end == "done" or own in told:
+        return "done"
+    return "failed" if own and ended_with_error(root / own) else ""
+
+
+def _run_at(root: Path, at: float) -> Path | None:
+    """The log of the run that began a job then; a report, say, has a log and notes nothing."""
+    before = [path for path in run_logs(root.absolute()) if began(path) <= at]
+    return next((path for path in before if noted_results(path)), next(iter(before), None))
+
+
+@lru_cache
+def _jobs_of(path: Path | None) -> tuple[set[str], set[str], str]:
+    """Logs of a run's jobs that failed, of all that are told of, and how it ended."""
+    if path is None:
+        return set(), set(), ""
+    text = path.read_text("utf-8", errors="replace")
+    return {log for _, log in failed_jobs(text)}, set(LOG.findall(text)), noted_end(path)

@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from physiome.cli import app
 from physiome.errors import ConfigError
+from physiome.plan.memory import note_results
 from physiome.provenance import code
 from physiome.steps import why
-from physiome.watch import edited, reason
+from physiome.watch import edited, reason, run_log
 from physiome.watch.causes import causes
 from physiome.watch.planned import Planned
 
@@ -116,7 +117,7 @@ def test_code_that_changed_behind_another_reason_is_told_and_unchanged_code_is_n
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        ("Missing output files: a", "files are gone that were there"),
+        ("Missing output files: a", "they were removed, or their job failed last time"),
         ("Incomplete output files: a", "cut off while it was made"),
         ("Code has changed since last execution", "the command of rule train changed"),
         ("Software environment definition has changed since last execution", "environment"),
@@ -134,6 +135,41 @@ def test_every_reason_of_snakemakes_is_said_in_words(note, said, shown):
 def test_what_was_never_made_is_told_as_such(note):
     job = train(f"Missing output files: {TRAINED}")
     assert texts(job) == ["not made yet"]
+
+
+def test_files_that_are_not_there_are_told_by_how_their_job_ended(note, tmp_path):
+    """Snakemake notes the results of a failed job, too, in no other way."""
+    own, failed = "results/logs/train/nights/fold1/crossl.log", "Error in rule train:\n"
+    block = f"    output: {TRAINED}\n    log: {own}{{}}\n    jobid: 1\n"
+    gone = "files are gone that were there"
+
+    def told(log, text, name="2001-01-01T000000", end=None):
+        path = tmp_path / f".snakemake/log/{name}.000001.snakemake.log"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        if end is not None:
+            note_results([path], "results", end)
+        write(tmp_path / own, log)
+        run_log._jobs_of.cache_clear()
+        return texts(train(f"Missing output files: {TRAINED}"))
+
+    note(TRAINED, json.dumps(SETTINGS), log=[own], starttime=1.5e9)
+    assert told("INFO\n", "rule train:\n" + block.format("")) == [gone]
+    assert told("INFO\n", "", end="done") == [gone]
+    error = failed + block.format(" (check log file(s) for error details)")
+    assert told("INFO\n", error, end="failed") == ["its job failed last time"]
+    assert told("INFO\nphysiome: error: no\n", "", end="failed") == ["its job failed last time"]
+    assert "or their job failed" in told("INFO\n", "", end="failed")[0]
+    # Logs of a report that was made meanwhile, and of a later run, tell nothing of it
+    assert told("", error, end="failed") == ["its job failed last time"]
+    assert told("", "Building DAG\n", name="2002-01-01T000000") == ["its job failed last time"]
+    later = told("", block.format(""), name="2022-01-01T000000", end="done")
+    assert later == ["its job failed last time"]
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def test_changed_recordings_are_named(note, monkeypatch):

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from physiome.plan.memory import note_results, noted_jobs
+from physiome.plan.memory import note_of, note_results, noted_jobs
 from physiome.watch.look import look
+from physiome.watch.run_log import last_end
 from physiome.watch.screen import lines
 
 TWO = """
@@ -54,17 +55,21 @@ def told(folder):
 
 
 @pytest.mark.parametrize("quiet", QUIET)
-def test_a_failed_run_is_told_as_such_with_the_log_of_its_job(tmp_path, quiet):
+def test_a_failed_run_is_told_as_such_with_the_log_of_its_job(tmp_path, quiet, monkeypatch):
     done = run(tmp_path, FAILS, *quiet)
     assert done.returncode == 1
     log = "results/logs/table/a.log"
     words = f"1 job failed:\n{log}: no room\n"
     assert words in done.stderr
     assert told(tmp_path) == ("failed", 1, [("table", log, "no room")])
+    monkeypatch.chdir(tmp_path)
+    assert last_end(note_of("results/tables/a.csv")) == "failed"
+    silent = "all" in quiet or "rules" in quiet  # a run that failed, and no word of this job
+    assert last_end(note_of("results/folds/a.json")) == ("" if silent else "done")
 
 
 @pytest.mark.parametrize("quiet", QUIET)
-def test_a_run_that_is_done_is_told_as_such_and_so_are_its_jobs(tmp_path, quiet):
+def test_a_run_that_is_done_is_told_as_such_and_so_are_its_jobs(tmp_path, quiet, monkeypatch):
     done = run(tmp_path, AT_SECOND, *quiet, retries=1)
     assert done.returncode == 0
     assert "failed:" not in done.stderr
@@ -75,6 +80,9 @@ def test_a_run_that_is_done_is_told_as_such_and_so_are_its_jobs(tmp_path, quiet)
     assert ("Snakemake does not say" in head) == ("progress" in quiet or "all" in quiet)
     (tmp_path / "results/folds/a.json").unlink()  # by hand, and after it
     assert told(tmp_path)[0::2] == ("done", [])
+    monkeypatch.chdir(tmp_path)
+    made = {last_end(note_of(path)) for path in ("results/folds/a.json", "results/tables/a.csv")}
+    assert made == {"done"}
 
 
 @pytest.mark.parametrize("end", ["", "failed"])
