@@ -26,6 +26,7 @@ from physiome.predict.members import (
     open_pairs,
     predict_members,
 )
+from physiome.predict.output.paths import require_apart
 from physiome.predict.output.sleep import is_staging, sleep_statistics
 from physiome.predict.output.words import lost, odd_spreads, summary
 from physiome.predict.rescale import parse_rescale, rescaled
@@ -119,10 +120,11 @@ def run_models(
 
     Raises:
         PhysioError: files that do not belong together, an unusable recording, or no window of it
-            with anything to predict from. Nothing is written then.
+            with anything to predict from, an output over a recording. Nothing is written then.
     """
     if output.suffix != ".csv":
         raise PhysioError("output must end in .csv", where=output)
+    require_apart([recording], [output, output.with_suffix(".json")])
     with opened(models, channels, modalities, device, rescale) as model:
         scored = score(recording, model)
     write(scored, output)

@@ -13,11 +13,10 @@ from physiome.data.formats.suffixes import files_in
 from physiome.errors import PhysioError
 from physiome.files import atomic_path
 from physiome.predict.learned import told_of_several
-from physiome.predict.output.annotations import write_annotations
+from physiome.predict.output.annotations import moment_of, write_annotations
+from physiome.predict.output.paths import SUMMARY, outputs, require_apart
 from physiome.predict.output.picture import write_picture
 from physiome.predict.score import Model, Models, Scored, opened, score, words, write
-
-SUMMARY = "summary.csv"
 
 
 def run(
@@ -40,8 +39,8 @@ def run(
         models, channels, modalities, device, rescale: as for one recording.
 
     Raises:
-        PhysioError: no recording at all, two that would be written under one name, or, once all
-            others are written, some that could not be scored.
+        PhysioError: no recording at all, two that would be written under one name, one that would
+            be written over, or, once all others are written, some that could not be scored.
     """
     named = {path for path in paths if not path.is_dir()}
     found = list(files_in(list(paths)))
@@ -52,6 +51,7 @@ def run(
     if not recordings:
         raise PhysioError("no recording", where=", ".join(map(str, paths)))
     _refuse_namesakes(recordings)
+    require_apart(recordings, outputs(folder, recordings))
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     with opened(models, channels, modalities, device, rescale) as model:
@@ -84,6 +84,8 @@ def _one(recording: Path, folder: Path, model: Model) -> dict[str, Any]:
     length_s, base = settings.window.length_s, folder / recording.stem
     said = scored.table["class"].tolist()
     title = f"{recording.name}, {model.trained.title}"
+    if start is not None and moment_of(start) is None:
+        print(f"{recording.name}: begins in a year that EDF cannot say; its annotations do not")
     write_annotations(
         base.with_name(f"{base.name}.annotations.edf"), settings.classes, said, length_s, start
     )
@@ -125,6 +127,12 @@ def _has_signals(path: Path) -> bool:
 def _refuse_namesakes(recordings: Sequence[Path]) -> None:
     names = Counter(path.stem for path in recordings)
     for path in recordings:
+        if f"{path.stem}.csv" == SUMMARY:
+            raise PhysioError(
+                "recording would be written as the summary of all",
+                where=path,
+                do="call it otherwise, or score it alone",
+            )
         if names[path.stem] > 1:
             same = ", ".join(str(p) for p in recordings if p.stem == path.stem)
             raise PhysioError(

@@ -1,5 +1,6 @@
 """Many recordings at once, into files that other programs open."""
 
+import datetime
 import shutil
 
 import edfio
@@ -11,9 +12,9 @@ from trained_nights import CLASSES
 
 from physiome.errors import PhysioError
 from physiome.files import read_json
-from physiome.predict import asked, several
+from physiome.predict import asked, score, several
 from physiome.predict.members import Pair
-from physiome.predict.output.annotations import runs
+from physiome.predict.output.annotations import runs, write_annotations
 from physiome.predict.output.picture import picture
 from physiome.predict.score import Models
 
@@ -43,6 +44,42 @@ def test_each_recording_has_a_table_annotations_a_picture_and_a_row(nights, tmp_
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 10_000
     assert "[2/2] lacking.edf: 24 of 24 windows" in capsys.readouterr().out
+
+
+def test_no_recording_is_written_over(nights, tmp_path):
+    """A table has the name of its recording: beside it, it would take its place."""
+    columns = {"EEG Fpz-Cz": np.zeros(3000), "EEG Pz-Oz": np.zeros(3000)}
+    recording = tmp_path / "night.csv"
+    pd.DataFrame(columns).to_csv(recording, index=False)
+    beside = recording.with_suffix(".json")
+    beside.write_text('{"SamplingFrequency": 100}')
+    before = recording.read_bytes(), beside.read_bytes()
+    with pytest.raises(PhysioError, match=r"over a recording .* file of .*night.csv"):
+        scored(nights, tmp_path, recording)
+    linked = tmp_path / "out" / "night.json"
+    linked.parent.mkdir()
+    linked.hardlink_to(beside)
+    with pytest.raises(PhysioError, match=r"out/night.json.*file of .*night.csv"):
+        scored(nights, tmp_path / "out", recording)
+    model = nights.model("handmade")
+    for output in (recording, tmp_path / "elsewhere" / ".." / "night.csv"):
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        with pytest.raises(PhysioError, match="over a recording"):
+            score.run(recording, model["heads"], output, device="cpu")
+    assert (recording.read_bytes(), beside.read_bytes()) == before
+    with pytest.raises(PhysioError, match="as the summary of all"):
+        scored(nights, tmp_path / "new", nights.altered("summary.edf"))
+
+
+@pytest.mark.parametrize(
+    ("year", "said"), [(1915, False), (1985, True), (2084, True), (2124, False)]
+)
+def test_a_date_that_edf_cannot_say_is_left_out(tmp_path, year, said):
+    start = datetime.datetime(year, 6, 1, 22, tzinfo=datetime.UTC).timestamp()
+    write_annotations(tmp_path / "a.edf", CLASSES, ["W"], 30.0, start)
+    written = edfio.read_edf(tmp_path / "a.edf")
+    assert written.annotations[0].text == "Sleep stage W"
+    assert (written.starttime.hour == 22) == said
 
 
 def test_annotations_open_in_mne_and_hold_the_table(nights, tmp_path):

@@ -12,6 +12,7 @@ from physiome.files import atomic_path
 from physiome.predict.output.sleep import is_staging
 
 # Standard texts of EDF+ for sleep stages
+YEARS = range(1985, 2085)  # that EDF can say
 STAGE = {"REM": "Sleep stage R", "": "Sleep stage ?"}
 
 
@@ -25,7 +26,8 @@ def write_annotations(
         said: class of every window, in order; "" where none was predicted: no annotation, of a
             night `Sleep stage ?`.
         window_s: length of a window.
-        start: of the recording, seconds since the epoch; None: it does not say.
+        start: of the recording, seconds since the epoch; None: it does not say. A date that EDF
+            cannot hold (of records whose dates were moved to hide them) is left out.
     """
     staging = is_staging(classes)
     marks = [
@@ -34,14 +36,22 @@ def write_annotations(
         if name or staging
     ]
     begins = {}
-    if start is not None:
-        moment = datetime.datetime.fromtimestamp(start, datetime.UTC)
+    moment = moment_of(start)
+    if moment is not None:
         begins = {
             "recording": edfio.Recording(startdate=moment.date()),
             "starttime": moment.time(),
         }
     with atomic_path(path) as temporary:
         edfio.Edf([], annotations=marks, **begins).write(temporary)
+
+
+def moment_of(start: float | None) -> datetime.datetime | None:
+    """When a recording begins, if it says so and EDF can."""
+    if start is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(start, datetime.UTC)
+    return moment if moment.year in YEARS else None
 
 
 def runs(said: Sequence[str]) -> Iterator[tuple[str, int, int]]:
