@@ -81,7 +81,7 @@ def require_finite_weights(trained: Iterable[Tensor], step: int) -> None:
 
 def sound_windows(x: np.ndarray) -> np.ndarray:
     """Of (B, T) or (B, C, T): windows (B,) of numbers alone in every lead there, one at least."""
-    leads = x.reshape(len(x), -1, x.shape[-1])  # (B, C, T)
+    leads = x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])  # (B, C, T); B may be 0
     finite = np.asarray(np.isfinite(leads).all(axis=2))
     lost = np.asarray(np.isnan(leads).all(axis=2))
     return np.asarray((finite | lost).all(axis=1) & finite.any(axis=1))

@@ -168,6 +168,22 @@ def test_without_two_classes_there_is_no_probe_and_the_manifest_says_why(tmp_pat
     assert found["difference"] is None
 
 
+@pytest.mark.parametrize(
+    ("build", "absent", "looks_at"),
+    [(Toy, {}, 12), (physiome, {"a": range(6), "b": range(6, 12)}, 0)],
+)
+def test_classes_of_one_subject_each_leave_no_probe_and_training_goes_on(
+    build, absent, looks_at, tmp_path
+):
+    store = tiny_store(tmp_path, absent=absent)
+    store.table["label"] = store.table["subject"].str[1:].astype(int)
+    found = manifest(train(build, store, tmp_path / "w.safetensors", monitor=ALWAYS))
+    watched = found["monitor"]
+    assert watched["no_probe"].startswith("0 classes that two labelled train subjects have")
+    assert watched["windows"] == looks_at
+    assert found["training"]["steps"] > 0
+
+
 class Mute(Toy):
     def fuse(self, encoded):
         return Method.fuse(self, encoded)
