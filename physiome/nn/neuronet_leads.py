@@ -52,5 +52,5 @@ class LeadPool(nn.Module):
         if self.score is None:
             return (seen / seen.sum(dim=1, keepdim=True))[..., None, None].to(named.dtype)
         scores = named.new_full((*seen.shape, *named.shape[1:2], 1), -torch.inf)
-        scores[seen] = self.score(named)
+        scores[seen] = self.score(named).to(scores.dtype)  # bf16 under autocast
         return scores.softmax(dim=1)

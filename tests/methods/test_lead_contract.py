@@ -25,10 +25,11 @@ every = pytest.mark.parametrize("name", CASES)
 trained = pytest.mark.parametrize("name", TRAINED)
 
 
-def build(name: str, cls: type[Method] | None = None) -> Method:
-    """With three leads of modality a."""
+def build(name: str, cls: type[Method] | None = None, **encoder: str) -> Method:
+    """With three leads of modality a; `encoder` are settings of the modality encoders."""
     torch.manual_seed(0)
     settings = job_of(name).model_copy(update={"leads": {"a": LEADS}})
+    settings = settings.model_copy(update={"encoder": {**(settings.encoder or {}), **encoder}})
     if name in ENCODERS:
         return build_encoder(settings, "a")
     method = build_method(settings, fresh_parents(settings))
@@ -47,8 +48,8 @@ def some(method: Method, batch: int = 6, seed: int = 0) -> dict[str, torch.Tenso
     return signals | {"a": a}
 
 
-def ready(name: str, cls: type[Method] | None = None) -> Method:
-    method = build(name, cls)
+def ready(name: str, cls: type[Method] | None = None, **encoder: str) -> Method:
+    method = build(name, cls, **encoder)
     method.set_scaling({m: (0.1, 0.7) for m in method.modalities})
     if method.calibrated:
         method.calibrate(some(method, 12, seed=3))
@@ -57,6 +58,14 @@ def ready(name: str, cls: type[Method] | None = None) -> Method:
 
 def subsets(method: Method) -> list[tuple[str, ...]]:
     return [s for s in contract.taken(method) if "a" in s]
+
+
+def total_of(name: str, method: Method, step: int = 0) -> torch.Tensor:
+    """What a step on six windows minimises."""
+    signals, rng = some(method, 6, step), draws(step)
+    if name in METHODS and METHODS[name].labels:
+        return method.total(method.labelled_loss(signals, torch.arange(6) % 2, rng))
+    return torch.stack([found for found, _ in method.objectives(signals, rng)]).sum()
 
 
 @trained
@@ -69,11 +78,7 @@ def test_a_step_is_finite_and_a_gradient_reaches_everything_in_time(name):
         method.progress = Progress(1, 2, step % 12, 12)
         torch.manual_seed(step)
         optimizer.zero_grad()
-        signals, rng = some(method, 6, step), draws(step)
-        if name in METHODS and METHODS[name].labels:
-            total = method.total(method.labelled_loss(signals, torch.arange(6) % 2, rng))
-        else:
-            total = torch.stack([found for found, _ in method.objectives(signals, rng)]).sum()
+        total = total_of(name, method, step)
         assert torch.isfinite(total)
         total.backward()
         grads = {n: p.grad for n, p in parameters.items() if p.grad is not None}
@@ -84,6 +89,20 @@ def test_a_step_is_finite_and_a_gradient_reaches_everything_in_time(name):
         if not waiting:
             break
     assert not waiting, f"no gradient: {sorted(waiting)[:5]}"
+
+
+BY_ATTENTION = [("dp_neuronet", {"leads": "attention"}), ("physiome", {"leads": "attention"})]
+
+
+@pytest.mark.parametrize(("name", "encoder"), [*((name, {}) for name in TRAINED), *BY_ATTENTION])
+def test_a_step_in_bf16_is_finite(name, encoder):
+    method = ready(name, **encoder).train()
+    torch.manual_seed(0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        total = total_of(name, method)
+    total.backward()
+    assert torch.isfinite(total)
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
 
 
 @every
