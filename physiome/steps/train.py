@@ -55,7 +55,7 @@ def run(
         role = "pretrain" if labels is None else "train"
         index = np.flatnonzero((roles == role) & (True if labels is None else labels >= 0))
         pretrained = _load_parents(spec, parents, fold, parent_settings)
-        inputs = {name: manifest.identity for name, (_, manifest) in pretrained.items()}
+        inputs = {name: _facts(*parent) for name, parent in pretrained.items()}
         train_to_file(
             partial(_build, spec, [parent for parent, _ in pretrained.values()], store, index),
             store,
@@ -87,6 +87,14 @@ def _build(spec: TrainSettings, parents: list[Any], store: Any, index: np.ndarra
     for parent in fresh:  # nobody has trained it, so it lacks the constants of this fold
         set_constants(parent, store, index)
     return build_method(spec, fresh)
+
+
+def _facts(parent: Any, manifest: Manifest) -> dict[str, str]:
+    """Which weights a parent has: what they were made from, and what they are."""
+    from physiome.training.standstill import fingerprint
+
+    weights = fingerprint(list(parent.state_dict().values()))
+    return {"identity": manifest.identity, "weights": weights}
 
 
 def _published(spec: TrainSettings) -> dict[str, Any]:

@@ -163,11 +163,15 @@ def sample(
 
 
 def data_digest(store: WindowStore, groups: Sequence[Batch]) -> str:
-    """A hash over the windows trained on: settings of the shards, and every window's identity."""
+    """A hash over the windows trained on: settings of the shards; every window's identity, class,
+    and of each modality whether it is there and how its samples are spread.
+    """
     index = np.concatenate([positions for _, positions in groups])
     rows = store.table.iloc[index]
     windows = hashlib.sha256("\n".join(rows["record"]).encode())
-    for column in ("number", "onset_s"):
+    names = sorted({m for modalities, _ in groups for m in modalities})
+    facts = [f"{kind}_{m}" for m in names for kind in ("has", "leads", "mean", "var")]
+    for column in ("number", "onset_s", "label", *(name for name in facts if name in rows)):
         windows.update(rows[column].to_numpy().tobytes())
     shapes = [[list(modalities), len(positions)] for modalities, positions in groups]
     return digest([store.settings_digest, shapes, windows.hexdigest()])

@@ -1,10 +1,12 @@
 """Every method through the steps of the workflow: train on what it stands on, embed, resume."""
 
 import json
+import logging
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from small import SECTIONS, encoder_of, settings_of
 from tiny import NAMES
 from tinyshards import tiny_store
@@ -13,10 +15,10 @@ from physiome.errors import DataError, PhysioError, TrainingError
 from physiome.files import canonical_json, write_json
 from physiome.methods.contrawr import DedicatedContraWR
 from physiome.methods.maskmentor import MaskMentor
-from physiome.methods.physioomni import Tokenizer
+from physiome.methods.physioomni import PhysioOmni, Tokenizer
 from physiome.registry import METHODS
 from physiome.steps import embed, pretrain, train
-from physiome.training.checkpoint import read_weights
+from physiome.training.checkpoint import read_weights, save_weights
 
 pytestmark = pytest.mark.slow
 
@@ -245,6 +247,45 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(place, monkeypat
     assert len(calls) == 2 + 1 + 12  # two tries; six steps, the stumble, and the six left
     one, other = read_weights(place / f"whole_{name}.safetensors")[0], read_weights(cut)[0]
     assert all(np.array_equal(one[n], other[n]) for n in one)
+
+
+def test_a_training_does_not_go_on_with_other_weights_of_its_parents(
+    place, tmp_path, monkeypatch, caplog
+):
+    """Retrained from the same settings and windows, but rounded otherwise: by another machine."""
+    text = canonical_json({**settings("physioomni"), "train": {**TRAINING, "epochs": 3}})
+    shards, folds = [place / "shard0", place / "shard1"], place / "folds.json"
+    parent, output = tmp_path / "parent.safetensors", tmp_path / "child.safetensors"
+    tensors, manifest = read_weights(parents(place, "physioomni")[0])
+    objectives, calls = PhysioOmni.objectives, []
+
+    def stumble(self, batch, rng):
+        calls.append(1)
+        if len(calls) == 5:
+            raise TrainingError("cut off")
+        yield from objectives(self, batch, rng)
+
+    save_weights(parent, Tensors(tensors), manifest)
+    monkeypatch.setattr(PhysioOmni, "objectives", stumble)
+    with pytest.raises(TrainingError, match="cut off"):
+        train.run(text, shards, folds, 1, [parent], output, save_every_s=0.0)
+    name = next(n for n, t in tensors.items() if t.is_floating_point())
+    save_weights(parent, Tensors({**tensors, name: tensors[name] * (1 + 1e-6)}), manifest)
+    with caplog.at_level(logging.INFO):
+        train.run(text, shards, folds, 1, [parent], output)
+    assert "is set aside" in caplog.text
+    assert "resumed" not in caplog.text
+
+
+class Tensors(torch.nn.Module):
+    """Tensors as weights are saved."""
+
+    def __init__(self, tensors):
+        super().__init__()
+        self.tensors = tensors
+
+    def state_dict(self):
+        return self.tensors
 
 
 @pytest.mark.slow
