@@ -51,7 +51,8 @@ def draws(subjects: Sequence[str], times: int, seed: Sequence[int]) -> Iterator[
 def score_few_labels(embeddings: Embeddings, spec: FewLabelsSpec, workers: int = 1) -> pd.DataFrame:
     """Scores of the test windows that carry every modality, by heads of few subjects.
 
-    Where a draw teaches no head (one class only) there is no row.
+    Where a draw teaches no head (one class only) there is no row, and none at all where no test
+    window carries every modality.
 
     Returns:
         labelled (subjects), everyone (they are all there are), draw, subset, metric (auc,
@@ -62,10 +63,12 @@ def score_few_labels(embeddings: Embeddings, spec: FewLabelsSpec, workers: int =
     labels = embeddings.labels(["train"])["label"]
     train = embeddings.windows[embeddings.windows["role"] == "train"]
     seed = (spec.seed, facts.fold)
+    tested = not embeddings.carrying(embeddings.modalities, "test").empty
     jobs = [
         delayed(_score)(embeddings, subset, labels, number, who, spec)
         for number, who in draws(train["subject"].tolist(), spec.draws, seed)
         for subset in embeddings.subsets
+        if tested
     ]
     rows = [row for part in Parallel(n_jobs=workers)(jobs) for row in part]
     found = pd.DataFrame(rows, columns=["labelled", "draw", "subset", "metric", "value"])

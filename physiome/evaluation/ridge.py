@@ -60,15 +60,10 @@ def fit_ridge(
     Raises:
         DataError: with fewer than two subjects, of which none can be left out.
     """
-    names = np.unique(subjects)
-    if len(names) < 2:
-        raise DataError(
-            "a ridge needs at least two labelled subjects",
-            where=where,
-            why=f"{len(names)} have a target",
-            do="raise folds.train_share",
-        )
-    split = LeaveOneGroupOut() if len(names) <= LEAVE_ONE_OUT else GroupKFold(5)
+    if reason := why_no_ridge(subjects):
+        raise DataError(reason, where=where, do="raise folds.train_share")
+    few = len(np.unique(subjects)) <= LEAVE_ONE_OUT
+    split = LeaveOneGroupOut() if few else GroupKFold(5)
     grid = list(product(weights, STRENGTHS))
     errors = np.zeros(len(grid))
     with threadpool_limits(1):
@@ -80,6 +75,12 @@ def fit_ridge(
         return _fit(x, y, strength, weight)
 
 
+def why_no_ridge(subjects: np.ndarray) -> str:
+    """Why no ridge can be fitted on windows of these subjects; "" if one can."""
+    count = len(np.unique(subjects))
+    return "" if count > 1 else f"a ridge needs at least two labelled subjects: {count} found"
+
+
 def _fit(x: np.ndarray, y: np.ndarray, strength: float, weights: np.ndarray | float) -> RidgeHead:
     x = x.astype(np.float64)
     mean, scale = x.mean(axis=0), x.std(axis=0)
@@ -88,29 +89,41 @@ def _fit(x: np.ndarray, y: np.ndarray, strength: float, weights: np.ndarray | fl
     return RidgeHead(mean, scale, model, strength)
 
 
-def with_dense(embeddings: Embeddings, predicted: pd.DataFrame) -> pd.DataFrame:
+def with_dense(embeddings: Embeddings, predicted: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The per-window table with columns target and predicted; as it is where nothing is dense.
 
     Each subset has a ridge of its own, fitted on the labelled subjects' windows that carry it.
+    Where those teach none, `predicted` is NaN.
+
+    Returns:
+        The table, and why a subset has no ridge.
     """
     labelled = read_targets(embeddings, LABELLED)
     if labelled is None:
-        return predicted
-    heads = {subset: _fitted(embeddings, subset, labelled) for subset in embeddings.subsets}
+        return predicted, []
+    heads, lacking = {}, []
+    for subset in embeddings.subsets:
+        windows = pd.concat([embeddings.carrying(subset, role) for role in LABELLED])
+        if reason := why_no_ridge(windows["subject"].to_numpy(str)):
+            lacking.append(f"{subset_name(subset)}: {reason}")
+        else:
+            heads[subset] = _fitted(embeddings, subset, windows, labelled)
     tested = read_targets(embeddings, ["test"])  # nothing above has seen these
     assert tested is not None
     said = []
-    for subset, head in heads.items():
+    for subset in embeddings.subsets:
         test = embeddings.carrying(subset, "test")
-        values = head.predict(embeddings.values(subset, test))
-        found = test[["record", "number"]].assign(subset=subset_name(subset), predicted=values)
+        found = test[["record", "number"]].assign(subset=subset_name(subset), predicted=np.nan)
+        if subset in heads and len(test):
+            found["predicted"] = heads[subset].predict(embeddings.values(subset, test))
         said.append(found.assign(target=_of(tested, test)))
     keys = ["record", "number", "subset"]
-    return predicted.merge(pd.concat(said), on=keys, how="left", validate="many_to_one")
+    return predicted.merge(pd.concat(said), on=keys, how="left", validate="many_to_one"), lacking
 
 
-def _fitted(embeddings: Embeddings, subset: Subset, targets: pd.Series) -> RidgeHead:
-    windows = pd.concat([embeddings.carrying(subset, role) for role in LABELLED])
+def _fitted(
+    embeddings: Embeddings, subset: Subset, windows: pd.DataFrame, targets: pd.Series
+) -> RidgeHead:
     who, where = windows["subject"].to_numpy(str), f"{embeddings.title} {subset_name(subset)}"
     times = TIMES if embeddings.facts.level_columns else TIMES[:1]
     weights = [embeddings.weights(subset, n) for n in times]

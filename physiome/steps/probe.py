@@ -49,8 +49,8 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
     opened = open_embeddings(embeddings)
     fitted = fit_heads(opened, spec, workers)
     predicted = predict(opened, with_one_head(fitted, opened) if spec.one_head else fitted)
-    predicted = with_dense(opened, predicted)
-    found = notes(opened, fitted)
+    predicted, undense = with_dense(opened, predicted)
+    found = notes(opened, fitted) + undense
     for note in found:
         LOG.warning("step=probe method=%s note=%s", opened.title, note)
     with atomic_path(output) as temporary:

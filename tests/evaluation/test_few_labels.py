@@ -85,6 +85,28 @@ def test_a_draw_of_one_class_has_no_row(embed, edit_windows):
     assert score_few_labels(open_embeddings(path), SPEC).empty
 
 
+def test_a_fold_without_a_whole_test_window_has_no_row_and_no_say(embed, edit_windows, tmp_path):
+    folds = [embed(name=f"fold{fold}", fold=fold) for fold in (1, 2)]
+    edit_windows(folds[1], lambda t: t.assign(has_c=t["has_c"] & (t["role"] == "train")))
+    files = [tmp_path / "few1.parquet", tmp_path / "few2.parquet"]
+    for path, output in zip(folds, files, strict=True):
+        few_labels.run(json.dumps(SPEC.plain()), path, output)
+    assert len(pd.read_parquet(files[0])) > 0
+    assert pd.read_parquet(files[1]).empty
+    shown = {
+        "dataset": "toy", "title": "T", "modalities": {m: m.upper() for m in "abc"},
+        "methods": {"m": {"title": "My method", "scope": "single"}},
+    }  # fmt: skip
+    tables = {}
+    for some in (files, files[:1], files[1:]):
+        few_labels_figure.run(json.dumps(shown), some, tmp_path / "f.csv", tmp_path / "f.svg")
+        tables[tuple(some)] = pd.read_csv(tmp_path / "f.csv")
+    both, one, none = tables.values()
+    pd.testing.assert_frame_equal(both, one)
+    assert none.empty
+    assert "No number of labelled subjects has a score" in (tmp_path / "f.svg").read_text()
+
+
 def test_one_subject_takes_the_middle_of_the_grid():
     assert one_strength(ProbeSpec()).strengths == (0.1,)
 

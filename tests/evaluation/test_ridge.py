@@ -1,6 +1,9 @@
 """The ridge on a dense target: a closed form, and whose windows choose its strength."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_val_predict
@@ -9,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from physiome.errors import DataError
 from physiome.evaluation.ridge import STRENGTHS, fit_ridge
+from physiome.steps import probe
 
 RNG = np.random.default_rng(0)
 SUBJECTS = np.repeat([f"s{i}" for i in range(6)], 20)
@@ -90,3 +94,60 @@ def test_among_weights_those_of_the_smallest_error_on_subjects_left_out_are_take
     assert error(chosen) < 0.2 * error(light)
     same = fit_ridge(x, y, SUBJECTS, "here", [1.0, np.ones(51)])  # equally good: the first
     np.testing.assert_array_equal(same.predict(x), light.predict(x))
+
+
+def dense(path, edit_windows, **has):
+    """Probed embeddings with a dense target: their table, facts and the classes' probabilities.
+
+    has: modality -> (windows table) -> which windows carry it.
+    """
+
+    def change(t):
+        t = t.assign(**{f"has_{m}": t[f"has_{m}"] & which(t) for m, which in has.items()})
+        return t.assign(target=70.0 + 5.0 * t["label"])
+
+    edit_windows(path, change)
+    output = path.parent / "dense.parquet"
+    probe.run(json.dumps({"strengths": [0.1, 1.0], "paper_head": None}), path, output)
+    return pd.read_parquet(output), json.loads(output.with_suffix(".json").read_text())
+
+
+def test_a_subset_of_one_labelled_subject_has_no_ridge_and_the_others_have_theirs(
+    embed, edit_windows
+):
+    path = embed(windows=240)
+    whole, facts = dense(path, edit_windows)
+    assert not any("ridge" in note for note in facts["notes"])
+    has = {"c": lambda t: (t["role"] == "test") | (t["subject"] == "s00")}
+    table, facts = dense(path, edit_windows, **has)
+    assert set(table["subset"]) == {"a", "b", "a+b"}
+    mine = whole[whole["subset"].isin(set(table["subset"])) & (whole["head"] == "logistic")]
+    pd.testing.assert_frame_equal(table.reset_index(drop=True), mine.reset_index(drop=True))
+    said = {note for note in facts["notes"] if "ridge" in note}
+    why = "a ridge needs at least two labelled subjects: 1 found"
+    assert said == {f"{subset}: {why}" for subset in ("c", "a+c", "b+c", "a+b+c")}
+
+
+def test_where_the_classes_have_a_head_and_the_target_has_none_it_stays_unknown(
+    embed, edit_windows
+):
+    """With one strength a head needs one labelled subject, and a ridge two."""
+    path = embed(windows=240)
+    edit_windows(path, lambda t: t.assign(target=1.0, has_c=t["has_c"] & (t["subject"] >= "s07")))
+    output = path.parent / "dense.parquet"
+    probe.run(json.dumps({"strengths": [1.0], "paper_head": None}), path, output)
+    table = pd.read_parquet(output)
+    lacking = table[table["subset"].isin(["c", "a+c", "b+c", "a+b+c"])]
+    assert len(lacking) > 0
+    assert lacking["predicted"].isna().all()
+    assert (lacking["target"] == 1.0).all()
+    assert table.drop(lacking.index)["predicted"].notna().all()
+
+
+def test_a_subset_that_no_test_window_carries_has_no_rows(embed, edit_windows):
+    path = embed(windows=240)
+    table, facts = dense(path, edit_windows, c=lambda t: t["role"] == "train")
+    assert set(table["subset"]) == {"a", "b", "a+b", "as_recorded"}
+    scored = table[table["subset"] != "as_recorded"]
+    assert scored["predicted"].notna().all()
+    assert not any("ridge" in note for note in facts["notes"])
