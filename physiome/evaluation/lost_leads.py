@@ -42,6 +42,7 @@ def score_lost_leads(
     modality: str,
     subsets: Sequence[Subset],
     heads: Mapping[str, LinearHead],
+    classes: int,
     batch: int,
 ) -> pd.DataFrame:
     """Probabilities of the windows at `index` with fewer and fewer leads of one modality.
@@ -53,9 +54,11 @@ def score_lost_leads(
         index: windows that have all modalities of the subsets, and all leads of `modality`.
         subsets: those to score, each with the modality; one without a head is left out.
         heads: by subset name, fitted on windows with the leads they have.
+        classes: their number.
 
     Returns:
-        modality, left (leads), subset, record, subject, number, label, p0, p1, ...
+        record, subject, number, label, modality, left (leads), subset, p0, p1, ...; no row where
+        there is no such window, or no head.
     """
     known = [s for s in subsets if subset_name(s) in heads and not method.refuses(s)]
     parts = [
@@ -63,7 +66,22 @@ def score_lost_leads(
         for left in numbers_left(store.shapes[modality][0])
         for part in _with(method, store, index, modality, left, known, heads, batch)
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["modality"])
+    none = np.empty((0, classes), np.float32)
+    parts = parts or [_rows(store, index[:0], modality, 0, (), none)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rows(
+    store: WindowStore,
+    index: np.ndarray,
+    modality: str,
+    left: int,
+    subset: Subset,
+    p: np.ndarray,
+) -> pd.DataFrame:
+    windows = store.table.iloc[index][["record", "subject", "number", "label"]]
+    table = windows.assign(modality=modality, left=left, subset=subset_name(subset))
+    return table.assign(**{f"p{c}": p[:, c] for c in range(p.shape[1])})
 
 
 @torch.no_grad()
@@ -84,11 +102,9 @@ def _with(
         signals = {m: torch.from_numpy(x) for m, x in store.read(rows, needed).items()}
         signals |= method.thinned({modality: signals[modality]}, left, rng)
         signals = {m: x.to(method.device) for m, x in signals.items()}
-        windows = store.table.iloc[rows][["record", "subject", "number", "label"]]
         for subset, embedding in embed_subsets(method, signals, subsets).items():
             p = heads[subset_name(subset)].probabilities(embedding.float().cpu().numpy())
-            table = windows.assign(modality=modality, left=left, subset=subset_name(subset))
-            yield table.assign(**{f"p{c}": p[:, c] for c in range(p.shape[1])})
+            yield _rows(store, rows, modality, left, subset, p)
 
 
 def by_leads(windows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

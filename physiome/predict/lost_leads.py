@@ -30,7 +30,7 @@ def run(
     """Write per-window probabilities by the number of leads left (see `score_lost_leads`).
 
     Of labelled test windows that have every modality and every lead, so that all numbers are over
-    the same windows.
+    the same windows; a table without a row where there is none, or no head was fitted.
 
     Args:
         gpu: how a GPU is used, as JSON.
@@ -42,7 +42,7 @@ def run(
         PhysioError: for heads, weights or shards that do not belong together.
     """
     require_settings(shards, shard_settings)
-    trained = open_trained(heads)
+    trained = open_trained(heads, none_too=True)
     check_weights(trained, heads, weights)
     spec = trained.settings.at_once(batch)
     holds = f"{spec.batch} windows at a time"
@@ -66,6 +66,7 @@ def run(
                 m,
                 [s for s in every if m in s],
                 trained.heads,
+                len(spec.classes),
                 spec.batch,
             )
             for m in spec.leads

@@ -41,8 +41,11 @@ class Trained:
         return f"{self.facts['method']} ({self.facts['dataset']}, {which})"
 
 
-def open_trained(heads: Path) -> Trained:
+def open_trained(heads: Path, none_too: bool = False) -> Trained:
     """Heads with what they say of their model.
+
+    Args:
+        none_too: also a file without a head, of labelled windows that taught none.
 
     Raises:
         DataError: a file of another kind, or of a version that did not say enough.
@@ -61,8 +64,15 @@ def open_trained(heads: Path) -> Trained:
         ) from None
     found = load_heads(heads)
     odd = {n for n, head in found.items() if len(head.bias) != len(settings.classes)}
-    if odd or not found or set(settings.modalities) - set(shards.modalities):
+    if odd or set(settings.modalities) - set(shards.modalities):
         raise DataError("heads do not fit what they say of themselves", where=heads, do=AGAIN)
+    if not found and not none_too:
+        raise DataError(
+            "no head was fitted that could predict",
+            where=heads,
+            why="the labelled windows taught none; the notes of the probe beside it say why",
+            do="use more labelled subjects (folds.train_share) or another fold",
+        )
     return Trained(facts, settings, shards, found)
 
 

@@ -6,10 +6,13 @@ import edfio
 import numpy as np
 import pandas as pd
 import pytest
-from trained_nights import DATASET, Nights
+from trained_nights import DATASET, ROLES, Nights
 
+from physiome.errors import DataError
 from physiome.evaluation import lost_leads as scored
+from physiome.evaluation.heads_file import load_facts, save_heads
 from physiome.evaluation.lost_leads import COLUMNS, by_leads, numbers_left
+from physiome.files import write_json
 from physiome.predict import lost_leads, score
 from physiome.steps import lost_leads_figure
 
@@ -89,6 +92,44 @@ def test_a_figure_and_a_table_are_made_of_them(nights, tmp_path):
     svg = (tmp_path / "l.svg").read_text()
     assert "leads of EEG left" in svg
     assert "Hand-made" in svg
+
+
+def without_a_row(nights, model, tmp_path, folds="folds.json"):
+    """The step's table, which has no row; the figure and its table are made of it all the same."""
+    output = tmp_path / "none.parquet"
+    lost_leads.run([nights.folder / "shard"], nights.folder / folds, 1, model["heads"], output)
+    settings = {
+        "dataset": "nights", "title": "N", "modalities": {"eeg": "EEG", "eog": "EOG"},
+        "methods": {"handmade": {"title": "Hand-made", "scope": "control"}},
+    }  # fmt: skip
+    files = tmp_path / "l.csv", tmp_path / "l.svg"
+    lost_leads_figure.run(json.dumps(settings), DATASET["classes"], [output], *files)
+    assert list(pd.read_csv(files[0])) == COLUMNS
+    assert pd.read_csv(files[0]).empty
+    assert "No score with leads taken away is defined" in files[1].read_text()
+    return pd.read_parquet(output)
+
+
+def test_without_a_whole_test_window_the_table_is_empty_and_adds_nothing(nights, tmp_path):
+    model = nights.model("handmade")
+    fold = {"fold": 1, **ROLES, "test": []}
+    write_json(nights.folder / "untested.json", {"folds": [fold]})
+    none = without_a_row(nights, model, tmp_path, "untested.json")
+    some = lost(nights, "handmade", tmp_path / "l.parquet")
+    assert list(none) == list(some)
+    classes = DATASET["classes"]
+    both = by_leads(pd.concat([none.assign(fold=2), some], ignore_index=True), classes)
+    pd.testing.assert_frame_equal(both, by_leads(some, classes))
+
+
+def test_heads_of_labelled_windows_that_taught_none_lose_no_leads(nights, tmp_path):
+    model = nights.model("handmade")
+    none = tmp_path / "none.heads.npz"
+    save_heads(none, {}, load_facts(model["heads"]))
+    table = without_a_row(nights, {"heads": none}, tmp_path)
+    assert list(table) == list(lost(nights, "handmade", tmp_path / "l.parquet"))
+    with pytest.raises(DataError, match="no head was fitted that could predict"):
+        score.run(nights.recording, none, tmp_path / "never.csv")
 
 
 def test_half_of_the_leads_go_until_one_is_left():
