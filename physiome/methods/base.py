@@ -135,6 +135,10 @@ class Method(nn.Module):
         """Named loss terms of a training batch. All randomness comes from `rng`."""
         raise PhysioError(f"{type(self).__name__} has nothing to train")
 
+    def learns_from(self, modalities: Sequence[str]) -> bool:
+        """Whether a batch of windows with these modalities moves weights. If not, its loss is 0."""
+        return True
+
     def labelled_loss(
         self, batch: Signals, labels: Tensor, rng: torch.Generator
     ) -> dict[str, Tensor]:

@@ -94,6 +94,10 @@ class CBraModFusion(Method):
             assert isinstance(output, nn.Linear)
             take_published(read_published(path, self.spec), encoder, output)
 
+    def learns_from(self, modalities: Sequence[str]) -> bool:
+        """Not from windows of which every modality has a frozen encoder."""
+        return not set(modalities) <= set(self.spec.frozen)
+
     def patches(self, m: str, x: Tensor) -> Tensor:
         """Scaled and upsampled patches of modality m: (B, L) -> (B, T, P), or (B, C, T, P)."""
         rows = self.upsample(self.scalings[m](x).flatten(0, -2))
@@ -103,17 +107,21 @@ class CBraModFusion(Method):
         """Term masked: squared error of the masked raw patches, averaged over modalities present.
 
         One draw per step decides for the whole batch whether single patches are masked, or whole
-        leads (of a single channel: spans).
+        leads (of a single channel: spans). 0 where only frozen encoders have something to see.
+
+        Raises:
+            PhysioError: every encoder is frozen.
         """
         between = bool(torch.rand(1, generator=rng) < self.spec.between)
         errors = []
-        trained = [m for m in self.modalities if m in batch and m not in self.spec.frozen]
-        if not trained:
+        if not self.learns_from(self.modalities):
             raise PhysioError(
-                "nothing to train: every encoder of this batch is frozen",
+                "nothing to train: every encoder is frozen",
                 do="leave one out of cbramod.frozen, or set its train.epochs to 0",
             )
-        for m in trained:
+        if not self.learns_from(list(batch)):
+            return {"masked": torch.zeros((), device=self.device)}
+        for m in (m for m in self.modalities if m in batch and m not in self.spec.frozen):
             patches = self.patches(m, batch[m])
             of_leads = patches.ndim == 4
             error = self._error_of_leads if of_leads else self._error

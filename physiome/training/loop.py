@@ -199,7 +199,7 @@ class _Run:
             terms = self._backward(batch[1][rows], signals, rows, share)
             chances = chance_terms(self.method.contrasts, terms, len(batch[1][rows]))
             pieces.append((share, terms | chances))
-        if self.step == 0:
+        if self.step == 0 and self.method.learns_from(batch[0]):
             (logged,) = self._finite([Taken(0, epoch, batch, rate, pieces, ())])
             require_gradient(self.trained, logged, self.name)
         norms = []

@@ -228,8 +228,12 @@ def test_frozen_encoders_stay_as_published_and_the_others_train(published):
     method.begin()
     trained = reached(method, method.loss(waves(), draws())["masked"])
     assert {n.split(".")[1] for n in trained} == {"b", "c"}
-    with pytest.raises(PhysioError, match="every encoder of this batch is frozen"):
-        method.loss(waves(names="a"), draws())
+    found = method.loss(waves(names="a"), draws())["masked"]
+    assert not found.requires_grad
+    assert float(found) == 0.0
+    alone = fusion(names="a", published={"a": published}, frozen=("a",))
+    with pytest.raises(PhysioError, match="every encoder is frozen"):
+        alone.loss(waves(names="a"), draws())
 
 
 def test_only_what_is_published_can_be_frozen():

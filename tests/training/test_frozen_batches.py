@@ -1,0 +1,55 @@
+"""Windows that only a frozen encoder sees move no weight, and end no training."""
+
+import json
+
+import pytest
+import torch
+from published_layout import Published
+from small import SECTIONS
+from tiny import NAMES, inputs
+from tinyshards import tiny_store
+from toys import train
+
+from physiome.config.systems.cbramod import CBraModSpec
+from physiome.errors import TrainingError
+from physiome.methods.cbramod import CBraModFusion
+from physiome.training.checkpoint import read_weights
+
+SMALL = SECTIONS["cbramod"]
+
+
+def build(folder, cls: type[CBraModFusion] = CBraModFusion) -> CBraModFusion:
+    """With a frozen encoder of a, of published weights."""
+    path = folder / "published.pth"
+    torch.manual_seed(1)
+    torch.save(Published(CBraModSpec.parse(SMALL)).state_dict(), path)
+    torch.manual_seed(0)
+    spec = {**SMALL, "published": {"a": str(path)}, "frozen": ("a",)}
+    return cls(CBraModSpec.parse(spec), inputs(NAMES))
+
+
+@pytest.mark.parametrize(("seed", "comes_first"), [(0, False), (4, True)])
+def test_windows_of_a_frozen_encoder_alone_do_not_end_a_training(seed, comes_first, tmp_path):
+    """Six of twelve windows carry nothing else."""
+    store, output = tiny_store(tmp_path, absent={"b": range(6), "c": range(6)}), tmp_path / "w.st"
+    train(lambda: build(tmp_path), store, output, epochs=2, seed=seed)
+    tensors, manifest = read_weights(output)
+    fresh = build(tmp_path)
+    fresh.begin()
+    moved = {n for n, p in fresh.named_parameters() if not torch.equal(tensors[n], p)}
+    assert {n.split(".")[1] for n in moved} == {"b", "c"}
+    lines = output.with_suffix(".metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["masked"] for line in lines]
+    assert len(losses) == manifest["training"]["steps"]
+    assert 0 < losses.count(0.0) < len(losses)
+    assert (losses[0] == 0.0) == comes_first
+
+
+class Detached(CBraModFusion):
+    def loss(self, batch, rng):
+        return {"masked": super().loss(batch, rng)["masked"].detach()}
+
+
+def test_a_loss_without_gradient_is_refused_where_something_could_learn(tmp_path):
+    with pytest.raises(TrainingError, match="no weight gets a gradient"):
+        train(lambda: build(tmp_path, Detached), tiny_store(tmp_path), tmp_path / "w.safetensors")
