@@ -23,6 +23,9 @@ CHUNK = 8192  # rows predicted at a time, so that a memory map stays on disk
 FLOOR = 1e-15  # probability of the true class is at least this in the held-out log-loss
 TIE = 6  # decimals of the held-out log-loss; where it is equal to so many, the smallest C is taken
 PATH_TOLERANCE = 3e-4  # of the gradient: moves a held-out log-loss less than a step of C does
+# Embeddings are float32, which tells numbers apart that differ by 6e-8 of their size: a column of
+# which the sd is below this share of its mean varies by rounding only, and counts as constant.
+ROUNDING = 1e-6
 RISES = 2  # in a row, of the held-out log-loss along rising C, after which the path ends
 
 
@@ -186,8 +189,14 @@ def _edge(path: list[dict[str, Any]], chosen: int, grid: int) -> str:
     return {0: "lowest", grid - 1: "highest"}.get(chosen, "")
 
 
+def column_scale(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """What columns (D,) are divided by: their sd, or what leaves a constant one next to nothing."""
+    return np.where(sd > ROUNDING * np.abs(mean), sd, np.maximum(1.0, np.abs(mean)))
+
+
 def _standardised(x: np.ndarray, weights: np.ndarray | None) -> tuple[StandardScaler, np.ndarray]:
     scaler = StandardScaler().fit(x)
+    scaler.scale_ = column_scale(np.asarray(scaler.mean_), np.sqrt(scaler.var_))
     if weights is not None:
         scaler.scale_ = scaler.scale_ / weights
     return scaler, np.asarray(scaler.transform(x))

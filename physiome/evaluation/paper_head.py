@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from physiome.config.evaluation import PaperHead
-from physiome.evaluation.heads import CHUNK, Labelled, absent_classes, require_two_classes
+from physiome.evaluation.heads import CHUNK, ROUNDING, Labelled, absent_classes, require_two_classes
 
 CLIP_NORM = 2.0  # gradient clipping of the published downstream training
 
@@ -56,7 +56,7 @@ def fit_paper_head(
     seen, target = np.unique(data.y, return_inverse=True)
     x = torch.from_numpy(np.array(data.x, dtype=np.float32))
     scale, mean = torch.std_mean(x, dim=0, correction=0)
-    scale = torch.where(scale > 1e-6 * mean.abs(), scale, 1.0)  # a constant column stays 0
+    scale = torch.where(scale > ROUNDING * mean.abs(), scale, 1.0)  # a constant column stays 0
     rng = torch.Generator().manual_seed(seed)
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from physiome.errors import DataError
 from physiome.evaluation.embeddings import ROLES, Embeddings, read_targets
+from physiome.evaluation.heads import column_scale
 from physiome.subsets import Subset, subset_name
 
 STRENGTHS = tuple(10.0**k for k in range(-2, 7))  # of a penalty beside a sum over windows
@@ -83,8 +84,8 @@ def why_no_ridge(subjects: np.ndarray) -> str:
 
 def _fit(x: np.ndarray, y: np.ndarray, strength: float, weights: np.ndarray | float) -> RidgeHead:
     x = x.astype(np.float64)
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0) / weights
+    mean = x.mean(axis=0)
+    scale = column_scale(mean, x.std(axis=0)) / weights
     model = Ridge(alpha=strength).fit((x - mean) / scale, y)
     return RidgeHead(mean, scale, model, strength)
 
