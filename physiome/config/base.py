@@ -3,13 +3,25 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Self
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from physiome.errors import ConfigError, nearest
 
 SHOWN = 5  # problems that are named
+
+
+def _one_spelling(folder: str) -> str:
+    """`x` for `./x/`: settings are compared as text. `..` stays, for it may follow a link."""
+    if not folder or "://" in folder:  # refused, by the name that was given
+        return folder
+    plain = str(PurePosixPath(folder))
+    return f"./{plain}" if plain.startswith("-") and folder[0] != "-" else plain
+
+
+Folder = Annotated[str, AfterValidator(_one_spelling)]
 
 
 class Spec(BaseModel):

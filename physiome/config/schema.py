@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
 
-from physiome.config.base import Spec
+from physiome.config.base import Folder, Spec
 from physiome.config.cluster import Cluster
 from physiome.config.data import Dataset
 from physiome.config.evaluation import ProbeSpec
@@ -29,7 +29,7 @@ class Sections(Spec):
 
     results: str = "results"
     seed: NonNegativeInt = 0  # added to the seeds of pretrain and train
-    data_folder: str | None = None  # where relative folders of `recordings` begin; null: here
+    data_folder: Folder | None = None  # where relative folders of `recordings` begin; null: here
     device: Literal["auto", "cpu", "cuda"] = "auto"
     gpu: GpuSpec = GpuSpec()
     save_every_s: NonNegativeFloat = 300.0  # a training's progress

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from physiome.config.base import Spec
+from physiome.config.base import Folder, Spec
 
 
 class Synthetic(Spec):
@@ -25,7 +25,7 @@ class Raw(Spec):
     """
 
     fill: Literal["download", "folder", "synthetic"]
-    folder: str | None = None
+    folder: Folder | None = None
     synthetic: Synthetic = Synthetic()
 
     @model_validator(mode="after")
@@ -119,7 +119,7 @@ class RecordingsSource(Spec):
     """
 
     kind: Literal["recordings"]
-    folder: str
+    folder: Folder
     records: str = "records.csv"
 
 

@@ -93,6 +93,17 @@ def test_only_untrained_systems_say_so_in_their_slices():
     assert json.loads(slices["physiome_untrained"])["untrained"] is True
 
 
+@pytest.mark.parametrize("folder", ["eegmat/", "./eegmat", ".//eegmat/."])
+def test_a_folder_of_recordings_has_one_spelling(folder):
+    """Its settings are compared as text: of another one every training would run again."""
+    plain = overlaid(SHARED, OVERLAYS / "learn-eegmat.yaml").plain()
+    config = Config.load(plain)
+    plain["datasets"]["eegmat"]["source"]["folder"] = folder
+    assert Config.load(plain).records_settings("eegmat") == config.records_settings("eegmat")
+    spelled = [Config.load({**plain, "data_folder": f}) for f in ("/d", "/d/", "/d/./")]
+    assert len({c.records_settings("eegmat") for c in spelled}) == 1
+
+
 def test_folders_of_recordings_begin_at_the_data_folder():
     plain = overlaid(SHARED, OVERLAYS / "learn-eegmat.yaml").plain()
     folders = [Config.load({**plain, "data_folder": f}).raw_folder("eegmat") for f in (None, "/d")]
