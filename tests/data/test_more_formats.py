@@ -170,6 +170,21 @@ def test_stretches_that_fif_skipped_are_missing(tmp_path):
     assert np.flatnonzero(found).tolist() == list(range(100, 250))
 
 
+@pytest.mark.parametrize("dated", [True, False])
+def test_annotations_of_a_cropped_fif_begin_with_what_was_kept(tmp_path, dated):
+    path = tmp_path / "r_raw.fif"
+    info = mne.create_info(["EEG"], 100, "eeg")
+    raw = mne.io.RawArray(np.ones((1, 15_000)), info, verbose="ERROR")
+    raw.set_meas_date(datetime.datetime(2001, 2, 3, tzinfo=datetime.UTC) if dated else None)
+    texts = ["rest", "sums", "BAD_ACQ_SKIP"]
+    raw.set_annotations(mne.Annotations([90.0, 120.0, 130.0], [30.0, 10.0, 5.0], texts))
+    raw.crop(60.0).save(path, verbose="ERROR")
+    found = {(a.onset_s, a.text) for a in read_annotations(path)[0]}  # MNE tells of skips twice
+    assert found == set(zip([30.0, 60.0, 70.0], texts, strict=True))
+    skipped = np.isnan(open_reader(path).read("EEG"))
+    assert np.flatnonzero(skipped).tolist() == list(range(7000, 7500))
+
+
 def test_a_fif_of_several_files_is_refused(tmp_path):
     info = mne.create_info(["EEG"], 1000, "eeg")
     raw = mne.io.RawArray(np.zeros((1, 700_000)), info, verbose="ERROR")

@@ -135,7 +135,7 @@ class MneReader:
     def annotations(self) -> list[Annotation]:
         """All annotations by onset, in seconds from the first sample."""
         found = self._raw.annotations
-        shift_s = self._raw.first_time if found.orig_time is not None else 0.0
+        shift_s = self._raw.first_time  # onsets count what was cropped off, dated or not
         told = zip(found.onset, found.duration, found.description, strict=True)
         listed = [
             Annotation(float(on - shift_s), float(for_s), str(text)) for on, for_s, text in told
