@@ -248,3 +248,35 @@ def test_a_cell_that_is_no_number_of_a_signal_is_refused(tmp_path, cell):
     assert len(reader.read("ECG", 0.0, 10.0)) == 1000
     with pytest.raises(DataError, match="column 'ECG'"):
         reader.read("ECG")
+
+
+def lines(folder, *those):
+    """A table of these lines, at 1 Hz."""
+    (folder / "r.json").write_text('{"SamplingFrequency": 1}')
+    (folder / "r.csv").write_text("".join(line + "\n" for line in those))
+    return folder / "r.csv"
+
+
+@pytest.mark.parametrize(
+    "rows", [("1,2,", "3,4,"), ("1,2", "3,4,,"), ("1,2, ", "3,4"), ('"1",2,', '3,"4",')]
+)
+def test_commas_at_the_end_of_lines_move_no_column(tmp_path, rows):
+    reader = open_reader(lines(tmp_path, "ecg,eeg", *rows))
+    assert reader.read("ecg").tolist() == [1, 3]
+    assert reader.read("eeg").tolist() == [2, 4]
+    assert reader.read("eeg", 1.0).tolist() == [4]
+
+
+@pytest.mark.parametrize("row", ["1,2,3", "1,2,x", "1,2,,3"])
+@pytest.mark.parametrize("before", [0, 1, 1500])
+def test_a_line_with_more_fields_than_the_header_is_refused(tmp_path, monkeypatch, row, before):
+    monkeypatch.setattr("physiome.data.formats.columns.CHUNK", 7)  # lines across borders
+    path = lines(tmp_path, "ecg,eeg", *["1,2"] * before, row, "1,2")
+    told = f"line {before + 2} has {row.count(',') + 1}, the header 2 - name every column"
+    with pytest.raises(DataError, match=f"more fields than the header - {told}"):
+        open_reader(path)
+
+
+def test_a_comma_in_quotes_is_part_of_its_field(tmp_path):
+    path = lines(tmp_path, "ecg,note,eeg", '1,"rest, eyes closed",2', "3,none,4")
+    assert open_reader(path).read("eeg").tolist() == [2, 4]

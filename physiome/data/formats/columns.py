@@ -104,20 +104,26 @@ class _Parquet:
 
 
 class _Csv:
+    """Fields beyond the header's may be there if they are empty: lines that end in a comma."""
+
     def __init__(self, path: Path):
         self._path = path
+        lines, commas = _lines(path)
         with refuse_complaints(path, "pandas", "not a table of numbers"):
-            head = pd.read_csv(path, nrows=1000)
+            with open(path, newline="", encoding="utf-8") as file:
+                names = next(csv.reader(file), [])
+            if commas >= len(names):
+                _refuse_more_fields(path, len(names))
+            head = pd.read_csv(path, nrows=1000, usecols=range(len(names)), index_col=False)
         numeric = [str(c) for c in head if pd.api.types.is_numeric_dtype(head[c])]
-        with open(path, newline="", encoding="utf-8") as file:
-            names = next(csv.reader(file), [])
         self.columns = _distinct(path, [name for name in names if name in numeric])
-        self.rows = _lines(path) - 1
+        self.rows = lines - 1
 
     def read(self, column: str, first: int, last: int) -> np.ndarray:
         table = pd.read_csv(
             self._path,
             usecols=[column],
+            index_col=False,
             skiprows=range(1, first + 1),
             nrows=last - first,
             dtype=np.float64,
@@ -126,6 +132,20 @@ class _Csv:
         if len(table) != last - first:
             raise ValueError(f"{last - first} rows wanted, {len(table)} there")
         return table[column].to_numpy()
+
+
+def _refuse_more_fields(path: Path, n: int) -> None:
+    """No line may hold anything behind its first `n` fields: which column would it belong to?"""
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        for fields in lines:
+            if len(fields) > n and "".join(fields[n:]).strip():
+                raise DataError(
+                    "a line has more fields than the header",
+                    where=path,
+                    why=f"line {lines.line_num} has {len(fields)}, the header {n}",
+                    do="name every column; write decimals with a point, not a comma",
+                )
 
 
 def _is_number(kind: Any) -> bool:
@@ -140,13 +160,17 @@ def _distinct(path: Path, names: list[str]) -> list[str]:
     return names
 
 
-def _lines(path: Path) -> int:
-    """Lines of a text file; the last needs no end."""
-    count, last = 0, b"\n"
+def _lines(path: Path) -> tuple[int, int]:
+    """Lines of a text file, the last of which needs no end; and the most commas in one."""
+    count, most, begun, last = 0, 0, 0, b"\n"
     with open(path, "rb") as file:
         while part := file.read(CHUNK):
-            count, last = count + part.count(b"\n"), part[-1:]
-    return count + (last != b"\n")
+            ends, commas = (np.flatnonzero(np.frombuffer(part, "u1") == ord(c)) for c in "\n,")
+            before = np.searchsorted(commas, ends)
+            in_lines = np.diff(before, prepend=-begun, append=len(commas))
+            most, begun = max(most, int(in_lines.max())), int(in_lines[-1])
+            count, last = count + len(ends), part[-1:]
+    return count + (last != b"\n"), most
 
 
 def _told(path: Path, beside: Path) -> dict[str, Any]:
