@@ -1,5 +1,6 @@
 """Formats besides EDF, WFDB and .vital: the same recording in each, and the same checks."""
 
+import codecs
 import datetime
 
 import edfio
@@ -280,3 +281,17 @@ def test_a_line_with_more_fields_than_the_header_is_refused(tmp_path, monkeypatc
 def test_a_comma_in_quotes_is_part_of_its_field(tmp_path):
     path = lines(tmp_path, "ecg,note,eeg", '1,"rest, eyes closed",2', "3,none,4")
     assert open_reader(path).read("eeg").tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("header", ["ecg,eeg", '"ecg","eeg"'])
+def test_a_mark_of_the_byte_order_is_no_part_of_a_name(tmp_path, header):
+    path = lines(tmp_path, header, "1,2", "3,4")
+    for file in (path, path.with_suffix(".json")):
+        file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
+    reader = open_reader(path)
+    assert list(reader.channels()) == ["ecg", "eeg"]
+    assert reader.read("ecg").tolist() == [1, 3]
+    assert reader.read("ecg", 1.0).tolist() == [3]
+    path.write_bytes(path.read_bytes() + b"5,6,7\n")
+    with pytest.raises(DataError, match="line 4 has 3, the header 2"):
+        open_reader(path)

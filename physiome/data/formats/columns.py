@@ -23,6 +23,7 @@ RATE, UNITS = "SamplingFrequency", "Units"
 FASTEST_HZ, LONGEST_S = 1e6, 366 * 86400.0
 LARGEST = 1e15  # of a sample, in any unit; squares of larger ones overflow sums
 CHUNK = 1 << 20
+ENCODING = "utf-8-sig"  # with or without the mark that Excel puts first
 
 
 class TableReader:
@@ -110,11 +111,17 @@ class _Csv:
         self._path = path
         lines, commas = _lines(path)
         with refuse_complaints(path, "pandas", "not a table of numbers"):
-            with open(path, newline="", encoding="utf-8") as file:
+            with open(path, newline="", encoding=ENCODING) as file:
                 names = next(csv.reader(file), [])
             if commas >= len(names):
                 _refuse_more_fields(path, len(names))
-            head = pd.read_csv(path, nrows=1000, usecols=range(len(names)), index_col=False)
+            head = pd.read_csv(
+                path,
+                usecols=range(len(names)),
+                index_col=False,
+                nrows=1000,
+                encoding=ENCODING,
+            )
         numeric = [str(c) for c in head if pd.api.types.is_numeric_dtype(head[c])]
         self.columns = _distinct(path, [name for name in names if name in numeric])
         self.rows = lines - 1
@@ -128,6 +135,7 @@ class _Csv:
             nrows=last - first,
             dtype=np.float64,
             skip_blank_lines=False,
+            encoding=ENCODING,
         )
         if len(table) != last - first:
             raise ValueError(f"{last - first} rows wanted, {len(table)} there")
@@ -136,7 +144,7 @@ class _Csv:
 
 def _refuse_more_fields(path: Path, n: int) -> None:
     """No line may hold anything behind its first `n` fields: which column would it belong to?"""
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding=ENCODING) as file:
         lines = csv.reader(file)
         for fields in lines:
             if len(fields) > n and "".join(fields[n:]).strip():
@@ -182,7 +190,7 @@ def _told(path: Path, beside: Path) -> dict[str, Any]:
             do=f'write one: {{"{RATE}": 64}}',
         )
     try:
-        told = json.loads(beside.read_text("utf-8"))
+        told = json.loads(beside.read_text(ENCODING))
     except (ValueError, RecursionError) as error:
         raise DataError("not JSON", where=beside, why=" ".join(str(error).split())) from None
     return told if isinstance(told, dict) else {}
