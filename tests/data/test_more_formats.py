@@ -171,6 +171,15 @@ def test_stretches_that_fif_skipped_are_missing(tmp_path):
     assert np.flatnonzero(found).tolist() == list(range(100, 250))
 
 
+def test_fif_channels_may_be_called_like_types_of_channels(tmp_path):
+    names, types = ["eeg", "ecg", "eog", "misc", "data"], ["ecg", "eeg", "eeg", "eog", "misc"]
+    values = np.arange(5.0)[:, None].repeat(50, axis=1)
+    raw = mne.io.RawArray(values, mne.create_info(names, 10, types), verbose="ERROR")
+    raw.save(tmp_path / "r_raw.fif", verbose="ERROR")
+    reader = open_reader(tmp_path / "r_raw.fif")
+    assert [reader.read(name).tolist() for name in names] == values.tolist()
+
+
 @pytest.mark.parametrize("dated", [True, False])
 def test_annotations_of_a_cropped_fif_begin_with_what_was_kept(tmp_path, dated):
     path = tmp_path / "r_raw.fif"

@@ -124,8 +124,9 @@ class MneReader:
         last = min(last, self._raw.n_times)
         if last <= first:
             return np.empty(0)
+        place = self._raw.ch_names.index(channel)  # a name may be that of a type of channels, too
         with refuse_complaints(self.path, "MNE"):
-            samples: Any = self._raw.get_data(picks=[channel], start=first, stop=last)
+            samples: Any = self._raw.get_data(picks=[place], start=first, stop=last)
         values = np.array(samples[0], dtype=np.float64)
         for begin_s, end_s in self._skipped:
             begin, end = (round(at * self.rate_hz) - first for at in (begin_s, end_s))
