@@ -1,6 +1,6 @@
-"""A channel that is read in stretches gives what it gives read whole."""
+"""A channel that is read in stretches gives what it gives read whole, and at its own times."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -111,6 +111,37 @@ def test_a_gap_that_outlasts_what_is_read_around_a_stretch_changes_nothing_far_f
     known = ~whole.missing
     known[14_900:40_100] = False  # within the filter's reach of the gap
     np.testing.assert_allclose(parts.samples[known], whole.samples[known], atol=1e-9)
+
+
+def delay_s(found, onsets_s, target_hz, tone_hz):
+    """By how much a tone in the windows of a channel lags behind the recording's clock."""
+    places = np.arange(10 * int(target_hz))
+    at_s = np.concatenate([onset + places / target_hz for onset in onsets_s])
+    tone = np.concatenate([found.samples[start + places] for start in found.starts])
+    angle = 2 * np.pi * tone_hz * at_s
+    parts, *_ = np.linalg.lstsq(np.stack([np.sin(angle), np.cos(angle)], 1), tone, rcond=None)
+    return -np.arctan2(parts[1], parts[0]) / (2 * np.pi * tone_hz)
+
+
+@pytest.mark.parametrize("onset_s", [0.0, 60.0, 60.02, 100.48, 33.5])
+@pytest.mark.parametrize("rate_hz", [0.4, 1.0, 4.0, 12.5, 64.0, 99.9, 100.0, 256.0])
+def test_windows_hold_what_was_recorded_at_their_time(rate_hz, onset_s, monkeypatch):
+    tone_hz = 0.05
+    x = np.sin(2 * np.pi * tone_hz * np.arange(int(LENGTH_S * rate_hz)) / rate_hz)
+    found, _ = prepared(x, rate_hz, 100.0, onset_s, 1 << 30, monkeypatch)
+    found = replace(found, starts=found.starts[:-5])  # behind the last sample nothing is known
+    onsets_s = onset_s + 10.0 * np.arange(len(found.starts))
+    late_s = abs(delay_s(found, onsets_s, 100.0, tone_hz))
+    # Windows begin on a sample at their own rate: the nearest, where rates are no whole numbers.
+    assert late_s < (1e-3 if rate_hz.is_integer() else 0.5 / 100.0 + 1e-3)
+
+
+@pytest.mark.parametrize("rate_hz", [0.4, 1.0, 4.0, 12.5, 100.0])
+def test_flat_stretches_are_told_at_their_time(rate_hz, monkeypatch):
+    x = np.random.default_rng(0).normal(0, 2, int(LENGTH_S * rate_hz))
+    x[int(300 * rate_hz) : int(400 * rate_hz)] = 1.0
+    found, _ = prepared(x, rate_hz, 100.0, 100.48, 1 << 30, monkeypatch)
+    np.testing.assert_allclose(found.marks.flat, [[300.0, 400.0]], atol=1e-9)
 
 
 @given(st.integers(0, 5000), st.integers(0, 300), st.integers(1, 700), st.integers(1, 900))

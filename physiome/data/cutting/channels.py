@@ -103,10 +103,11 @@ def _read(
 ) -> Prepared:
     """Stretch by stretch; a channel that fits in one is read and filtered as a whole."""
     window, quality, rate_hz = settings.window, settings.quality, channel.rate_hz
-    # Whole seconds of lead keep the windows on the grid of samples.
     reach_s = math.ceil(signals.reach_s(rate_hz, window.rate_hz, window.lowpass_hz))
-    begin_s, stop_s = max(0.0, float(plan.onsets_s[0]) - reach_s), plan.stop_s + reach_s
-    origin = round(begin_s * rate_hz)
+    stop_s = plan.stop_s + reach_s
+    # At a whole second all whole rates have a sample; of others, the nearest gives the time.
+    origin = round(max(0, math.floor(plan.onsets_s[0] - reach_s)) * rate_hz)
+    begin_s = origin / rate_hz
     n = round(min(stop_s, channel.duration_s) * rate_hz) - origin
     around_s = reach_s + max(AROUND_S, window.length_s, quality.max_gap_s, quality.max_flat_s)
     step = signals.ratio(rate_hz, window.rate_hz)
