@@ -55,6 +55,7 @@ def run(
         role = "pretrain" if labels is None else "train"
         index = np.flatnonzero((roles == role) & (True if labels is None else labels >= 0))
         pretrained = _load_parents(spec, parents, fold, parent_settings)
+        reports = [manifest.monitor for _, manifest in pretrained.values()]
         inputs = {name: _facts(*parent) for name, parent in pretrained.items()}
         train_to_file(
             partial(_build, spec, [parent for parent, _ in pretrained.values()], store, index),
@@ -68,7 +69,7 @@ def run(
             role,
             save_every_s,
             labels,
-            watch(monitor, store, roles),
+            watch(monitor, store, roles, reports[0] if spec.takes else None),
             rehearsed=True,
             gpu=sharing.on(chosen),
         )

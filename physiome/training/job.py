@@ -129,18 +129,21 @@ def _two_windows(
     return signals, None if labels is None else torch.from_numpy(labels[chosen]).long()
 
 
-def watch(settings: str | None, store: WindowStore, roles: np.ndarray) -> Monitor:
+def watch(
+    settings: str | None, store: WindowStore, roles: np.ndarray, taken: dict | None = None
+) -> Monitor:
     """The monitor of a training on a fold.
 
     Args:
         settings: of the section `monitor`, as JSON; None or null: nothing is looked at.
         roles: of each window; only those of labelled train subjects are ever looked at.
+        taken: the report of the training whose weights are taken as they are; None: of none.
     """
     spec = None
     if settings is not None and settings != "null":
         spec = MonitorSpec.parse_text(settings, "monitor")
     labelled = (roles == "train") & (store.table["label"].to_numpy() >= 0)
-    return Monitor(spec, store, np.flatnonzero(labelled))
+    return Monitor(spec, store, np.flatnonzero(labelled), taken)
 
 
 def set_constants(method: Method, store: WindowStore, index: np.ndarray) -> None:

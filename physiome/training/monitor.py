@@ -45,10 +45,18 @@ class Monitor:
         spec: None: nothing is looked at.
         store: where the windows are.
         labelled: positions in its table of the labelled windows of train subjects.
+        taken: the report of the training that the weights are taken from as they are; it is then
+            this one's as well.
     """
 
-    def __init__(self, spec: MonitorSpec | None, store: WindowStore, labelled: np.ndarray):
-        self.spec, self.store, self.labelled = spec, store, labelled
+    def __init__(
+        self,
+        spec: MonitorSpec | None,
+        store: WindowStore,
+        labelled: np.ndarray,
+        taken: dict | None = None,
+    ):
+        self.spec, self.store, self.labelled, self.taken = spec, store, labelled, taken
         self.recent: deque[dict[str, float]] = deque(maxlen=RECENT)
         self.sample: Sample | None = None
         self.no_probe = OFF if spec is None else ""  # why there is no probe; empty if there is one
@@ -94,6 +102,8 @@ class Monitor:
 
     def report(self, method: Method) -> dict:
         """What the manifest says after the last step; see `verdict`."""
+        if self.taken is not None:
+            return self.taken
         if self.after is None:  # resumed when all steps had been taken
             self.look(method)
         sample = self.sample

@@ -216,6 +216,23 @@ def test_a_variant_that_is_read_otherwise_has_its_systems_weights(place, name, h
     assert np.isfinite(np.load(place / f"read_{name}.npy")).all()
 
 
+def test_a_row_of_taken_weights_is_warned_of_what_their_training_was(place, tmp_path, caplog):
+    tensors, manifest = read_weights(weights(place, "crossl"))
+    seen = {**manifest["monitor"], "warnings": ["collapsed: all windows have the same embedding"]}
+    save_weights(tmp_path / "crossl.safetensors", Tensors(tensors), {**manifest, "monitor": seen})
+    own = settings("read", base="crossl")
+    own["method"] = {**own["method"], "embedding": "latents"}
+    shards, folds = [place / "shard0", place / "shard1"], place / "folds.json"
+    text = canonical_json({**own, "takes": True, "train": TRAINING | {"epochs": 0}})
+    read, rows = tmp_path / "read.safetensors", tmp_path / "read.npy"
+    train.run(text, shards, folds, 1, [tmp_path / "crossl.safetensors"], read, monitor="{}")
+    assert read_weights(read)[1]["monitor"] == seen
+    assert "d 1 read collapsed" in caplog.text
+    text = canonical_json({**own, "batch": 7, "subsets": None})
+    embed.run(text, shards, folds, 1, rows, read)
+    assert json.loads(rows.with_suffix(".json").read_text())["warnings"] == seen["warnings"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cls"),
