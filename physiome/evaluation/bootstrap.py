@@ -97,6 +97,17 @@ def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[float,
     return float(low), float(high)
 
 
+def subjects_interval(values: np.ndarray, subjects: int, folds: int) -> tuple[float, float]:
+    """`percentile_interval` of resamples; NaN, NaN where no fold has two subjects.
+
+    A fold's only subject is always drawn, so that nothing would vary.
+
+    Args:
+        subjects: of all these folds.
+    """
+    return percentile_interval(values if subjects > folds else values[:0])
+
+
 def _ranks(score: np.ndarray, bins: int) -> np.ndarray:
     """(n,) bin of each score: bins of equal counts, in the order of the scores."""
     values = np.unique(score)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from physiome.evaluation.bootstrap import count, known_mean, percentile_interval, resampled_auc
+from physiome.evaluation.bootstrap import count, known_mean, resampled_auc, subjects_interval
 from physiome.evaluation.metrics import NAN, window_metrics
 
 Key = tuple[str, str]  # subset, metric
@@ -86,6 +86,7 @@ def gain(
     trained: Mapping[int, Folds],
     untrained: Mapping[int, Folds] | None,
     keys: Sequence[Key],
+    subjects: Mapping[int, int],
     seed: int = 0,
 ) -> Gain | None:
     """The mean over `keys`, trained and untrained, and their difference with its 95 % interval.
@@ -93,17 +94,19 @@ def gain(
     Args:
         trained, untrained: seed -> folds; only seeds and folds that both have count.
         keys: one subset, or all that a mean is over; None unless every one has a score.
+        subjects: fold -> how many were drawn from; without two in any fold there is no interval.
         seed: of drawing seeds.
     """
     systems = [trained] if untrained is None else [trained, untrained]
     common = [s for s in trained if all(s in system for system in systems)]
-    sums, folds = [], []  # sums: of each seed (systems, keys, 1 + R)
+    sums, folds, used = [], [], set()  # sums: of each seed (systems, keys, 1 + R)
     for s in common:
         pair = [system[s] for system in systems]
         each = [[f for f in pair[0] if all(_defined(one, f, key) for one in pair)] for key in keys]
         if not all(each):
             return None
         folds.append(min(map(len, each)))
+        used.update(*each)
         sums.append(
             np.array(
                 [
@@ -125,7 +128,7 @@ def gain(
     if untrained is None:
         return Gain(NAN, float(values[0, 0]), NAN, NAN, NAN, n, min(folds))
     difference = values[0] - values[1]
-    low, high = percentile_interval(difference[1:])
+    low, high = subjects_interval(difference[1:], sum(subjects[f] for f in used), len(used))
     return Gain(
         float(values[1, 0]), float(values[0, 0]), float(difference[0]), low, high, n, min(folds)
     )

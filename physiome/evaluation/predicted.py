@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from physiome.config.report import FigureSpec, main_method
@@ -13,9 +14,9 @@ from physiome.evaluation.bootstrap import (
     count,
     draw,
     known_mean,
-    percentile_interval,
     resampled_acc,
     resampled_auc,
+    subjects_interval,
 )
 from physiome.files import read_noted
 
@@ -76,12 +77,14 @@ def subset_intervals(
     every modality: as in the table and its intervals.
 
     Returns:
-        method, subset, low, high (percent); no row if the metric is neither acc nor auc.
+        method, subset, low, high (percent; NaN where no fold has two subjects); no row if the
+        metric is neither acc nor auc.
     """
     if spec.metric not in RESAMPLED:
         return pd.DataFrame(columns=["method", "subset", "low", "high"])
     resampled = RESAMPLED[spec.metric]
     values: dict[tuple[str, str], list] = {}
+    subjects: dict[tuple[str, str], int] = {}
     for facts in found:
         table = predicted(facts, spec.head)
         table = table[table["complete"]]
@@ -91,11 +94,17 @@ def subset_intervals(
         for subset, part in table[table["subset"].isin(subsets)].groupby("subset", sort=False):
             p = part[probabilities(facts)].to_numpy(float)
             counts = count(part["subject"], part["label"].to_numpy(int), p)
-            if len(counts.subjects) == drawn.shape[1]:
-                key = (facts["method"], str(subset))
-                values.setdefault(key, []).append(resampled(counts, drawn))
+            if len(counts.subjects) != drawn.shape[1]:
+                continue
+            again = resampled(counts, drawn)
+            if np.isnan(again).all():  # a class is missing
+                continue
+            key = (facts["method"], str(subset))
+            values.setdefault(key, []).append(again)
+            subjects[key] = subjects.get(key, 0) + len(counts.subjects)
     rows = []
     for (method, subset), folds in values.items():
-        low, high = percentile_interval(known_mean(pd.DataFrame(folds).to_numpy()))
+        mean = known_mean(pd.DataFrame(folds).to_numpy())
+        low, high = subjects_interval(mean, subjects[method, subset], len(folds))
         rows.append({"method": method, "subset": subset, "low": 100 * low, "high": 100 * high})
     return pd.DataFrame(rows, columns=["method", "subset", "low", "high"])

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from physiome.reporting.style import BLUE, INK, STYLE, empty_figure, figure_of
+from physiome.reporting.tables import difference_text
 
 COLUMNS = [
     "dataset", "method", "subset", "metric", "untrained", "trained", "difference", "low", "high",
@@ -80,8 +81,7 @@ def _cell(row: pd.Series, metric: str) -> str:
     if pd.isna(row["difference"]):
         return score
     before = "" if pd.isna(row["untrained"]) else f"{row['untrained']:.{digits}f} > "
-    bounds = f"({row['low']:.{digits}f}, {row['high']:.{digits}f})"
-    return f"{before}{score} {row['difference']:+.{digits}f} {bounds}"
+    return f"{before}{score} {difference_text(row['difference'], row['low'], row['high'], digits)}"
 
 
 def called(method: str, methods: Mapping[str, str]) -> str:

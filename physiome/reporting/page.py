@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from physiome.config.metrics import METRICS
-from physiome.reporting.tables import ROBUSTNESS
+from physiome.reporting.tables import ROBUSTNESS, difference_text
 from physiome.subsets import AS_RECORDED
 
 CSS = """
@@ -74,7 +74,7 @@ def _difference(
     if mine.empty or pd.isna(mine["difference"].iloc[0]):
         return {name: "-"}
     row = mine.iloc[0]
-    return {name: f"{row['difference']:+.1f} ({row['low']:.1f}, {row['high']:.1f})"}
+    return {name: difference_text(row["difference"], row["low"], row["high"])}
 
 
 def _figure(value: float | None) -> str:

@@ -18,6 +18,14 @@ MAJORITY = "majority"  # the control that knows the class shares alone
 ROBUSTNESS = "mean_of_proper_subsets"
 
 
+def difference_text(difference: float, low: float, high: float, digits: int = 1) -> str:
+    """`+8.9 (1.4, 16.7)`; without brackets where there is no interval."""
+    text = f"{difference:+.{digits}f}"
+    if pd.isna(low):
+        return text
+    return f"{text} ({low:.{digits}f}, {high:.{digits}f})"
+
+
 def build_table(
     cells: pd.DataFrame,
     methods: Mapping[str, MethodEntry],

@@ -16,6 +16,7 @@ from physiome.errors import DataError, nearest
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.gains import Key, fold_scores, gain
 from physiome.files import atomic_path, read_noted
+from physiome.reporting.tables import difference_text
 from physiome.subsets import AS_RECORDED
 
 KEYS = ["record", "number", "subject", "label"]
@@ -24,6 +25,7 @@ COLUMNS = [
     "subjects",
 ]  # fmt: skip
 Scores = dict[int, dict[Key, np.ndarray]]  # fold -> (subset, metric) -> (1 + R,)
+Sizes = dict[str, dict[int, tuple[int, int]]]  # subset -> fold -> windows, subjects
 
 
 def run(
@@ -37,7 +39,8 @@ def run(
     """Print, and write to `output`, what the second row scores beyond the first.
 
     Of each fold only complete windows count that both scored with the same label, under subsets of
-    the same name; each score is the mean over folds, with a paired bootstrap over test subjects.
+    the same name; each score is the mean over folds, with a paired bootstrap over test subjects
+    where a fold has two of them.
     So two runs can be compared, or two data sets that were cut from the same recordings.
 
     Args:
@@ -51,7 +54,7 @@ def run(
     found = [_files(folder, method) for folder, method in zip(folders, methods, strict=True)]
     first: Scores = {}
     second: Scores = {}
-    sizes: dict[str, np.ndarray] = {}
+    sizes: Sizes = {}
     for fold in sorted(set(found[0]) & set(found[1])):
         pair = found[0][fold], found[1][fold]
         _add(fold, pair, head, (first, second), sizes, (resamples, seed))
@@ -86,7 +89,7 @@ def _add(
     pair: tuple[Path, Path],
     head: str,
     scores: tuple[Scores, Scores],
-    sizes: dict[str, np.ndarray],
+    sizes: Sizes,
     draws: tuple[int, int],
 ) -> None:
     """Score one fold of both rows on the windows they have in common."""
@@ -104,7 +107,7 @@ def _add(
         mine, other = mine.loc[both].reset_index(), other.loc[both].reset_index()
         people = mine["subject"].nunique()
         drawn = draw(people, resamples, (seed, fold))
-        sizes[subset] = sizes.get(subset, 0) + np.array([1, len(both), people])
+        sizes.setdefault(subset, {})[fold] = len(both), people
         for told, part in zip(scores, (mine, other), strict=True):
             for metric, values in fold_scores(part, classes, drawn).items():
                 told.setdefault(fold, {})[subset, metric] = values
@@ -117,20 +120,20 @@ def _read(path: Path, head: str) -> pd.DataFrame:
     return table[table["subset"] != AS_RECORDED]
 
 
-def _rows(first: Scores, second: Scores, sizes: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def _rows(first: Scores, second: Scores, sizes: Sizes) -> list[dict[str, Any]]:
     keys = dict.fromkeys(key for fold in second.values() for key in fold)
     rows: list[dict[str, Any]] = []
     for subset, metric in keys:
-        result = gain({0: second}, {0: first}, [(subset, metric)])
+        here = sizes[subset]
+        people = {fold: subjects for fold, (_, subjects) in here.items()}
+        result = gain({0: second}, {0: first}, [(subset, metric)], people)
         if result is None:
             continue
         unit = 1 if metric == "r2" else 100
         values = (result.untrained, result.trained, result.difference, result.low, result.high)
         told = (round(unit * value, 4) for value in values)
-        folds, windows, people = (int(n) for n in sizes[subset])
-        rows.append(
-            dict(zip(COLUMNS, (subset, metric, *told, folds, windows, people), strict=True))
-        )
+        counts = (len(here), *map(sum, zip(*here.values(), strict=True)))
+        rows.append(dict(zip(COLUMNS, (subset, metric, *told, *counts), strict=True)))
     return rows
 
 
@@ -145,13 +148,11 @@ def _show(table: pd.DataFrame, folders: tuple[Path, Path], methods: tuple[str, s
     before = ""
     for row in table.itertuples():
         digits = 3 if row.metric == "r2" else 1
-        one, two, gap, low, high = (
-            f"{value:{sign}.{digits}f}"
-            for value, sign in zip(row[3:8], ("", "", "+", "", ""), strict=True)
-        )
+        one, two = (f"{value:.{digits}f}" for value in (row.first, row.second))
+        gap = difference_text(row.difference, row.low, row.high, digits)
         name = METRICS[row.metric].short if row.metric in METRICS else row.metric.upper()
         sizes = (str(row.windows), str(row.subjects)) if row.subset != before else ("", "")
         subset = row.subset if row.subset != before else ""
-        grid.add_row(subset, name, one, two, f"{gap} ({low}, {high})", *sizes)
+        grid.add_row(subset, name, one, two, gap, *sizes)
         before = row.subset
     console.print(grid)

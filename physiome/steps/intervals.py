@@ -14,9 +14,9 @@ from physiome.evaluation.bootstrap import (
     count,
     draw,
     known_mean,
-    percentile_interval,
     resampled_acc,
     resampled_auc,
+    subjects_interval,
 )
 from physiome.evaluation.metrics import window_metrics
 from physiome.files import atomic_path, read_noted
@@ -69,9 +69,10 @@ def run(probes: list[Path], output: Path, settings: str) -> None:
 
     The score is the table's own cell: the mean over folds of a fold's accuracy or AUC on the test
     windows that carry every modality. Both methods see the same drawn subjects, and only folds
-    that both have count. `low` and `high` bound the middle 95 percent of the resamples;
-    `resamples` is how many of them are defined. A class that a resample of a fold lacks is left
-    out of that fold's AUC, and a fold without any AUC out of the mean.
+    that both have count. `low` and `high` bound the middle 95 percent of the resamples, and are
+    empty where no fold has two subjects; `resamples` is how many are defined. A class that a
+    resample of a fold lacks is left out of that fold's AUC, and a fold without any AUC out of the
+    mean.
 
     Args:
         probes: `.parquet` files of the probe step, the `.json` beside each; others are ignored.
@@ -130,7 +131,7 @@ def _compare(
         if len(names) > 1:
             found[ROBUSTNESS] = _mean_of([found[name] for name in names[1:]])
         for subset, (values, folds, subjects) in found.items():
-            low, high = percentile_interval(values[1:])
+            low, high = subjects_interval(values[1:], subjects, folds)
             rows.append(
                 {
                     "dataset": spec.dataset,

@@ -17,6 +17,7 @@ from physiome.reporting.style import save
 from physiome.subsets import AS_RECORDED, named_subsets, subset_name
 
 Scores = dict[int, dict[int, dict[Key, np.ndarray]]]  # seed -> fold -> (subset, metric) -> values
+Subjects = dict[str, dict[int, int]]  # data set -> fold -> test subjects that are drawn from
 
 
 def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> str:
@@ -39,9 +40,9 @@ def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> s
             for metric in _metrics(own[mine]):
                 for name, part in _parts(subsets, metric, facts["pressure"]).items():
                     keys = [(subset, metric) for subset in part]
-                    result = gain(own[mine], own[other] if other else None, keys)
+                    result = gain(own[mine], own[other] if other else None, keys, subjects[dataset])
                     if result is not None:
-                        row = _row(result, metric, shown, subjects[dataset])
+                        row = _row(result, metric, shown, sum(subjects[dataset].values()))
                         rows.append({"dataset": dataset, "method": label, "subset": name, **row})
     table = pd.DataFrame(rows, columns=COLUMNS)
     titles = {d: facts["title"] for d, facts in told.items()}
@@ -55,12 +56,12 @@ def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> s
     return page
 
 
-def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], dict[str, int]]:
-    """Data set -> its facts; data set -> method -> scores; data set -> test subjects."""
+def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], Subjects]:
+    """Data set -> its facts; data set -> method -> scores; data set -> subjects of its folds."""
     told: dict[str, dict[str, Any]] = {}
     scores: dict[str, dict[str, Scores]] = defaultdict(lambda: defaultdict(dict))
     tested: dict[tuple[str, int], tuple[pd.DataFrame, Path]] = {}
-    subjects: dict[str, int] = {}
+    subjects: Subjects = {}
     for path in sorted(runs):
         facts = read_json(path)
         for dataset, own in facts["datasets"].items():
@@ -84,9 +85,7 @@ def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], dic
                     do="run all of them with the same shards and folds",
                 )
             mine[fold] = _score(table, here, facts)
-    for (dataset, _), (_, probe) in tested.items():
-        count = read_parquet(probe, columns=["subject"])["subject"].nunique()
-        subjects[dataset] = subjects.get(dataset, 0) + count
+            subjects.setdefault(dataset, {})[fold] = table["subject"].nunique()
     return told, scores, subjects
 
 

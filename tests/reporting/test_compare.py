@@ -54,6 +54,19 @@ def test_the_same_scores_differ_by_nothing(tmp_path, runs):
     assert (table[["difference", "low", "high"]] == 0).all().all()
 
 
+def test_folds_of_one_subject_each_have_a_difference_without_interval(tmp_path, runs, capsys):
+    for path in [path for run in runs for path in run.glob("fold*/m.parquet")]:
+        table = pd.read_parquet(path)
+        table[table["subject"] == table["subject"].max()].to_parquet(path)
+    table = compared(tmp_path, runs)
+    assert table["difference"].notna().all()
+    assert table[["low", "high"]].isna().all(axis=None)
+    assert (table["subjects"] == 2).all()
+    said = capsys.readouterr().out
+    assert f"{table.loc[('a', 'auc'), 'difference']:+.1f} " in said
+    assert "nan" not in said
+
+
 def test_only_windows_with_one_label_in_both_count(tmp_path, runs):
     path = runs[1] / "fold1" / "m.parquet"
     table = pd.read_parquet(path)

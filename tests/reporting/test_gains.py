@@ -1,12 +1,14 @@
 """What `physiome learn` makes of score files whose answers are known."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
 
 from physiome.errors import DataError
-from physiome.files import write_json
+from physiome.files import read_json, write_json
 from physiome.reporting.gains import COLUMNS
 from physiome.steps import learn
 
@@ -144,6 +146,21 @@ def test_a_fold_without_positives_has_no_auc_and_the_page_says_so(summary):
     assert (place / "summary.svg").read_bytes().startswith(b"<?xml")
     header = (place / "summary.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == ",".join(COLUMNS)
+
+
+def test_folds_of_one_subject_each_have_gains_without_intervals(runs, tmp_path):
+    told = read_json(runs[0])
+    for path in (runs[0].parent / name for name in told["scores"]):
+        table = pd.read_parquet(path)
+        table[table["subject"] == table["subject"].max()].to_parquet(tmp_path / path.name)
+        shutil.copy(path.with_suffix(".json"), tmp_path)
+    write_json(tmp_path / "pairs.json", told)
+    page = learn.run([tmp_path / "pairs.json"], tmp_path / "out", [])
+    table = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert (table["subjects"] == 2).all()
+    assert table["difference"].notna().any()
+    assert table[["low", "high"]].isna().all(axis=None)
+    assert "nan" not in page
 
 
 def test_twins_that_were_tested_on_other_windows_are_refused(runs, tmp_path):

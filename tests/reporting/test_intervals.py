@@ -93,6 +93,23 @@ def test_a_method_that_answers_alike_has_no_interval(tmp_path, probe):
     assert (found[["difference", "low", "high"]] == 0).all(axis=None)
 
 
+def test_folds_of_one_subject_each_give_no_interval(tmp_path, probes):
+    for path in probes:
+        edit(path, lambda t: t[t["subject"] == t["subject"].max()])
+    found = compare(tmp_path, probes)
+    assert found["difference"].notna().all()
+    assert found[["low", "high"]].isna().all(axis=None)
+    assert (found["subjects"] == found["folds"]).all()
+
+
+def test_one_fold_of_two_subjects_is_enough_for_an_interval(tmp_path, probes):
+    for path in probes[::2]:
+        edit(path, lambda t: t[t["subject"] == t["subject"].max()])
+    found = row(compare(tmp_path, probes), "a")
+    assert (found["folds"], found["subjects"]) == (2, 3)
+    assert found["low"] < found["high"]
+
+
 def test_interval_does_not_depend_on_the_order_or_on_other_methods(tmp_path, probes, probe):
     alone = compare(tmp_path, probes)
     extra = [probe("o", fold, skill=0.3) for fold in (0, 1)]

@@ -39,6 +39,11 @@ def test_the_headline_is_the_full_set_and_the_mean_with_the_differences_interval
     ]
 
 
+def test_a_difference_without_an_interval_stands_without_brackets():
+    alone = INTERVALS.assign(low=float("nan"), high=float("nan"))
+    assert headline(LONG, alone, ("acc", "auc")).loc["Hand & made"].iloc[-1] == "-10.0"
+
+
 def test_a_table_that_begins_with_a_smaller_subset_still_shows_the_full_set():
     rows = LONG[LONG["subset"] != "mean_of_proper_subsets"].iloc[::-1]
     found = headline(rows, INTERVALS.assign(subset="a+b"), ("acc", "auc"))

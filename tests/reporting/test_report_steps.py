@@ -169,6 +169,24 @@ def test_intervals_of_dots_hold_their_scores_and_the_table_gives_the_dots(scored
     assert subset_intervals(other, probes_of(spec, scored[0]), ["a"]).empty
 
 
+@pytest.mark.parametrize("metric", ["acc", "auc"])
+def test_dots_of_folds_of_one_subject_each_have_no_interval(tmp_path, scored, metric):
+    rewrite(scored[0], lambda t: t[t["subject"] == t["subject"].max()])
+    spec = figures.FigureSpec.parse(SETTINGS | {"resamples": 50, "metric": metric})
+    found = subset_intervals(spec, probes_of(spec, scored[0]), ["a+b", "a", "b"])
+    assert found[["low", "high"]].isna().all(axis=None)
+    draw(tmp_path, *scored, metric=metric)
+
+
+def test_dots_of_auc_have_no_interval_from_a_fold_of_one_class(scored):
+    rewrite(scored[0][::2], lambda t: t[t["subject"] == t["subject"].max()])
+    rewrite(scored[0][1::2], lambda t: t.assign(label=0))
+    spec = figures.FigureSpec.parse(SETTINGS | {"resamples": 50, "metric": "auc"})
+    found = subset_intervals(spec, probes_of(spec, scored[0]), ["a+b", "a", "b"])
+    assert len(found) == 6
+    assert found[["low", "high"]].isna().all(axis=None)
+
+
 def test_timeline_shows_the_longest_test_record_of_the_main_method(tmp_path, scored):
     text = draw(tmp_path, *scored)["timeline"]
     assert "Toy data: Main, test record r01 (fold 0)" in text

@@ -129,6 +129,28 @@ def test_intervals_are_those_of_subjects_drawn_again(tmp_path):
         assert low < row[metric] < high
 
 
+def test_only_folds_that_have_the_score_give_it_an_interval(tmp_path):
+    """Of two folds, that with two subjects has one class alone."""
+    folders = [tmp_path / "fold1", tmp_path / "fold2"]
+    for folder, subjects in zip(folders, (1, 2), strict=True):
+        folder.mkdir()
+        n = 40
+        p = np.random.default_rng(subjects).dirichlet(np.ones(2), n).astype(np.float32)
+        pd.DataFrame({
+            "record": "r", "number": range(n), "subject": np.arange(n) // 20 % subjects,
+            "label": np.arange(n) % 2 if subjects == 1 else 0, "complete": True, "subset": "fpz",
+            "head": "logistic", "event": False, "p0": p[:, 0], "p1": p[:, 1],
+        }).to_parquet(folder / "m.parquet")  # fmt: skip
+        write_json(folder / "m.json", {"classes": ["a", "b"], "fold": subjects})
+    (row,) = score_rows(folders, "m", resamples=50)
+    assert (row["folds"], row["subjects"], row["windows"]) == (2, 3, 80)
+    assert row["acc_low"] < row["acc_high"]
+    assert row["auc"] is not None
+    assert row["auc_low"] is row["auc_high"] is None
+    (row,) = score_rows(folders[:1], "m", resamples=50)
+    assert row["acc_low"] is row["acc_high"] is None
+
+
 def test_several_folds_are_told_apart_and_averaged_in_the_card(tiny_run, tmp_path):
     output = tmp_path / "all.zip"
     export.run(tiny_run, output, method=METHOD, folds=list(FOLDS))

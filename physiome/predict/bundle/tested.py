@@ -12,8 +12,8 @@ from physiome.evaluation.bootstrap import (
     count,
     draw,
     known_mean,
-    percentile_interval,
     resampled_acc,
+    subjects_interval,
 )
 from physiome.evaluation.gains import fold_scores
 from physiome.evaluation.metrics import window_metrics
@@ -42,7 +42,7 @@ def score_rows(folders: Sequence[Path], method: str, resamples: int = RESAMPLES)
         have one subject.
     """
     values: dict[str, list[dict[str, np.ndarray]]] = {}  # subset -> of each fold (1 + R,)
-    sizes: dict[str, np.ndarray] = {}  # subset -> folds, subjects, windows
+    sizes: dict[str, list[tuple[int, int]]] = {}  # subset -> of each fold subjects, windows
     for folder in folders:
         facts = read_noted(folder / f"{method}.json")
         table = read_parquet(folder / f"{method}.parquet", filters=[("head", "==", LOGISTIC)])
@@ -50,10 +50,10 @@ def score_rows(folders: Sequence[Path], method: str, resamples: int = RESAMPLES)
             part = part if name == AS_RECORDED else part[part["complete"]]
             if part.empty:
                 continue
-            drawn = draw(part["subject"].nunique(), resamples, (SEED, facts["fold"]))
+            subjects = part["subject"].nunique()
+            drawn = draw(subjects, resamples, (SEED, facts["fold"]))
             values.setdefault(str(name), []).append(_resampled(part, facts["classes"], drawn))
-            size = np.array([1, part["subject"].nunique(), len(part)])
-            sizes[str(name)] = sizes.get(str(name), 0) + size
+            sizes.setdefault(str(name), []).append((subjects, len(part)))
     return [_row(name, values[name], sizes[name]) for name in values]
 
 
@@ -68,13 +68,14 @@ def _resampled(part: pd.DataFrame, classes: list[str], drawn: np.ndarray) -> dic
     return {metric: found[metric] for metric in (*RANKED, "ece")}
 
 
-def _row(subset: str, folds: list[dict[str, np.ndarray]], sizes: np.ndarray) -> Row:
+def _row(subset: str, folds: list[dict[str, np.ndarray]], sizes: list[tuple[int, int]]) -> Row:
     mean = {metric: known_mean(np.stack([one[metric] for one in folds])) for metric in folds[0]}
     row: Row = {"subset": subset, "ece": _plain(mean["ece"][0])}
-    row |= dict(zip(("folds", "subjects", "windows"), map(int, sizes), strict=True))
-    alone = sizes[1] == sizes[0]  # one subject a fold is always drawn
+    subjects, windows = np.transpose(sizes)
+    row |= {"folds": len(sizes), "subjects": int(subjects.sum()), "windows": int(windows.sum())}
     for metric in RANKED:
-        low, high = percentile_interval(mean[metric][:0] if alone else mean[metric][1:])
+        known = subjects[[not np.isnan(one[metric][0]) for one in folds]]
+        low, high = subjects_interval(mean[metric][1:], known.sum(), len(known))
         ends = {f"{metric}_low": _plain(low), f"{metric}_high": _plain(high)}
         row |= {metric: _plain(mean[metric][0]), **ends}
     return row
