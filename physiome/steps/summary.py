@@ -7,6 +7,7 @@ import pandas as pd
 from physiome import __version__
 from physiome.config.metrics import PRINTED
 from physiome.config.report import SummarySpec, SummaryTable
+from physiome.data.report import USED
 from physiome.files import write_text
 from physiome.reporting.page import (
     figure_html,
@@ -69,13 +70,13 @@ def _tested(rows: pd.DataFrame) -> str:
 def _recordings(spec: SummarySpec) -> str:
     found = {}
     for title, path in spec.records.items():
-        records = pd.read_csv(path)
-        used = records[records["status"] == "used"]
+        records = pd.read_csv(path, dtype=str, keep_default_na=False)
+        used = records[records["status"] == USED]
         found[title] = {
             "recordings used": len(used),
             "left out": len(records) - len(used),
             "subjects": used["subject"].nunique(),
-            "windows": int(used["windows"].sum()),
+            "windows": int(used["windows"].astype(int).sum()),
             "every recording": path,
         }
     return table_html(pd.DataFrame.from_dict(found, orient="index"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from physiome.config.tree import load_files
+from physiome.data.report import LEFT_OUT, USED
 from physiome.plan.page import FIGURES, summary_files, summary_spec
 from physiome.reporting.page import figure_html, headline, page_html, table_html
 from physiome.steps import summary
@@ -72,8 +73,8 @@ def test_the_page_holds_tables_figures_and_recordings_of_a_run(tmp_path):
     figures = [tmp_path / f"{figure}.svg" for figure in FIGURES]
     for path in figures:
         path.write_text("<svg/>")
-    records = {"record": ["r1", "r2"], "subject": ["s", "t"], "status": ["used", "left out"]}
-    pd.DataFrame(records | {"windows": [7, None]}).to_csv(tmp_path / "r.csv", index=False)
+    records = {"record": ["r1", "r2"], "subject": ["s", "t"], "status": [USED, LEFT_OUT]}
+    pd.DataFrame(records | {"windows": [7, 0]}).to_csv(tmp_path / "r.csv", index=False)
     table = {"title": "My nights", "long": str(tmp_path / "mine.long.csv")}
     table |= {"intervals": str(tmp_path / "mine.intervals.csv"), "figures": list(map(str, figures))}
     settings = {"results": "results", "head": "logistic", "tables": [table]}
@@ -84,6 +85,16 @@ def test_the_page_holds_tables_figures_and_recordings_of_a_run(tmp_path):
     assert "<td>-10.0 (-12.3, 1.0)</td>" in page
     assert "2 folds, 7 test subjects, 91 windows; so few subjects say little of others" in page
     assert "<td>My nights</td><td>1</td><td>1</td><td>1</td><td>7</td>" in page
+
+
+def test_subjects_are_counted_by_their_names_as_they_are_written(tmp_path):
+    lines = ["record,subject,status,windows", "a,01,used,7", "b,1,used,7", "c,NA,used,6"]
+    (tmp_path / "r.csv").write_text("\n".join([*lines, "d,2,left_out,", ""]))
+    settings = {"results": "r", "head": "logistic", "tables": []}
+    settings |= {"records": {"Mine": str(tmp_path / "r.csv")}}
+    summary.run(json.dumps(settings), tmp_path / "summary.html")
+    page = (tmp_path / "summary.html").read_text()
+    assert "<td>Mine</td><td>3</td><td>1</td><td>3</td><td>20</td>" in page
 
 
 def test_the_shipped_configuration_shows_its_own_tables_first():
