@@ -21,7 +21,7 @@ from physiome.predict.members import (
     predict_members,
 )
 from physiome.predict.trained import Trained
-from physiome.subsets import Subset, subset_name
+from physiome.subsets import Subset, named_subsets, subset_name
 
 
 def load(
@@ -160,7 +160,7 @@ class LoadedModel:
                 tensors = {m: torch.from_numpy(given[m][rows]).to(method.device) for m in subset}
                 parts.append(embed_subsets(method, tensors, [subset])[subset].cpu().numpy())
             found[subset] = places, np.concatenate(parts)
-        widths = {values.shape[1] for _, values in found.values()}
+        widths = {values.shape[1] for _, values in found.values()} or {self._width(given)}
         if len(widths) != 1:
             raise DataError(
                 "no embedding of one width for all windows",
@@ -171,6 +171,16 @@ class LoadedModel:
         for places, values in found.values():
             result[places] = values
         return result
+
+    def _width(self, given: Mapping[str, np.ndarray]) -> int:
+        """Of an embedding of what is given; of the first subset scored if the method refuses it."""
+        import torch
+
+        method, settings = self._members[0].method, self._trained.settings
+        asked = [tuple(given), *named_subsets(settings.scored, settings.modalities)]
+        subset = next(s for s in asked if not method.refuses(s))
+        blank = {m: torch.zeros(1, *self._shape(m), device=method.device) for m in subset}
+        return embed_subsets(method, blank, [subset])[subset].shape[1]
 
     def predict_proba(self, signals: Mapping[str, np.ndarray]) -> np.ndarray:
         """Probabilities (windows, classes) from what each window carries; NaN where nothing can.
@@ -204,8 +214,7 @@ class LoadedModel:
             raise DataError("no modality is given", do=f"give some of {', '.join(known)}")
         first = len(next(iter(given.values())))
         for m, x in given.items():
-            leads = self._trained.shards.modalities[m].lead_names
-            expected = (first, *([len(leads)] if leads else []), self.samples)
+            expected = (first, *self._shape(m))
             if x.shape != expected:
                 raise DataError(f"{m} has shape {x.shape}", why=f"{expected} was expected")
             lost = np.isnan(x)
@@ -216,11 +225,16 @@ class LoadedModel:
                 )
         return given
 
+    def _shape(self, modality: str) -> tuple[int, ...]:
+        """Of one window."""
+        leads = self._trained.shards.modalities[modality].lead_names
+        return (*([len(leads)] if leads else []), self.samples)
+
 
 def _there(signals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Modality -> which windows carry it, (W,) bool."""
-    flat = {m: np.isnan(x).reshape(len(x), -1) for m, x in signals.items()}
-    return {m: np.array(~lost.all(axis=1)) for m, lost in flat.items()}
+    lost = {m: np.isnan(x).all(axis=tuple(range(1, x.ndim))) for m, x in signals.items()}
+    return {m: np.logical_not(x) for m, x in lost.items()}
 
 
 def _carried(signals: Mapping[str, np.ndarray]) -> Sequence[Subset]:

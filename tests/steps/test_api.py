@@ -11,6 +11,7 @@ from physiome.errors import DataError, PhysioError
 from physiome.evaluation.embeddings import open_embeddings
 from physiome.predict import score
 from physiome.predict.api import load
+from physiome.predict.sklearn import PhysioEmbedding
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,28 @@ def test_a_window_without_anything_gives_nothing_and_disturbs_no_other(model, ni
     others = np.arange(len(p)) != 3
     np.testing.assert_allclose(p[others], whole[others], atol=1e-6)
     assert np.isfinite(e[others]).all()
+
+
+@pytest.mark.parametrize("windows", [0, 3])
+def test_windows_that_all_carry_nothing_have_rows_of_nan_and_none_have_none(model, windows):
+    signals = dict.fromkeys(("fpz", "eog"), np.full((windows, 3000), np.nan))
+    width = model.embed({"fpz": np.zeros((1, 3000))}).shape[1]
+    p, e = model.predict_proba(signals), model.embed(signals)
+    assert p.shape == (windows, len(CLASSES))
+    assert (e.shape, e.dtype) == ((windows, width), np.float32)
+    assert np.isnan(p).all()
+    assert np.isnan(e).all()
+    stacked = np.full((windows, 3, 3000), np.nan)
+    assert np.array_equal(PhysioEmbedding(model).transform(stacked), e, equal_nan=True)
+
+
+def test_what_carries_nothing_is_as_wide_as_what_the_method_embeds(model, monkeypatch):
+    method = model._members[0].method
+    monkeypatch.setattr(method, "refuses", lambda subset: "" if len(subset) > 1 else "too few")
+    lost = np.full((2, 3000), np.nan)
+    assert np.isnan(model.embed({"pz": lost})).all()
+    with pytest.raises(DataError, match="the method refuses pz - too few"):
+        model.embed({"pz": np.zeros((2, 3000))})
 
 
 def test_a_channel_of_another_name_is_found_by_the_map(model, nights):
