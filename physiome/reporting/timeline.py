@@ -64,15 +64,18 @@ def timeline_figure(
 
 
 def _with_gaps(onset_h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Onsets and the last window's end, NaN where windows are missing; where those were put."""
-    step_h = float(np.median(np.diff(onset_h))) if len(onset_h) > 1 else 1.0
+    """Onsets and the last window's end; before each missing stretch an end and NaN, and where."""
+    step_h = float(np.diff(onset_h).min()) if len(onset_h) > 1 else 1.0  # windows lie on a grid
     at = np.flatnonzero(np.diff(onset_h) > 1.5 * step_h) + 1
-    return np.append(np.insert(onset_h, at, np.nan), onset_h[-1] + step_h), at
+    ends = np.stack([onset_h[at - 1] + step_h, np.full(len(at), np.nan)], axis=1)
+    spaced = np.insert(onset_h.astype(float), np.repeat(at, 2), ends.ravel())
+    return np.append(spaced, onset_h[-1] + step_h), at
 
 
 def _spaced(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Values of windows, NaN in the gaps, the last one twice."""
-    spaced = np.insert(values, at, np.nan, axis=0)
+    """Values of windows, of the last before a missing stretch twice, then NaN; as `_with_gaps`."""
+    ends = np.stack([values[at - 1], np.full_like(values[at], np.nan)], axis=1)
+    spaced = np.insert(values, np.repeat(at, 2), ends.reshape(-1, *values.shape[1:]), axis=0)
     return np.concatenate([spaced, spaced[-1:]])
 
 

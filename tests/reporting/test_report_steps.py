@@ -231,13 +231,33 @@ def test_titles_may_hold_signs_of_formulas(tmp_path):
     assert "cost $x_{1$" in (tmp_path / "f.svg").read_text()
 
 
-def test_lines_and_areas_stop_at_a_gap_between_windows():
-    true, p = np.array([0, 1, 1, 0]), np.full((4, 2), 0.5)
-    figure = timeline_figure(np.array([0.0, 1.0, 5.0, 6.0]), true, {"all": p}, ("w", "n"), "")
-    drawn = figure.axes[0].lines[0].get_ydata()
-    assert np.isnan(drawn).tolist() == [False, False, True, False, False, False]
+@pytest.mark.parametrize(
+    ("onsets", "stretches"),
+    [
+        ([0, 1, 5, 6], [(0, 2), (5, 7)]),
+        ([0, 1, 4, 7, 8, 9], [(0, 2), (4, 5), (7, 10)]),  # one of a single window
+        ([0, 4, 5, 6, 9], [(0, 1), (4, 7), (9, 10)]),  # the first and the last
+        ([0, 1, 2], [(0, 3)]),
+    ],
+)
+def test_every_window_is_drawn_to_its_end_and_nothing_where_there_is_none(onsets, stretches):
+    true = np.arange(len(onsets)) % 2
+    p = np.eye(2)[1 - true] * 0.4 + 0.3
+    figure = timeline_figure(np.array(onsets, float), true, {"all": p}, ("w", "n"), "")
+    for axes, level in zip(figure.axes[:2], (true, 1 - true), strict=True):
+        hours, drawn = axes.lines[0].get_data()
+        assert axes.lines[0].get_drawstyle() == "steps-post"
+        gaps = np.flatnonzero(np.isnan(hours))
+        assert np.array_equal(gaps, np.flatnonzero(np.isnan(drawn)))
+        parts = np.split(np.arange(len(hours)), gaps)
+        ends = [(np.nanmin(hours[part]), np.nanmax(hours[part])) for part in parts]
+        assert ends == stretches
+        at = np.searchsorted(hours[~np.isnan(hours)], onsets, side="left")
+        assert np.array_equal(drawn[~np.isnan(drawn)][at], level)
     assert len(figure.axes[2].collections) == 2  # an area a class
-    assert all(len(area.get_paths()) == 2 for area in figure.axes[2].collections)
+    for area in figure.axes[2].collections:
+        reach = [path.vertices[:, 0] for path in area.get_paths()]
+        assert [(x.min(), x.max()) for x in reach] == stretches
 
 
 # --- training curves
