@@ -17,7 +17,7 @@ from physiome.files import file_digest, read_json, write_json
 from physiome.predict.bundle import export
 from physiome.predict.bundle.card import percent
 from physiome.predict.bundle.opened import open_bundle
-from physiome.predict.bundle.tested import RANKED, SEED, score_rows
+from physiome.predict.bundle.tested import RANKED, SEED, control_rows, score_rows
 from physiome.reporting.scores import read_scores
 
 pytestmark = pytest.mark.slow  # it takes a run of two folds
@@ -149,6 +149,34 @@ def test_only_folds_that_have_the_score_give_it_an_interval(tmp_path):
     assert row["auc_low"] is row["auc_high"] is None
     (row,) = score_rows(folders[:1], "m", resamples=50)
     assert row["acc_low"] is row["acc_high"] is None
+
+
+def test_of_untrained_methods_the_same_network_alone_is_a_models_twin(tmp_path):
+    folder = tmp_path / "fold1"
+    folder.mkdir()
+    scored = pd.DataFrame({
+        "record": "r", "number": range(4), "subject": "s", "label": [0, 1, 0, 1], "complete": True,
+        "subset": "fpz", "head": "logistic", "event": False, "p0": 0.4, "p1": 0.6,
+    })  # fmt: skip
+    own = {"base": "physiome", "encoder": {"name": "neuronet"}, "method": {"dim": 8}}
+    fresh = own | {"untrained": True}
+    for name, settings in {
+        "physiome": own,
+        "fresh": fresh | {"subsets": ["fpz"]},
+        "fresh_plus": fresh | {"method": {"dim": 8, "levels": True}},
+        "fresh_on_resnet": fresh | {"encoder": {"name": "resnet18"}},
+        "fresh_crossl": fresh | {"base": "crossl"},
+        "variant": own,  # trained
+        "random": own | {"base": "random"},
+    }.items():
+        scored.to_parquet(folder / f"{name}.parquet")
+        (folder / f"{name}.heads.npz").touch()
+        facts = {"classes": ["a", "b"], "fold": 1, "embed_settings": settings | {"name": name}}
+        write_json(folder / f"{name}.json", facts)
+    titles = {row["method"]: row["title"] for row in control_rows([folder], "physiome")}
+    assert titles == {"fresh": "fresh (untrained)", "random": "Random PhysioME"}
+    titles = {row["method"] for row in control_rows([folder], "fresh_plus")}
+    assert titles == {"random"}
 
 
 def test_several_folds_are_told_apart_and_averaged_in_the_card(tiny_run, tmp_path):

@@ -81,8 +81,9 @@ CONTROLS = """\
 ## Controls of the same run
 
 The same windows and heads, {shorts} in percent. Hand-made: features of the signals without any
-training; Majority: the most frequent class; untrained or random: the same network with weights as
-they were before training. What a model scores above these is what it has learned.
+training; Majority: the most frequent class; untrained: the same network with weights as they were
+before training; Random PhysioME: PhysioME's network with such weights. What a model scores above
+these is what it has learned.
 
 {table}
 """

@@ -24,6 +24,7 @@ from physiome.subsets import AS_RECORDED
 
 RESAMPLES, SEED = 2000, 0  # as of `physiome compare`
 RANKED = ("acc", "auc", "balanced_acc")  # with intervals
+NETWORK = ("base", "encoder", "method")  # of a method's settings: what is built
 Row = dict[str, Any]
 
 
@@ -84,8 +85,8 @@ def _row(subset: str, folds: list[dict[str, np.ndarray]], sizes: list[tuple[int,
 def control_rows(folders: Sequence[Path], method: str) -> list[Row]:
     """Rows of `score_rows`, without intervals, of what stands beside a model: each with its title.
 
-    Methods that learn nothing from the recordings, and the model's own twin with untrained weights,
-    where every fold has them.
+    Methods that learn nothing from the recordings, and the model's own twin with untrained weights:
+    the same network, where every fold has them.
     """
     own = read_noted(folders[0] / f"{method}.json")["embed_settings"]
     found = []
@@ -95,9 +96,9 @@ def control_rows(folders: Sequence[Path], method: str) -> list[Row]:
         if name == method or not all(fact.exists() for fact in facts):
             continue
         settings = read_noted(facts[0])["embed_settings"]
-        base, twin = settings.get("base", name), bool(settings.get("untrained"))
+        same = all(settings.get(key) == own.get(key) for key in NETWORK)
         control = name in METHODS and METHODS[name].scope == "control"
-        if control or (twin and base == own.get("base")):
+        if control or (settings.get("untrained") and same):
             title = METHODS[name].title if control else f"{name} (untrained)"
             rows = score_rows(folders, name, resamples=0)
             kept = ("subset", "windows", *RANKED, "ece")
