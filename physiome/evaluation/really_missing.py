@@ -17,9 +17,9 @@ from physiome.evaluation.bootstrap import (
     count,
     draw,
     known_mean,
-    percentile_interval,
     resampled_acc,
     resampled_auc,
+    subjects_interval,
 )
 from physiome.evaluation.metrics import window_metrics
 
@@ -33,6 +33,7 @@ class Absence:
     """One method under one subset, over the folds added."""
 
     sizes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SIZES, 0))
+    drawn_from: list[int] = field(default_factory=list)  # of each fold, test subjects
     # metric -> of each fold (kinds, 1 + R): the score itself, then those of the resamples
     scores: dict[str, list[np.ndarray]] = field(
         default_factory=lambda: {metric: [] for metric in PRINTED}
@@ -54,6 +55,7 @@ class Absence:
             seed: of the draws.
         """
         drawn = draw(len(subjects), resamples, seed)
+        self.drawn_from.append(len(subjects))
         place = {name: i for i, name in enumerate(subjects)}
         found: dict[str, list[np.ndarray]] = {metric: [] for metric in PRINTED}
         for kind in KINDS:
@@ -73,7 +75,9 @@ class Absence:
             both = ~np.isnan(values[:, :, 0]).any(axis=1)
             alone = 100 * known_mean(values[:, :, 0])
             gap = 100 * (known_mean(values[both, 1]) - known_mean(values[both, 0]))
-            low, high = percentile_interval(gap[1:])
+            low, high = subjects_interval(
+                gap[1:], sum(np.array(self.drawn_from)[both]), int(both.sum())
+            )
             row = {
                 "metric": metric,
                 **dict(zip(KINDS, alone.round(4).tolist(), strict=True)),

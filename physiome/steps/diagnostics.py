@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from physiome.config.report import FigureSpec
 from physiome.errors import DataError
-from physiome.evaluation.bootstrap import draw, percentile_interval
+from physiome.evaluation.bootstrap import draw, subjects_interval
 from physiome.evaluation.embeddings import open_embeddings
 from physiome.evaluation.metrics import calibration_error
 from physiome.evaluation.predicted import main_of, predicted, probabilities, probes_of
@@ -102,7 +102,7 @@ def _intervals(spec: FigureSpec, gains: pd.DataFrame) -> pd.DataFrame:
     for method, part in gains.groupby("method", sort=False):
         values = part["difference"].to_numpy()
         drawn = draw(len(values), spec.resamples, (spec.seed, 0))
-        low, high = percentile_interval(drawn @ values / len(values))
+        low, high = subjects_interval(drawn @ values / len(values), len(values), 1)
         rows.append({"method": method, "mean": values.mean(), "low": low, "high": high})
     return pd.DataFrame(rows, columns=["method", "mean", "low", "high"])
 

@@ -53,6 +53,15 @@ def test_each_kind_is_scored_on_its_own_windows(tmp_path, probes):
         assert (row.artificial_subjects, row.real_subjects, row.folds) == (4, 4, 2)
 
 
+def test_without_two_subjects_in_any_fold_there_is_no_interval(tmp_path, probes):
+    for path in probes:
+        table = pd.read_parquet(path)
+        table[table["subject"] == table["subject"].min()].to_parquet(path, index=False)
+    table = made(tmp_path, probes)
+    assert table["difference"].notna().all()
+    assert table[["low", "high"]].isna().all(axis=None)
+
+
 def test_the_interval_draws_whole_subjects_with_both_kinds_of_their_windows(tmp_path, probes):
     row = made(tmp_path, probes).query("method == 'm' and metric == 'acc'").iloc[0]
     gaps = np.zeros(60)
