@@ -13,6 +13,7 @@ from physiome.watch.state import Count, Failure, Phase, Running, State
 from physiome.watch.training import read_training
 
 TRAINING = ("pretrain", "train")
+SLACK_S = 1.0  # a job that is begun at once may begin its log before Snakemake has marked it
 
 
 def look(
@@ -107,7 +108,7 @@ def _marked(root: Path, results: str | None) -> dict[Job, float]:
 def _writes(root: Path, job: Job, since: float) -> bool:
     """Whether a job has begun its log since then: its shell does so before its command runs."""
     try:
-        return (root / job.log).stat().st_mtime >= since
+        return (root / job.log).stat().st_mtime >= since - SLACK_S
     except OSError:
         return False
 

@@ -130,7 +130,7 @@ def test_what_an_earlier_run_left_begun_is_not_running_now(run):
     assert counts()["pretrain"] == (0, 0, 0, 3)
 
 
-@pytest.mark.parametrize("log_s", [None, 60, 50.5])
+@pytest.mark.parametrize("log_s", [None, 60, 52.0])
 def test_a_job_without_a_log_of_its_own_since_it_was_marked_waits_in_the_queue(run, log_s):
     """A cluster's jobs are marked when they are handed over; an earlier attempt's log may lie."""
     run.say(STATS + finished(1, "pretrain"))
