@@ -94,7 +94,7 @@ def run(probes: list[Path], output: Path, settings: str) -> None:
 
 def _read(probes: list[Path], spec: IntervalSpec) -> dict[str, dict[int, _Scored]]:
     """Method -> fold -> scores; under one head for all subsets, of methods that have it."""
-    wanted = {spec.reference, *spec.methods}
+    wanted = dict.fromkeys((spec.reference, *spec.methods))
     every = [(Path(probe), read_noted(Path(probe).with_suffix(".json"))) for probe in probes]
     here = [(path, facts) for path, facts in every if facts["dataset"] == spec.dataset]
     known = {facts["method"] for _, facts in here}
