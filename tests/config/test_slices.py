@@ -13,8 +13,7 @@ from plain_config import changed, shipped
 from physiome.config.tree import Config
 from physiome.registry import ENCODERS
 
-MODEL = "pretrain train embed"
-SHOWN = "table figures intervals"
+MODEL, SHOWN = "pretrain train embed", "table figures intervals"
 ANOTHER = object()  # a value derived from the shipped one
 FOLDS = (1, 2, 5)
 SYSTEM = "train embed"  # what a system's own section changes
