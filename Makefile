@@ -64,7 +64,9 @@ learn: .venv/ready
 	@python -m physiome learn --output $(LEARN) \
 	  $(if $(wildcard $(LEARN_DATA)),,--note "Synthetic nights alone: there is no folder $(LEARN_DATA) (LEARN_DATA=...)") \
 	  $(LEARN)/*/seed*/pairs.json
-	@printf '\nTable:  $(LEARN)/summary.csv\nFigure: $(LEARN)/summary.svg\nPage:   $(LEARN)/summary.txt\n\n'
+	@python -m physiome learn --output $(LEARN) --head centred $(LEARN)/*/seed*/pairs.json
+	@printf '\nTable:  $(LEARN)/summary.csv\nFigure: $(LEARN)/summary.svg\nPage:   $(LEARN)/summary.txt\n'
+	@printf 'Of heads that see the whole recording: $(LEARN)/summary.centred.csv, .svg, .txt\n\n'
 
 test: .venv/ready
 	pytest -n auto --dist loadfile

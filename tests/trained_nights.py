@@ -79,7 +79,8 @@ class Nights:
             train.run(text, shards, folds, 1, [], weights)
         text = canonical_json({**plain, "batch": 16, "subsets": subsets})
         embed.run(text, shards, folds, 1, place / "rows.npy", weights)
-        probe.run('{"paper_head": null, "strengths": [0.01]}', place / "rows.npy", found["scores"])
+        heads = '{"paper_head": null, "strengths": [0.01], "centred": "record"}'
+        probe.run(heads, place / "rows.npy", found["scores"])
         return found
 
     def altered(

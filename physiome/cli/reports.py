@@ -10,6 +10,7 @@ from physiome.cli.options import (
     Benchmarks,
     Facts,
     File,
+    Head,
     Manifests,
     Metrics,
     Probes,
@@ -91,11 +92,12 @@ def learn(
     runs: Annotated[list[Path], typer.Argument(help="pairs.json of every data set and seed")],
     output: File,
     note: Annotated[list[str], typer.Option(help="a line for the page")] = [],
+    head: Head = "logistic",
 ) -> None:
     """Compare every learned system with its own untrained weights: summary.csv, .svg and .txt."""
     from physiome.steps import learn as step
 
-    print(step.run(runs, output, note), end="")
+    print(step.run(runs, output, note, head), end="")
 
 
 @app.command(rich_help_panel=STEPS)

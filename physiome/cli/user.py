@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from physiome.cli.options import TableFiles
+from physiome.cli.options import Head, TableFiles
 from physiome.config.metrics import METRICS
 from physiome.errors import PhysioError
 
@@ -173,9 +173,7 @@ def predict(
     run: Annotated[Path | None, typer.Option(help="results folder the model is in")] = None,
     dataset: Annotated[str | None, typer.Option(help="of --run, where it has several")] = None,
     method: Annotated[str | None, typer.Option(help="of --run; default: physiome")] = None,
-    fold: Annotated[
-        int | None, typer.Option(help="of --run or --bundle; default: its first")
-    ] = None,
+    fold: Annotated[int | None, typer.Option(help="default: the first")] = None,
     folds: Annotated[
         str | None, typer.Option(help="instead of --fold, averaged: all, or numbers such as 1,3")
     ] = None,
@@ -195,6 +193,7 @@ def predict(
     modalities: Annotated[
         str | None, typer.Option(help="those to use, with commas; default: all that are there")
     ] = None,
+    head: Head = "logistic",
     rescale: Annotated[
         str | None,
         typer.Option(help="scale these, or all, to vary as in training: another device"),
@@ -208,7 +207,7 @@ def predict(
 
     asked.run(
         files,
-        asked.ModelFiles(run, dataset, method, fold, heads, weights, bundle, folds),
+        asked.ModelFiles(run, dataset, method, fold, heads, weights, bundle, folds, head),
         output,
         output_dir,
         map,

@@ -14,6 +14,12 @@ from physiome.config.variants import Variant
 from physiome.errors import ConfigError, PhysioError, nearest
 from physiome.registry import ENCODERS, METHODS, lookup
 
+# tables.head -> the setting of probe that fits it, and its value where it does not
+HEADS = {
+    "centred": ("centred", "null"),
+    "paper": ("paper_head", "null"),
+    "one_head": ("one_head", "false"),
+}
 UNSAFE = set("{}*?[]<>\n\t\0")  # signs that Snakemake or a shell take for more than a name
 LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of Linux file systems
 BELOW = 400  # bytes that paths below the results folder may take, temporary names included
@@ -199,15 +205,15 @@ def _check_later(name: str, variant: Variant) -> None:
 def _check_heads(config: Experiment) -> None:
     """The head that tables show is one that is fitted everywhere."""
     head = config.tables.head
-    for dataset in config.used:
+    for dataset in config.used if head in HEADS else ():
         for fold in config.numbers(dataset):
             probe = config.section("probe", dataset, fold)
-            if {"paper": probe.paper_head, "one_head": probe.one_head}.get(head, True):
+            key, off = HEADS[head]
+            if getattr(probe, key):
                 continue
-            key, value = ("paper_head", "null") if head == "paper" else ("one_head", "false")
             raise ConfigError(
                 f"tables.head: {head!r} is not fitted for {dataset}, fold {fold}",
-                why=f"probe.{key} is {value} there",
+                why=f"probe.{key} is {off} there",
                 do=f"set probe.{key}, or another tables.head",
             )
 

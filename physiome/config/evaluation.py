@@ -1,5 +1,7 @@
 """Linear evaluation: the heads fitted on frozen embeddings."""
 
+from typing import Literal
+
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from physiome.config.base import Spec
@@ -25,6 +27,8 @@ class ProbeSpec(Spec):
     seed: int = 0
     paper_head: PaperHead | None = PaperHead()
     one_head: bool = True  # also: the head of the full set applied to every subset
+    # Also: a head on embeddings less the mean of their own recording, or of all of a subject
+    centred: Literal["record", "subject"] | None = None
 
 
 class FewLabelsSpec(Spec):

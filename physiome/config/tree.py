@@ -128,7 +128,8 @@ class Config(Experiment):
     def few_labels_settings(self, dataset: str, fold: int) -> str:
         """For `few_labels`: the main head, and how subjects are drawn."""
         probe = self.section("probe", dataset, fold)
-        plain = {"probe": probe.model_copy(update={"paper_head": None, "one_head": False}).plain()}
+        others = {"centred": None, "paper_head": None, "one_head": False}
+        plain = {"probe": probe.model_copy(update=others).plain()}
         return canonical_json(plain | self.tables.few_labels.plain())
 
     def table_settings(self, table: str) -> str:

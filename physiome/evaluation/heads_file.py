@@ -13,6 +13,8 @@ from physiome.errors import DataError
 from physiome.evaluation.heads import LinearHead
 from physiome.files import atomic_path, canonical_json
 
+LOGISTIC, CENTRED = "logistic", "centred"  # the kinds of heads a file has
+BEFORE = f"{CENTRED}/"  # in front of the subset's name
 FACTS = "facts"  # no subset has this name alone: its arrays are called <subset>/<part>
 LARGEST = 1 << 30  # bytes; heads of 127 subsets of 4,000 columns and ten classes take 0.05 GB
 # What zipfile and numpy raise on a file that is not ours; numpy's memory error names the shape.
@@ -22,15 +24,22 @@ UNREADABLE = (
 )  # fmt: skip
 
 
-def save_heads(path: str | Path, heads: Mapping[str, LinearHead], facts: Mapping[str, Any]) -> None:
+def save_heads(
+    path: str | Path,
+    heads: Mapping[str, LinearHead],
+    facts: Mapping[str, Any],
+    centred: Mapping[str, LinearHead] | None = None,
+) -> None:
     """Write heads by subset name as one `.npz` of plain arrays, atomically.
 
     Args:
         facts: what embeddings the heads were fitted on, as JSON data.
+        centred: heads of embeddings less the mean of their recording.
     """
+    named = {**heads, **{BEFORE + name: head for name, head in (centred or {}).items()}}
     arrays = {
         f"{name}/{part}": value
-        for name, head in heads.items()
+        for name, head in named.items()
         for part, value in vars(head).items()
     }
     arrays[FACTS] = np.array(canonical_json(facts))
@@ -38,8 +47,11 @@ def save_heads(path: str | Path, heads: Mapping[str, LinearHead], facts: Mapping
         np.savez(opened, **arrays)
 
 
-def load_heads(path: str | Path) -> dict[str, LinearHead]:
+def load_heads(path: str | Path, centred: bool = False) -> dict[str, LinearHead]:
     """Heads by subset name, as `save_heads` wrote them.
+
+    Args:
+        centred: those of embeddings less the mean of their recording.
 
     Raises:
         DataError: the file is missing, damaged, or of another kind.
@@ -63,7 +75,8 @@ def load_heads(path: str | Path) -> dict[str, LinearHead]:
                 f"its head of {name} has a scale that is not above 0, or numbers"
                 " that are not finite",
             )
-    return heads
+    plain = {name: head for name, head in heads.items() if not name.startswith(BEFORE)}
+    return {n.removeprefix(BEFORE): heads[n] for n in heads if n not in plain} if centred else plain
 
 
 def _is_usable(head: LinearHead) -> bool:

@@ -1,6 +1,6 @@
 """Class probabilities of a recording's windows, each by the head of the modalities it carries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ def predict_windows(
     classes: Sequence[str],
     refused: Mapping[str, str],
     batch: int,
+    centred: bool = False,
 ) -> pd.DataFrame:
     """Score every window from what it carries, as the evaluation scores test windows.
 
@@ -35,6 +36,8 @@ def predict_windows(
         windows: one row per window with has_<m> and lost_<m>, as `cut_windows` makes it.
         heads: by subset name.
         refused: subset name -> why the method cannot embed it.
+        centred: the heads want embeddings less their mean over all windows here that carry the
+            subset: give a whole recording.
 
     Returns:
         window, onset_s, subset (used), missing (`modality: reason; ...`), reason (why there is no
@@ -53,9 +56,10 @@ def predict_windows(
     reasons = {s: _unscorable(s, heads, refused) for s in set(own)}
     for subset in sorted(s for s, reason in reasons.items() if not reason):
         head, places = heads[subset_name(subset)], _places(own, subset)
-        for start in range(0, len(places), batch):
-            chosen = places[start : start + batch]
-            p[chosen] = _probabilities(method, {m: rows[m][chosen] for m in subset}, subset, head)
+        whole = np.flatnonzero(np.all([has[m] for m in subset], axis=0))
+        less = _mean(_embedded(method, rows, whole, subset, head, batch)) if centred else 0.0
+        for chosen, x in _embedded(method, rows, places, subset, head, batch):
+            p[chosen] = head.probabilities(x - less)
     scored = ~np.isnan(p[:, 0])
     best = np.where(scored, np.nan_to_num(p).argmax(axis=1), -1)
     table = pd.DataFrame(
@@ -131,10 +135,30 @@ def _tensors(method: Method, rows: Mapping[str, np.ndarray]) -> dict[str, torch.
     return {m: torch.from_numpy(x).to(device) for m, x in rows.items()}
 
 
-def _probabilities(
-    method: Method, rows: Mapping[str, np.ndarray], subset: Subset, head: LinearHead
-) -> np.ndarray:
-    x = embed_subsets(method, _tensors(method, rows), [subset])[subset].float().cpu().numpy()
+def _embedded(
+    method: Method,
+    rows: Mapping[str, np.ndarray],
+    places: np.ndarray,
+    subset: Subset,
+    head: LinearHead,
+    batch: int,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Windows at a time: which of `places` they are, and their embeddings (b, D)."""
+    for start in range(0, len(places), batch):
+        chosen = places[start : start + batch]
+        signals = _tensors(method, {m: rows[m][chosen] for m in subset})
+        x = embed_subsets(method, signals, [subset])[subset].float().cpu().numpy()
+        _require_sound(x, subset, head)
+        yield chosen, x
+
+
+def _mean(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """(D,) over all windows of the parts."""
+    sums, counts = zip(*((x.sum(axis=0, dtype=np.float64), len(x)) for _, x in parts), strict=True)
+    return np.sum(sums, axis=0) / sum(counts)
+
+
+def _require_sound(x: np.ndarray, subset: Subset, head: LinearHead) -> None:
     if x.shape[1] != len(head.mean):
         raise DataError(
             f"the head of {subset_name(subset)} does not fit the method",
@@ -147,4 +171,3 @@ def _probabilities(
             why="the weights or the recording hold values no training has seen",
             do="look at the model's training curve",
         )
-    return head.probabilities(x)

@@ -14,11 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from physiome.config.evaluation import ProbeSpec
 from physiome.errors import DataError
+from physiome.evaluation.centred import less_own_mean
 from physiome.evaluation.embeddings import Embeddings
 from physiome.evaluation.heads import Labelled, fit_logistic, why_unfit
+from physiome.evaluation.heads_file import CENTRED, LOGISTIC
 from physiome.subsets import AS_RECORDED, Subset, subset_name
 
-LOGISTIC, PAPER, ONE_HEAD = "logistic", "paper", "one_head"
+PAPER, ONE_HEAD = "paper", "one_head"
 
 
 class Head(Protocol):
@@ -38,6 +40,7 @@ class SubsetHeads:
     choices: dict[str, dict[str, Any]]
     sizes: dict[str, int]
     reason: str = ""  # why the subset has no head of its own
+    centred: str | None = None  # "record" or "subject": less the mean of which, for that head
 
 
 def fit_heads(embeddings: Embeddings, spec: ProbeSpec, workers: int = 1) -> list[SubsetHeads]:
@@ -69,13 +72,17 @@ def _fit_subset(
     choices = {}
     with threadpool_limits(1):  # sums in one order, whatever the machine or `workers`
         heads[LOGISTIC], choices[LOGISTIC] = fit_logistic(data, embeddings.classes, spec, where)
+        if spec.centred is not None:
+            whose = embeddings.carrying(subset, "train")[spec.centred].to_numpy(str)
+            less = data._replace(x=less_own_mean(data.x, whose))
+            heads[CENTRED], choices[CENTRED] = fit_logistic(less, embeddings.classes, spec, where)
     if spec.paper_head is not None:
         from physiome.evaluation.paper_head import fit_paper_head  # imports torch
 
         heads[PAPER], choices[PAPER] = fit_paper_head(
             data, embeddings.classes, spec.paper_head, spec.seed, where
         )
-    return SubsetHeads(subset, heads, choices, sizes)
+    return SubsetHeads(subset, heads, choices, sizes, centred=spec.centred)
 
 
 def labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series) -> Labelled:
@@ -122,8 +129,9 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
         x = embeddings.values(item.subset, windows)
         described = _described(windows, labels, item.subset, own.loc[windows.index])
         described["complete"] = described["carried"] == subset_name(embeddings.modalities)
+        less = less_own_mean(x, windows[item.centred]) if item.centred else x
         for head, fit in item.heads.items():
-            p = fit.probabilities(x)
+            p = fit.probabilities(less if head == CENTRED else x)
             columns = {f"p{c}": p[:, c] for c in range(p.shape[1])}
             tables.append(described.assign(head=head, **columns))
     if not tables:
@@ -172,7 +180,8 @@ def empty_cells(
 ) -> list[dict[str, str]]:
     """subset, head and reason of every prediction that is lacking because no head was fitted."""
     lacking = {subset_name(f.subset): f.reason for f in fitted if f.reason}
-    own_heads = [LOGISTIC] if spec.paper_head is None else [LOGISTIC, PAPER]
+    fitted_if = {LOGISTIC: True, CENTRED: spec.centred, PAPER: spec.paper_head}
+    own_heads = [head for head, wanted in fitted_if.items() if wanted]
     cells = [(name, head, lacking[name]) for name in lacking for head in own_heads]
     full = lacking.get(subset_name(embeddings.modalities))
     if full and spec.one_head and embeddings.facts.comparable:
@@ -198,15 +207,8 @@ def notes(embeddings: Embeddings, fitted: list[SubsetHeads]) -> list[str]:
         for head, choice in item.choices.items():
             for absent in choice["absent_classes"]:
                 found.append(f"{name} {head}: class {absent} absent in train; its probability is 0")
-        logistic = item.choices[LOGISTIC]
-        stopped = [step["strength"] for step in logistic["path"] if not step["converged"]]
-        if stopped:
-            found.append(f"{name} logistic: not converged on the path at C {stopped}")
-        if logistic["edge"]:
-            edge = f"C {logistic['strength']:g} is the {logistic['edge']} of probe.strengths"
-            found.append(f"{name} logistic: {edge}; a wider grid may give a better head")
-        if not logistic["converged"]:
-            found.append(f"{name} logistic: the final fit has not converged")
+        for head in (LOGISTIC, CENTRED):
+            found += [f"{name} {head}: {doubt}" for doubt in _doubts(item.choices.get(head))]
     test = embeddings.windows[embeddings.windows["role"] == "test"]
     counts = embeddings.labels(["test"])["label"].value_counts()
     for index, label in enumerate(embeddings.classes):
@@ -216,4 +218,20 @@ def notes(embeddings: Embeddings, fitted: list[SubsetHeads]) -> list[str]:
     lost = int((~np.any(carried, axis=0)).sum())
     if lost:
         found.append(f"{lost} of {len(test)} test windows carry no used modality")
+    return found
+
+
+def _doubts(choice: dict[str, Any] | None) -> list[str]:
+    """What speaks against the choice of a strength."""
+    if choice is None:
+        return []
+    found = []
+    stopped = [step["strength"] for step in choice["path"] if not step["converged"]]
+    if stopped:
+        found.append(f"not converged on the path at C {stopped}")
+    if choice["edge"]:
+        edge = f"C {choice['strength']:g} is the {choice['edge']} of probe.strengths"
+        found.append(f"{edge}; a wider grid may give a better head")
+    if not choice["converged"]:
+        found.append("the final fit has not converged")
     return found

@@ -10,6 +10,7 @@ from physiome.config.modality import carriers
 from physiome.data.cutting.unlabelled import cut_unlabelled
 from physiome.errors import DataError, PhysioError, nearest
 from physiome.evaluation.embed import embed_subsets
+from physiome.evaluation.heads_file import LOGISTIC
 from physiome.predict.bundle.opened import is_bundle, open_bundle
 from physiome.predict.locate import Folds, locate
 from physiome.predict.members import (
@@ -31,6 +32,7 @@ def load(
     fold: int | None = None,
     device: str = "cpu",
     folds: Folds = None,
+    head: str = LOGISTIC,
 ) -> "LoadedModel":
     """The model of a finished run or of a bundle, checked against the heads fitted on it.
 
@@ -40,6 +42,8 @@ def load(
             A bundle has one data set and one method.
         device: where torch shall compute.
         folds: instead of `fold`: "all" or numbers; `predict_proba` is then the models' mean.
+        head: logistic, or centred: fitted on embeddings less the mean of their recording (see
+            `probe.centred`); `predict_proba` then wants the windows of a whole recording.
 
     Raises:
         PhysioError: there is no such model, or its files do not belong together.
@@ -48,17 +52,17 @@ def load(
         raise PhysioError("fold and folds exclude each other", do="give one of them")
     chosen = [fold] if fold is not None else folds
     if not is_bundle(run):
-        return _loaded(locate(Path(run), dataset, method, chosen), device)
+        return _loaded(locate(Path(run), dataset, method, chosen), device, head)
     with open_bundle(run) as bundle:
         have = {"dataset": bundle.contents.dataset, "method": bundle.contents.method}
         for name, asked in (("dataset", dataset), ("method", method)):
             if asked not in (None, have[name]):
                 raise PhysioError(f"no {name} {asked!r}", where=run, do=f"it has {have[name]}")
-        return _loaded(bundle.pairs(chosen), device)
+        return _loaded(bundle.pairs(chosen), device, head)
 
 
-def _loaded(pairs: Sequence[Pair], device: str) -> "LoadedModel":
-    trained = open_pairs(pairs)
+def _loaded(pairs: Sequence[Pair], device: str, head: str) -> "LoadedModel":
+    trained = open_pairs(pairs, head)
     return LoadedModel(joint(trained), load_members(pairs, trained, device))
 
 
@@ -184,6 +188,8 @@ class LoadedModel:
 
     def predict_proba(self, signals: Mapping[str, np.ndarray]) -> np.ndarray:
         """Probabilities (windows, classes) from what each window carries; NaN where nothing can.
+
+        By a centred head, windows are seen against the mean of all that are given.
 
         Raises:
             DataError: signals of another shape.

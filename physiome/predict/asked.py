@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from physiome.errors import PhysioError
-from physiome.evaluation.heads_file import load_facts
+from physiome.evaluation.heads_file import LOGISTIC, load_facts
 from physiome.predict import score, several
 from physiome.predict.bundle.opened import open_bundle
 from physiome.predict.learned import learned_from
@@ -26,6 +26,7 @@ class ModelFiles(NamedTuple):
     weights: Path | None = None
     bundle: str | None = None
     folds: str | None = None
+    head: str = LOGISTIC
 
     @contextmanager
     def opened(self) -> Iterator[Models]:
@@ -47,13 +48,13 @@ class ModelFiles(NamedTuple):
         if self.heads is not None:
             if folds is not None:
                 raise PhysioError("--fold and --folds go with --run or --bundle, not with --heads")
-            yield Models((Pair(self.heads, self.weights),))
+            yield Models((Pair(self.heads, self.weights),), head=self.head)
         elif self.run is not None:
             pairs = tuple(locate(self.run, self.dataset, self.method, folds))
-            yield Models(pairs, learned=learned_from(self.run, pairs))
+            yield Models(pairs, learned=learned_from(self.run, pairs), head=self.head)
         else:
             with open_bundle(str(self.bundle)) as bundle:
-                yield Models(tuple(bundle.pairs(folds)), bundle)
+                yield Models(tuple(bundle.pairs(folds)), bundle, head=self.head)
 
 
 def chosen_folds(fold: int | None, folds: str | None) -> Folds:

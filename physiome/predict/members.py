@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from physiome.errors import DataError
+from physiome.evaluation.heads_file import CENTRED, LOGISTIC
 from physiome.predict.trained import Trained, check_weights, load_method, open_trained
 
 
@@ -28,13 +29,13 @@ class Member:
     method: Any
 
 
-def open_pairs(pairs: Sequence[Pair]) -> list[Trained]:
-    """The heads of every model; nothing is loaded yet.
+def open_pairs(pairs: Sequence[Pair], head: str = LOGISTIC) -> list[Trained]:
+    """The heads of every model, of the kind `head`; nothing is loaded yet.
 
     Raises:
         DataError: a file of another kind, or models that do not speak of the same thing.
     """
-    found = [open_trained(pair.heads) for pair in pairs]
+    found = [open_trained(pair.heads, head=head) for pair in pairs]
     first = found[0]
     for pair, other in zip(pairs[1:], found[1:], strict=True):
         same = ("classes", "modalities", "window", "name", "dataset")
@@ -106,6 +107,7 @@ def predict_members(
             classes,
             speaker.facts["refused"] or {},
             speaker.settings.batch,
+            speaker.head == CENTRED,
         )
         for member in members
     ]

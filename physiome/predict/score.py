@@ -15,6 +15,7 @@ from physiome.data.report import Report
 from physiome.devices.listing import visible_devices
 from physiome.devices.memory import CPU, memory_told
 from physiome.errors import DataError, PhysioError
+from physiome.evaluation.heads_file import CENTRED, LOGISTIC
 from physiome.files import atomic_path, file_digest, write_json
 from physiome.predict.bundle.opened import Bundle
 from physiome.predict.learned import ONE, Learned, is_learned
@@ -36,11 +37,15 @@ from physiome.training.runtime import compute_device
 
 
 class Models(NamedTuple):
-    """Models that score together, the bundle of their files, if any, and what they learned from."""
+    """Models that score together, the bundle of their files, if any, and what they learned from.
+
+    And the kind of their heads that is used.
+    """
 
     pairs: tuple[Pair, ...]
     bundle: Bundle | None = None
     learned: Learned = ()
+    head: str = LOGISTIC
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def opened(
     """The model of `run_models`, while its device is held."""
     from physiome.data.cutting.unlabelled import parse_map
 
-    each = open_pairs(models.pairs)
+    each = open_pairs(models.pairs, models.head)
     trained = joint(each)
     mapped = parse_map(channels, [*carriers(trained.shards.modalities)])
     wanted = _wanted(modalities, mapped, trained.settings.modalities)
@@ -196,6 +201,8 @@ def words(scored: Scored, recording: Path, trained: Trained) -> list[str]:
     lines = summary(trained, recording, scored.table, scored.report, scored.restored, scored.odd)
     if scored.facts["learned_from"]:
         lines.append(ONE.format(trained.title))
+    if trained.head == CENTRED:
+        lines.append(f"each window seen against the mean of this recording's {len(scored.table)}")
     factors = scored.facts["rescaled"]
     return lines + [f"scaled as in training: {m} by {by:.3g}" for m, by in factors.items()]
 
@@ -240,6 +247,7 @@ def _facts(
         "version": __version__,
         **named,
         **_whose(model),
+        "head": trained.head,
         "windows": len(table),
         "scored": len(scored),
         "restored": restored,

@@ -6,9 +6,9 @@ from typing import Any
 
 from physiome.config.data import ShardSettings
 from physiome.config.jobs import EmbedSettings
-from physiome.errors import ConfigError, DataError
+from physiome.errors import ConfigError, DataError, PhysioError, nearest
 from physiome.evaluation.heads import LinearHead
-from physiome.evaluation.heads_file import load_facts, load_heads
+from physiome.evaluation.heads_file import CENTRED, LOGISTIC, load_facts, load_heads
 from physiome.files import file_digest
 
 AGAIN = "run the workflow again: it makes anew what is out of date"
@@ -22,6 +22,7 @@ class Trained:
     settings: EmbedSettings
     shards: ShardSettings
     heads: dict[str, LinearHead]
+    head: str = LOGISTIC  # which kind these are
 
     @property
     def spreads(self) -> dict[str, list[float]]:
@@ -41,15 +42,22 @@ class Trained:
         return f"{self.facts['method']} ({self.facts['dataset']}, {which})"
 
 
-def open_trained(heads: Path, none_too: bool = False) -> Trained:
+def open_trained(heads: Path, none_too: bool = False, head: str = LOGISTIC) -> Trained:
     """Heads with what they say of their model.
 
     Args:
         none_too: also a file without a head, of labelled windows that taught none.
+        head: logistic, or centred: of embeddings less the mean of their recording.
 
     Raises:
-        DataError: a file of another kind, or of a version that did not say enough.
+        DataError: a file of another kind, or of a version that did not say enough, or without such
+            heads.
+        PhysioError: there is no such kind of head.
     """
+    if head not in (LOGISTIC, CENTRED):
+        raise PhysioError(
+            f"no head {head!r} scores recordings", do=nearest(head, (LOGISTIC, CENTRED))
+        )
     facts = load_facts(heads)
     if not facts.get("settings") or not facts.get("shard_settings"):
         raise DataError(
@@ -62,7 +70,13 @@ def open_trained(heads: Path, none_too: bool = False) -> Trained:
         raise DataError(
             "heads are of another version", where=heads, why=str(error), do=AGAIN
         ) from None
-    found = load_heads(heads)
+    found = load_heads(heads, centred=head == CENTRED)
+    if head == CENTRED and not found and load_heads(heads):
+        raise DataError(
+            "no head of embeddings less the mean of their recording was fitted",
+            where=heads,
+            do="set probe.centred and run the workflow again, or score with the logistic head",
+        )
     odd = {n for n, head in found.items() if len(head.bias) != len(settings.classes)}
     if odd or set(settings.modalities) - set(shards.modalities):
         raise DataError("heads do not fit what they say of themselves", where=heads, do=AGAIN)
@@ -73,7 +87,7 @@ def open_trained(heads: Path, none_too: bool = False) -> Trained:
             why="the labelled windows taught none; the notes of the probe beside it say why",
             do="use more labelled subjects (folds.train_share) or another fold",
         )
-    return Trained(facts, settings, shards, found)
+    return Trained(facts, settings, shards, found, head)
 
 
 def check_weights(trained: Trained, heads: Path, weights: Path | None) -> None:

@@ -11,27 +11,32 @@ from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.gains import Gain, Key, fold_scores, gain
+from physiome.evaluation.heads_file import CENTRED, LOGISTIC
 from physiome.files import atomic_path, read_json, read_noted
 from physiome.reporting.gains import COLUMNS, MEAN, gains_figure, gains_page
 from physiome.reporting.style import save
 from physiome.subsets import AS_RECORDED, named_subsets, subset_name
 
+TOLD = {CENTRED: "embeddings less the mean of their recording, or of all of the subject"}
 Scores = dict[int, dict[int, dict[Key, np.ndarray]]]  # seed -> fold -> (subset, metric) -> values
 Subjects = dict[str, dict[int, int]]  # data set -> fold -> test subjects that are drawn from
 
 
-def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> str:
+def run(
+    runs: list[Path], output: Path, notes: list[str], head: str = LOGISTIC, width: int = 100
+) -> str:
     """Write `summary.csv`, `summary.svg` and `summary.txt` below `output`; return the last.
 
     Args:
         runs: `pairs.json` of every data set and seed.
         notes: lines that the page ends with, beside those on undefined folds.
+        head: whose scores; of another than the logistic one, files are called `summary.<head>.*`.
 
     Raises:
         DataError: two runs of one data set and seed, or twins tested on other windows.
     """
-    told, scores, subjects = _read_all(runs)
-    rows, found = [], list(notes)
+    told, scores, subjects = _read_all(runs, head)
+    rows, found = [], [*notes, *([TOLD[head]] if head in TOLD else [])]
     for dataset, facts in told.items():
         subsets = list(map(subset_name, named_subsets(facts.get("scored"), facts["modalities"])))
         own = scores[dataset]
@@ -48,15 +53,16 @@ def run(runs: list[Path], output: Path, notes: list[str], width: int = 100) -> s
     titles = {d: facts["title"] for d, facts in told.items()}
     named = {m: r["title"] for facts in told.values() for m, r in facts["rows"].items()}
     page = gains_page(table, titles, named, found, width)
-    with atomic_path(output / "summary.csv") as temporary:
+    stem = "summary" if head == LOGISTIC else f"summary.{head}"
+    with atomic_path(output / f"{stem}.csv") as temporary:
         table.to_csv(temporary, index=False)
-    save(gains_figure(table, titles, named), output / "summary.svg")
-    with atomic_path(output / "summary.txt") as temporary:
+    save(gains_figure(table, titles, named), output / f"{stem}.svg")
+    with atomic_path(output / f"{stem}.txt") as temporary:
         temporary.write_text(page, encoding="utf-8")
     return page
 
 
-def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], Subjects]:
+def _read_all(runs: list[Path], head: str) -> tuple[dict, dict[str, dict[str, Scores]], Subjects]:
     """Data set -> its facts; data set -> method -> scores; data set -> subjects of its folds."""
     told: dict[str, dict[str, Any]] = {}
     scores: dict[str, dict[str, Scores]] = defaultdict(lambda: defaultdict(dict))
@@ -73,7 +79,7 @@ def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], Sub
             mine = scores[dataset][here["method"]].setdefault(facts["seed"], {})
             if fold in mine:
                 raise DataError(f"seed {facts['seed']} of {dataset} occurs twice", where=path)
-            table = _read(probe, here["classes"])
+            table = _read(probe, here["classes"], head)
             windows = table[["record", "number", "label"]].drop_duplicates()
             windows = windows.sort_values(["record", "number"], ignore_index=True)
             known, first = tested.setdefault((dataset, fold), (windows, probe))
@@ -89,12 +95,21 @@ def _read_all(runs: list[Path]) -> tuple[dict, dict[str, dict[str, Scores]], Sub
     return told, scores, subjects
 
 
-def _read(probe: Path, classes: list[str]) -> pd.DataFrame:
-    """The logistic head's rows of the windows that carry every modality, by chosen subsets."""
-    table = read_parquet(probe, filters=[("head", "==", "logistic"), ("complete", "==", True)])
+def _read(probe: Path, classes: list[str], head: str) -> pd.DataFrame:
+    """A head's rows of the windows that carry every modality, by chosen subsets.
+
+    Raises:
+        DataError: no such head was fitted there.
+    """
+    table = read_parquet(probe, filters=[("head", "==", head), ("complete", "==", True)])
+    if table.empty and head != LOGISTIC:
+        raise DataError(
+            f"no scores of head {head!r}", where=probe, do="run it with that head, see probe"
+        )
     table = table[table["subset"] != AS_RECORDED]  # the full set again, without a target
     needed = ["record", "number", "subject", "label", "subset"]
-    dense = [c for c in ("target", "predicted") if c in table]
+    # Dense targets have a ridge of their own, which is none of the other heads
+    dense = [c for c in ("target", "predicted") if c in table and head == LOGISTIC]
     return table[[*needed, *(f"p{c}" for c in range(len(classes))), *dense]]
 
 

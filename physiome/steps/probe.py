@@ -8,9 +8,8 @@ from typing import Any
 from physiome.config.evaluation import ProbeSpec
 from physiome.evaluation.embeddings import ROLES, Embeddings, open_embeddings
 from physiome.evaluation.heads import LinearHead
-from physiome.evaluation.heads_file import save_heads
+from physiome.evaluation.heads_file import CENTRED, LOGISTIC, save_heads
 from physiome.evaluation.probe import (
-    LOGISTIC,
     SubsetHeads,
     empty_cells,
     fit_heads,
@@ -55,12 +54,18 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
         LOG.warning("step=probe method=%s note=%s", opened.title, note)
     with atomic_path(output) as temporary:
         predicted.to_parquet(temporary, index=False)
-    heads = {subset_name(f.subset): f.heads.get(LOGISTIC) for f in fitted}
-    linear = {name: head for name, head in heads.items() if isinstance(head, LinearHead)}
     model = {key: vars(opened.facts)[key] for key in MODEL} | {"spreads": opened.spreads()}
-    save_heads(output.with_suffix(".heads.npz"), linear, model)
+    save_heads(
+        output.with_suffix(".heads.npz"), _linear(fitted, LOGISTIC), model, _linear(fitted, CENTRED)
+    )
     written = {"sha256": sums(output, output.with_suffix(".heads.npz"))}
     write_json(output.with_suffix(".json"), _facts(opened, spec, fitted, found) | written)
+
+
+def _linear(fitted: list[SubsetHeads], kind: str) -> dict[str, LinearHead]:
+    """Subset's name -> its head of one kind."""
+    heads = {subset_name(f.subset): f.heads.get(kind) for f in fitted}
+    return {name: head for name, head in heads.items() if isinstance(head, LinearHead)}
 
 
 def _facts(

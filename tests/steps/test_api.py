@@ -1,5 +1,6 @@
 """A model from Python gives what `physiome predict` and the embed step give."""
 
+import json
 import shutil
 
 import numpy as np
@@ -9,8 +10,12 @@ from trained_nights import CLASSES, DATASET
 
 from physiome.errors import DataError, PhysioError
 from physiome.evaluation.embeddings import open_embeddings
+from physiome.evaluation.heads_file import load_facts, load_heads, save_heads
 from physiome.predict import score
-from physiome.predict.api import load
+from physiome.predict.api import LoadedModel, load
+from physiome.predict.asked import ModelFiles
+from physiome.predict.asked import run as run_asked
+from physiome.predict.members import Pair, joint, load_members, open_pairs
 from physiome.predict.sklearn import PhysioEmbedding
 
 
@@ -41,6 +46,55 @@ def test_a_recording_is_predicted_as_on_the_command_line(model, nights, tmp_path
     table = pd.read_csv(tmp_path / "o.csv")
     p = model.predict_proba(model.read(night))
     np.testing.assert_allclose(p, table[[f"p_{c}" for c in CLASSES]], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def centred(nights):
+    """The same model by the heads of embeddings less the mean of their recording."""
+    pair = Pair(nights.model("random")["heads"], nights.model("random")["weights"])
+    trained = open_pairs([pair], "centred")
+    return LoadedModel(joint(trained), load_members([pair], trained, "cpu"))
+
+
+def test_by_the_centred_head_windows_are_scored_as_the_run_scores_them(centred, nights):
+    known = pd.read_parquet(nights.model("random")["scores"])
+    known = known.query("head == 'centred' and subset == 'fpz+eog'").set_index("number")
+    signals = centred.read(nights.recording)
+    labelled = {m: signals[m][known.index] for m in ("fpz", "eog")}  # the run has seen no others
+    p = centred.predict_proba(labelled)
+    np.testing.assert_allclose(p, known[[f"p{c}" for c in range(5)]], atol=1e-4)
+
+
+def test_a_window_that_lacks_a_modality_is_seen_against_all_that_have_the_others(centred, nights):
+    signals = centred.read(nights.recording)
+    lacking = {m: x.copy() for m, x in signals.items()}
+    lacking["eog"][3:5] = np.nan
+    two = centred.predict_proba({m: signals[m] for m in ("fpz", "pz")})
+    np.testing.assert_allclose(centred.predict_proba(lacking)[3:5], two[3:5], atol=1e-4)
+
+
+def test_the_command_line_takes_the_centred_head_and_says_so(centred, nights, tmp_path, capsys):
+    files = nights.model("random")
+    asked = ModelFiles(heads=files["heads"], weights=files["weights"], head="centred")
+    run_asked([nights.recording], asked, tmp_path / "o.csv", None, [], None, "cpu")
+    table = pd.read_csv(tmp_path / "o.csv")
+    p = centred.predict_proba(centred.read(nights.recording))
+    np.testing.assert_allclose(p, table[[f"p_{c}" for c in CLASSES]], atol=1e-6)
+    assert "seen against the mean of this recording's 24" in capsys.readouterr().out
+    assert json.loads((tmp_path / "o.json").read_text())["head"] == "centred"
+
+
+def test_a_head_that_is_not_there_is_refused(nights, tmp_path):
+    heads = tmp_path / "h.npz"
+    save_heads(
+        heads,
+        load_heads(nights.model("random")["heads"]),
+        load_facts(nights.model("random")["heads"]),
+    )
+    with pytest.raises(DataError, match="no head of embeddings less the mean"):
+        open_pairs([Pair(heads)], "centred")
+    with pytest.raises(PhysioError, match=r"'centered'.*centred"):
+        open_pairs([Pair(heads)], "centered")
 
 
 def test_embeddings_are_those_of_the_run(model, nights):

@@ -16,8 +16,8 @@ from physiome.evaluation.bootstrap import (
     subjects_interval,
 )
 from physiome.evaluation.gains import fold_scores
+from physiome.evaluation.heads_file import LOGISTIC
 from physiome.evaluation.metrics import window_metrics
-from physiome.evaluation.probe import LOGISTIC
 from physiome.files import read_noted
 from physiome.registry import METHODS
 from physiome.subsets import AS_RECORDED
