@@ -90,9 +90,9 @@ def sincos_positions(n: int, width: int) -> Tensor:
 
 
 def initialise(module: nn.Module, apart: bool = False) -> None:
-    """Xavier-uniform linear weights, zero biases, unit norms: for freshly built transformers only.
+    """Xavier-uniform linear weights, zero biases, unit layer norms: for freshly built transformers.
 
-    Call it on modules built here, never on a tree that contains pretrained parts.
+    Call it on modules built here; over pretrained parts only to forget what they learned.
 
     Args:
         apart: whether queries, keys and values that one layer makes are drawn as three layers are,
@@ -105,3 +105,5 @@ def initialise(module: nn.Module, apart: bool = False) -> None:
                 nn.init.xavier_uniform_(weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.LayerNorm):
+            part.reset_parameters()  # of a fresh one nothing changes

@@ -2,7 +2,11 @@
 
 import torch
 from checks import drop, reached
-from tiny import NAMES, draws, neuronet, physiome, waves
+from tiny import FUSION, NAMES, draws, neuronet, physiome, waves
+from torch import nn
+
+from physiome.config.systems.physiome import PhysioMESpec
+from physiome.methods.physiome import PhysioME
 
 
 def test_gradients_cut_as_published_leave_training_to_the_contrast():
@@ -23,6 +27,25 @@ def test_initialised_anew_as_published_the_encoders_forget_what_they_learned():
         convolution = "frame_network.stem.0.weight"
         assert torch.equal(built[linear], given[linear]) == (not defects)
         assert torch.equal(built[convolution], given[convolution])  # convolutions survived
+
+
+def test_initialised_anew_as_published_norms_start_as_fresh_ones():
+    built = {}
+    for defects in ((), ("reinitialise",)):
+        given = {m: neuronet(modality=m).encoder for m in NAMES}
+        for encoder in given.values():
+            for part in encoder.modules():
+                if isinstance(part, nn.LayerNorm | nn.BatchNorm2d):  # what pretraining made of them
+                    nn.init.constant_(part.weight, 0.7)
+                    nn.init.constant_(part.bias, 0.7)
+        spec = PhysioMESpec(**{**FUSION, "defects": defects})
+        built[defects] = PhysioME(spec, given).encoders["a"].state_dict()
+    kept, anew = built.values()
+    for norm in ("transformer.blocks.0.norm1", "transformer.norm"):
+        assert kept[f"{norm}.weight"].eq(0.7).all()
+        assert anew[f"{norm}.weight"].eq(1).all()
+        assert anew[f"{norm}.bias"].eq(0).all()
+    assert anew["frame_network.stem.1.weight"].eq(0.7).all()  # batch-norms survived
 
 
 def test_published_faults_change_no_value_of_the_loss_but_its_gradient():
