@@ -33,7 +33,8 @@ class Absence:
     """One method under one subset, over the folds added."""
 
     sizes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SIZES, 0))
-    drawn_from: list[int] = field(default_factory=list)  # of each fold, test subjects
+    # Of each fold the subjects of the kind that has more of them: of one alone nothing varies
+    subjects: list[int] = field(default_factory=list)
     # metric -> of each fold (kinds, 1 + R): the score itself, then those of the resamples
     scores: dict[str, list[np.ndarray]] = field(
         default_factory=lambda: {metric: [] for metric in PRINTED}
@@ -55,7 +56,7 @@ class Absence:
             seed: of the draws.
         """
         drawn = draw(len(subjects), resamples, seed)
-        self.drawn_from.append(len(subjects))
+        self.subjects.append(max(kinds[kind]["subject"].nunique() for kind in KINDS))
         place = {name: i for i, name in enumerate(subjects)}
         found: dict[str, list[np.ndarray]] = {metric: [] for metric in PRINTED}
         for kind in KINDS:
@@ -74,10 +75,10 @@ class Absence:
             values = np.stack(folds)  # (folds, kinds, 1 + R)
             both = ~np.isnan(values[:, :, 0]).any(axis=1)
             alone = 100 * known_mean(values[:, :, 0])
-            gap = 100 * (known_mean(values[both, 1]) - known_mean(values[both, 0]))
-            low, high = subjects_interval(
-                gap[1:], sum(np.array(self.drawn_from)[both]), int(both.sum())
-            )
+            # In each fold, then over those that have both in a draw: folds differ by themselves
+            gap = 100 * known_mean(values[both, 1] - values[both, 0])
+            drawn_from = sum(np.array(self.subjects)[both])
+            low, high = subjects_interval(gap[1:], drawn_from, int(both.sum()))
             row = {
                 "metric": metric,
                 **dict(zip(KINDS, alone.round(4).tolist(), strict=True)),

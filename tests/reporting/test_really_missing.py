@@ -8,6 +8,7 @@ import pytest
 
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.metrics import window_metrics
+from physiome.evaluation.really_missing import Absence
 from physiome.steps import really_missing
 
 SETTINGS = {
@@ -103,3 +104,32 @@ def test_a_fold_without_a_class_has_no_auc_and_still_an_accuracy(tmp_path, probe
     assert auc.folds == 0
     assert not np.isnan(auc.artificial)
     assert not np.isnan(acc.difference)
+
+
+def told(right, **windows):
+    """Windows of two classes by subject, all of them told rightly or all wrongly."""
+    subjects = np.repeat(list(windows), list(windows.values()))
+    label = np.arange(len(subjects)) % 2
+    p1 = np.where((label == 1) == right, 0.9, 0.1)
+    return pd.DataFrame({"subject": subjects, "label": label, "p0": 1 - p1, "p1": p1})
+
+
+def test_a_draw_compares_both_kinds_within_the_folds_that_have_both():
+    """A fold whose draw holds nobody without the sensor is in neither mean."""
+    absence = Absence()
+    easy = {"artificial": told(True, s0=4, s1=4), "real": told(True, s0=4)}
+    hard = {"artificial": told(False, s0=4, s1=4), "real": told(False, s0=4, s1=4)}
+    for fold, kinds in enumerate((easy, hard)):
+        absence.add(kinds, ["k0", "k1"], ["s0", "s1"], 60, (0, fold))
+    for row in absence.rows():
+        assert (row["difference"], row["low"], row["high"]) == (0, 0, 0)
+        assert row["resamples"] == 60
+
+
+def test_one_subject_of_each_kind_gives_no_interval_however_many_others_there_are():
+    absence = Absence()
+    kinds = {"artificial": told(True, s0=4), "real": told(False, s1=4)}
+    absence.add(kinds, ["k0", "k1"], ["s0", "s1", "s2"], 60, (0, 0))
+    for row in absence.rows():
+        assert row["difference"] == -100
+        assert np.isnan([row["low"], row["high"]]).all()
