@@ -13,14 +13,14 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from physiome.config.evaluation import FewLabelsSpec, ProbeSpec
-from physiome.evaluation.bootstrap import draw, known_mean, percentile_interval
+from physiome.evaluation.bootstrap import draw, known_mean, subjects_interval
 from physiome.evaluation.embeddings import Embeddings
 from physiome.evaluation.gains import fold_scores
 from physiome.evaluation.heads import Labelled, fit_logistic, why_unfit
 from physiome.evaluation.probe import labelled
 from physiome.subsets import Subset, subset_name
 
-KEYS = ["labelled", "everyone", "draw", "subset", "metric"]
+KEYS = ["labelled", "everyone", "draw", "subset", "metric", "tested"]
 COLUMNS = ["dataset", "method", "labelled", "subset", "metric", "score", "low", "high", "draws",
            "folds"]  # fmt: skip
 MEAN = "mean_of_proper_subsets"
@@ -56,8 +56,8 @@ def score_few_labels(embeddings: Embeddings, spec: FewLabelsSpec, workers: int =
 
     Returns:
         labelled (subjects), everyone (they are all there are), draw, subset, metric (auc,
-        balanced_acc), and value: (1 + R,) the score itself, then those of test subjects drawn with
-        replacement.
+        balanced_acc), tested (test subjects), and value: (1 + R,) the score itself, then those of
+        test subjects drawn with replacement.
     """
     facts = embeddings.facts
     labels = embeddings.labels(["train"])["label"]
@@ -71,7 +71,7 @@ def score_few_labels(embeddings: Embeddings, spec: FewLabelsSpec, workers: int =
         if tested
     ]
     rows = [row for part in Parallel(n_jobs=workers)(jobs) for row in part]
-    found = pd.DataFrame(rows, columns=["labelled", "draw", "subset", "metric", "value"])
+    found = pd.DataFrame(rows, columns=["labelled", "draw", "subset", "metric", "tested", "value"])
     return found.assign(everyone=found["labelled"] == train["subject"].nunique())[[*KEYS, "value"]]
 
 
@@ -98,9 +98,10 @@ def _score(
     y = embeddings.labels(["test"])["label"].reindex(keys).to_numpy(np.int64)
     table = pd.DataFrame({f"p{c}": p[:, c] for c in range(p.shape[1])})
     table = table.assign(label=y, subject=windows["subject"].to_numpy(str))
-    drawn = draw(table["subject"].nunique(), spec.resamples, (spec.seed, embeddings.facts.fold))
+    tested = table["subject"].nunique()
+    drawn = draw(tested, spec.resamples, (spec.seed, embeddings.facts.fold))
     scores = fold_scores(table, embeddings.classes, drawn)
-    return [(len(who), number, name, metric, value) for metric, value in scores.items()]
+    return [(len(who), number, name, metric, tested, value) for metric, value in scores.items()]
 
 
 def one_strength(spec: ProbeSpec) -> ProbeSpec:
@@ -118,8 +119,9 @@ def by_number(tables: pd.DataFrame, full: str, seed: int = 0) -> pd.DataFrame:
         seed: of drawing draws.
 
     Returns:
-        `COLUMNS`, in percent. Where folds have different numbers of labelled subjects, that of
-        everyone is the smallest of them, and no draw of as many or more counts.
+        `COLUMNS`, in percent; low and high are NaN where no fold has two test subjects. Where folds
+        have different numbers of labelled subjects, that of everyone is the smallest of them, and
+        no draw of as many or more counts.
     """
     rows = []
     everyone = tables.loc[tables["everyone"], "labelled"].min()
@@ -131,7 +133,9 @@ def by_number(tables: pd.DataFrame, full: str, seed: int = 0) -> pd.DataFrame:
         for (dataset, method, number, metric), part in tables[mine].groupby(keys, sort=False):
             values = _averaged(part, seed)
             folds, drawn = part["fold"].nunique(), part["draw"].nunique()
-            score = [100 * v for v in (values[0], *percentile_interval(values[1:]))]
+            tested = part.groupby("fold")["tested"].first().sum()
+            ends = subjects_interval(values[1:], tested, folds)
+            score = [100 * v for v in (values[0], *ends)]
             rows.append((dataset, method, number, name, metric, *score, drawn, folds))
     return pd.DataFrame(rows, columns=COLUMNS)
 

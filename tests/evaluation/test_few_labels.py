@@ -120,7 +120,9 @@ def test_means_are_over_subsets_folds_then_draws():
         ]
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["fold", "draw", "subset", "value"])
-    table = table.assign(dataset="d", method="m", metric="auc", labelled=4, everyone=False)
+    table = table.assign(
+        dataset="d", method="m", metric="auc", labelled=4, everyone=False, tested=3
+    )
     everyone = table[:1].assign(labelled=9, everyone=True)
     found = by_number(pd.concat([table, everyone]), "a+b").set_index(["labelled", "subset"])
     assert found.loc[(4, "a+b"), "score"] == pytest.approx(65.0)  # of 80 and 50
@@ -133,10 +135,20 @@ def test_means_are_over_subsets_folds_then_draws():
 def test_everyone_of_a_small_fold_is_not_mixed_with_a_draw_of_a_large_one():
     rows = [(1, 16, True, 0.6), (2, 16, False, 0.1), (2, 21, True, 0.8)]
     table = pd.DataFrame(rows, columns=["fold", "labelled", "everyone", "score"])
-    table = table.assign(dataset="d", method="m", metric="auc", draw=0, subset="a+b")
+    table = table.assign(dataset="d", method="m", metric="auc", draw=0, subset="a+b", tested=3)
     table["value"] = [np.array([s, s]) for s in table["score"]]
     (row,) = by_number(table, "a+b").to_dict("records")
     assert (row["labelled"], row["folds"], row["score"]) == (16, 2, pytest.approx(70.0))
+
+
+def test_without_two_test_subjects_in_any_fold_there_is_no_interval(embed, edit_windows):
+    path = embed()
+    edit_windows(path, lambda t: t[t["subject"] < "s09"])  # s08 is the first test subject
+    np.save(path, np.load(path)[: len(pd.read_parquet(path.with_suffix(".parquet")))])
+    table = score_few_labels(open_embeddings(path), SPEC).assign(dataset="d", fold=1, method="m")
+    found = by_number(table, "a+b+c")
+    assert found["score"].notna().all()
+    assert found[["low", "high"]].isna().all(axis=None)
 
 
 def test_the_steps_write_a_table_and_a_figure(embed, tmp_path):
