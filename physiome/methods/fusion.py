@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from physiome.config.systems.physiome import PhysioMESpec
 from physiome.config.systems.synthsleepnet import SynthSleepNetSpec
+from physiome.errors import ConfigError
 from physiome.methods.base import Method
 from physiome.nn.draws import send
 from physiome.nn.losses import contrast_accuracy, masked_mse, nt_xent
@@ -27,6 +28,9 @@ class TokenFusion(Method):
     Args:
         n: tokens per modality, without the class token.
         inner: width D of the modality encoders.
+
+    Raises:
+        ConfigError: if there is one token, of which none could be masked.
     """
 
     positions: Tensor
@@ -36,6 +40,11 @@ class TokenFusion(Method):
         self, modalities: Sequence[str], spec: PhysioMESpec | SynthSleepNetSpec, n: int, inner: int
     ):
         super().__init__(tuple(modalities), {str(t): w for t, w in spec.weights.items()})
+        if n < 2:
+            raise ConfigError(
+                "encoders give one token of a window, of which none can be masked",
+                do="choose larger images, shorter frames or longer windows",
+            )
         self.n, self.mask_ratio, self.temperature = n, spec.mask_ratio, spec.temperature
         self.normalise_pooled = spec.normalise_pooled
         width, decoder = spec.width, (spec.decoder_width, spec.decoder_depth, spec.decoder_heads)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from physiome.config.systems.multimae import MultiMAESpec
+from physiome.errors import ConfigError
 from physiome.methods.base import Inputs, Signals
 from physiome.methods.images import ImageMethod
 from physiome.nn.losses import masked_mse_per_sample
@@ -32,6 +33,9 @@ class MultiMAE(ImageMethod):
     """One encoder for the visible patches of all modalities, one decoder per modality.
 
     A missing modality has no tokens: nothing stands in for it, in training or at inference.
+
+    Raises:
+        ConfigError: if as many patches are visible as there are.
     """
 
     departure = "embedding averages over time, not over frequency"
@@ -44,6 +48,12 @@ class MultiMAE(ImageMethod):
         self.spec = spec
         grid = (spec.image.bins // spec.patch, spec.image.frames // spec.patch)
         self.rows, self.n = grid[0], grid[0] * grid[1]  # patches of a modality: in a column, all
+        if spec.visible >= len(self.modalities) * self.n:
+            raise ConfigError(
+                f"{spec.visible} visible patches leave none to be rebuilt",
+                why=f"images of {len(self.modalities)} modalities have {self.n} patches each",
+                do="lower visible or patch, or choose larger images",
+            )
         pixels, decoder = spec.patch**2, spec.decoder_width
         self.enter = nn.ModuleDict({m: nn.Linear(pixels, spec.width) for m in self.modalities})
         self.register_buffer("positions", grid_positions(*grid, spec.width), persistent=False)

@@ -5,11 +5,13 @@ import torch
 from checks import reached
 from peft import LoraConfig, inject_adapter_in_model
 from small import encoder_of
-from tiny import RATE_HZ, SAMPLES, draws, waves
+from tiny import FUSION, RATE_HZ, SAMPLES, draws, waves
 
 from physiome.config.encoder import encoder_spec
+from physiome.config.systems.physiome import PhysioMESpec
 from physiome.errors import ConfigError
 from physiome.methods.backbones import BackboneEncoder, EfficientNetB0, ResNet18, SwinT, ViTS16
+from physiome.methods.physiome import PhysioME
 from physiome.nn.augment import two_views
 from physiome.nn.losses import nt_xent
 from physiome.registry import ENCODERS
@@ -136,3 +138,10 @@ def test_efficientnet_starts_from_weights_that_tell_windows_apart():
 def test_images_that_do_not_suit_a_backbone_are_refused(cls, changes, says):
     with pytest.raises(ConfigError, match=says):
         build(cls, **changes)
+
+
+def test_a_fusion_of_one_token_each_is_refused_as_none_could_be_masked():
+    encoders = {"a": build(EfficientNetB0).encoder}
+    assert encoders["a"].n == 1
+    with pytest.raises(ConfigError, match="one token of a window, of which none can be masked"):
+        PhysioME(PhysioMESpec(**FUSION), encoders)

@@ -8,6 +8,7 @@ from small import SECTIONS
 from tiny import NAMES, draws, inputs, waves
 
 from physiome.config.systems.multimae import MultiMAESpec
+from physiome.errors import ConfigError
 from physiome.methods.multimae import MultiMAE
 from physiome.nn.multimae import CrossAttention, ImageDecoder
 from physiome.subsets import all_subsets
@@ -160,6 +161,12 @@ def test_one_modality_with_fewer_patches_than_the_budget_shows_them_all():
     terms = method.loss(waves(4, "b"), draws())
     assert float(terms["pixels"].detach()) == 0.0
     assert method.draw_visible({"b": torch.zeros(4, N, 16)}, draws()).shape == (4, N)
+
+
+def test_a_budget_of_all_patches_is_refused_as_nothing_would_be_left_to_rebuild():
+    assert multimae(visible=3 * N - 1).n == N
+    with pytest.raises(ConfigError, match=r"48 visible patches leave none .* 3 modalities have 16"):
+        multimae(visible=3 * N)
 
 
 @pytest.mark.parametrize("embedding", ["rows", "mean"])
