@@ -89,7 +89,7 @@ class Method(nn.Module):
     level_columns: int = 0  # the last of an embedding, that hold levels of signals as they came in
     comparable: ClassVar[bool] = True  # embeddings have one size and meaning for every subset
     calibrated: ClassVar[bool] = False  # wants `calibrate` to be called before training
-    departure: ClassVar[str] = ""  # where it departs from its original so as to learn: a footnote
+    departure: str = ""  # where it departs from its original so as to learn: a footnote
     contrasts: ClassVar[tuple[str, ...]] = ()  # loss terms that are NT-Xent contrasts of a batch
     progress: Progress = Progress(0, 1, 0, 1)  # set by the loop before every step
     restores: bool = False  # rebuilds modalities that are missing, by `restore`

@@ -169,6 +169,8 @@ class ContraWR(Method):
                 do="set contrawr.high_hz, or bands_hz of the modality",
             )
         slow = [m in spec.slow for m in modalities]
+        if not any(slow):
+            self.departure = ""
         responses = band_responses(bands_hz, slow, window.rate_hz, window.samples)
         responses = responses.repeat_interleave(torch.tensor(counts), dim=0)
         self.register_buffer("responses", responses, persistent=False)  # (C, 4, F)
@@ -279,10 +281,11 @@ class DedicatedContraWR(OnePerSubset):
     """A `ContraWR` for each subset of the modalities."""
 
     calibrated = ContraWR.calibrated
-    departure = ContraWR.departure
 
     @classmethod
     def build(cls, spec: ContraWRSpec, inputs: Inputs, parents: Sequence[Any]) -> Self:
         """One model per subset, all with the same settings."""
         models = {s: ContraWR(spec, s, inputs.window, inputs.leads) for s in inputs.subsets}
-        return cls(inputs.modalities, models)
+        found = cls(inputs.modalities, models)
+        found.departure = models[inputs.subsets[0]].departure
+        return found

@@ -46,6 +46,8 @@ class MultiMAE(ImageMethod):
     ):
         super().__init__(inputs, spec.image, weights or {"pixels": 1.0})
         self.spec = spec
+        if spec.embedding == "mean":  # the original's
+            self.departure = ""
         grid = (spec.image.bins // spec.patch, spec.image.frames // spec.patch)
         self.rows, self.n = grid[0], grid[0] * grid[1]  # patches of a modality: in a column, all
         if spec.visible >= len(self.modalities) * self.n:

@@ -38,6 +38,8 @@ class PatchMethod(Method):
     ):
         super().__init__(inputs.modalities, weights)
         self.spec = spec
+        if spec.embedding == "mean":  # the original's
+            self.departure = ""
         self.encoders = nn.ModuleDict(
             {m: PatchEncoder(spec, inputs.window) for m in inputs.modalities}
         )

@@ -333,3 +333,9 @@ def test_only_the_subsets_that_are_scored_get_a_model():
     assert set(method.models) == {"a+b+c", "c"}
     assert method.refuses(("a",))
     assert torch.isfinite(method.embed(waves(2, ["c"]))).all()
+
+
+def test_the_footnote_on_slow_signals_stands_where_there_is_one():
+    for slow in ((), ("b",)):
+        spec = ContraWRSpec(**SECTIONS["contrawr"], slow=slow)
+        assert bool(DedicatedContraWR.build(spec, inputs(), ()).departure) == bool(slow)

@@ -248,3 +248,8 @@ def test_the_error_of_a_batch_falls_along_its_gradient():
 def test_positions_are_no_parameters():
     names = [name for name, _ in multimae().named_parameters()]
     assert not any("positions" in name for name in names)
+
+
+def test_the_originals_embedding_has_no_footnote_of_departing():
+    assert multimae(embedding="mean").departure == ""
+    assert "not over frequency" in multimae().departure

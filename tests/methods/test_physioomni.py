@@ -287,3 +287,8 @@ def test_patches_that_do_not_fill_the_window_are_refused():
 def test_modelling_needs_a_tokenizer():
     with pytest.raises(PhysioError, match="physioomni_tokenizer"):
         PhysioOmni.build(PhysioOmniSpec.parse(SMALL), inputs(), [])
+
+
+def test_averaged_encoders_have_no_footnote_of_standing_side_by_side():
+    assert modelling(embedding="mean").departure == ""
+    assert "side by side" in modelling().departure
