@@ -70,7 +70,7 @@ class Embeddings:
         return x
 
     def weights(self, subset: Subset, times: float = 1.0) -> np.ndarray:
-        """(D,) by which heads multiply standardised columns: 1, but for levels of signals.
+        """(D,) by which linear heads multiply standardised columns: 1, but for levels of signals.
 
         Those are few among many, and a penalty on coefficients would leave them unused: they
         weigh as much together as all other columns, or so many times as much.
