@@ -92,6 +92,10 @@ class MultiMAE(ImageMethod):
         visible = self.draw_visible(patches, rng)
         return {"pixels": self.pixel_loss(self.rebuild(patches, visible), patches, visible)}
 
+    def learns_from(self, modalities: Sequence[str]) -> bool:
+        """Not from windows all of whose patches are visible."""
+        return len(modalities) * self.n > self.spec.visible
+
     def draw_visible(self, patches: Mapping[str, Tensor], rng: torch.Generator) -> Tensor:
         """Indices (B, V) of visible patches in the sequence of the given modalities."""
         first = next(iter(patches.values()))

@@ -1,4 +1,4 @@
-"""Windows that only a frozen encoder sees move no weight, and end no training."""
+"""Windows that teach a method nothing, as frozen encoders alone see them, end no training."""
 
 import json
 
@@ -11,8 +11,10 @@ from tinyshards import tiny_store
 from toys import train
 
 from physiome.config.systems.cbramod import CBraModSpec
+from physiome.config.systems.multimae import MultiMAESpec
 from physiome.errors import TrainingError
 from physiome.methods.cbramod import CBraModFusion
+from physiome.methods.multimae import MultiMAE
 from physiome.training.checkpoint import read_weights
 
 SMALL = SECTIONS["cbramod"]
@@ -41,6 +43,18 @@ def test_windows_of_a_frozen_encoder_alone_do_not_end_a_training(seed, comes_fir
     lines = output.with_suffix(".metrics.jsonl").read_text().splitlines()
     losses = [json.loads(line)["masked"] for line in lines]
     assert len(losses) == manifest["training"]["steps"]
+    assert 0 < losses.count(0.0) < len(losses)
+    assert (losses[0] == 0.0) == comes_first
+
+
+@pytest.mark.parametrize(("seed", "comes_first"), [(0, False), (4, True)])
+def test_windows_that_are_visible_as_a_whole_do_not_end_a_training(seed, comes_first, tmp_path):
+    """Those of one modality have 16, all of which the budget of 24 shows: nothing to rebuild."""
+    store, output = tiny_store(tmp_path, absent={"b": range(6), "c": range(6)}), tmp_path / "w.st"
+    spec = MultiMAESpec.parse({**SECTIONS["multimae"], "visible": 24})
+    train(lambda: MultiMAE(spec, inputs(NAMES)), store, output, epochs=2, seed=seed)
+    lines = output.with_suffix(".metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["pixels"] for line in lines]
     assert 0 < losses.count(0.0) < len(losses)
     assert (losses[0] == 0.0) == comes_first
 
