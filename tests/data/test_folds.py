@@ -140,6 +140,18 @@ def test_too_few_subjects_are_refused_with_their_number(subjects):
         make_folds(windows(subjects), FoldSpec(count=5), CLASSES)
 
 
+@pytest.mark.parametrize(("labelled", "count"), [(10, 5), (10, 2), (40, 5)])
+def test_many_subjects_without_a_label_leave_each_fold_its_labelled_ones(labelled, count):
+    """They counted against those with labels: "40 subjects with labels are too few"."""
+    others = windows(4 * labelled, labels=(-1,))
+    others["subject"] = "u" + others["subject"]
+    table = pd.concat([windows(labelled), others], ignore_index=True)
+    for fold in make_folds(table, FoldSpec(count=count), CLASSES):
+        for role in ("train", "test"):
+            assert sum(subject.startswith("s") for subject in fold[role]) >= 2
+        assert fold["pretrain"]
+
+
 def test_subjects_without_a_label_do_not_count():
     table = pd.concat([windows(6), windows(12, labels=(-1,)).query("subject > 's05'")])
     with pytest.raises(DataError, match="6 subjects with labels"):

@@ -32,12 +32,13 @@ def make_folds(windows: pd.DataFrame, spec: FoldSpec, classes: list[str]) -> lis
     """
     counts = label_counts(windows)
     held = held_classes(counts, classes)
-    labelled = int((counts.drop(columns=-1, errors="ignore").sum(axis=1) > 0).sum())
-    if labelled < spec.count + 2:
-        raise _too_few(labelled, spec.count)
+    labelled = set(counts.index[held.any(axis=1)])
+    if len(labelled) < spec.count + 2:
+        raise _too_few(len(labelled), spec.count)
     parts = _division(counts, held, spec.count, spec.seed)
-    if labelled - max(len(part) for part in parts) < LEAST + 1:
-        raise _too_few(labelled, spec.count)
+    for part in parts:
+        if len(labelled.difference(part)) < LEAST or len(counts) - len(part) < LEAST + 1:
+            raise _too_few(len(labelled), spec.count)
     folds = []
     for number, test in enumerate(parts, start=1):
         rest = counts.drop(index=test)
