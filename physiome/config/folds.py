@@ -14,7 +14,7 @@ class FoldSpec(Spec):
 
     count: int = Field(default=5, ge=2, le=1000)
     use: int | None = Field(default=None, ge=1)  # run only the first `use` folds; null: all
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**31)  # scikit-learn takes no others
     train_share: OpenShare = 0.2
     similar_names_differ: bool = False  # `S01` and `s1` are two people
     allow_missing_classes: bool = False  # go on where a labelled or test subset lacks a class

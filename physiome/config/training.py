@@ -40,7 +40,7 @@ class TrainSpec(Spec):
     # auto: bf16 on a GPU, fp32 on a CPU; tf32: fp32 whose products a GPU may round, but for losses;
     # fastest: bf16 on a GPU, and on a CPU that a few steps show to be faster with it
     precision: Literal["auto", "fp32", "tf32", "bf16", "fastest"] = "auto"
-    seed: int = 0
+    seed: NonNegativeInt = 0
 
     @model_validator(mode="after")
     def _micro_batch_divides(self) -> "TrainSpec":
