@@ -256,23 +256,25 @@ def _check_use_tables(config: Experiment) -> None:
 
 
 def _check_scope(config: Experiment, scope: str, changes: Mapping[str, Any]) -> None:
-    dataset, _, fold = scope.partition("/")
+    dataset, of_fold, fold = scope.partition("/")
     if dataset not in config.datasets:
         known = nearest(dataset, config.datasets)
         raise ConfigError(f"overrides.{scope}: unknown data set {dataset!r} - {known}")
-    allowed = set(SECTIONS) - ({"folds"} if fold else set())
+    allowed = set(SECTIONS) - ({"folds"} if of_fold else set())
     for section in changes:
         if section not in allowed:
             raise ConfigError(f"overrides.{scope}.{section} - {nearest(section, allowed)}")
     folds = [str(n) for n in range(1, config.section("folds", dataset).count + 1)]
-    if fold and fold not in folds:
+    if of_fold and fold not in folds:
         raise ConfigError(f"overrides.{scope}: no fold {fold!r} - folds: {', '.join(folds)}")
     for name in changes.get("systems", {}):
         lookup(METHODS, name, f"overrides.{scope}.systems")
     for name in changes.get("encoders", {}):
         lookup(ENCODERS, name, f"overrides.{scope}.encoders")
     for section in set(changes) - {"systems", "encoders"}:
-        config.section(section, dataset, int(fold) if fold else None)
+        found = config.section(section, dataset, int(fold) if fold else None)
+        if section == "encoder":
+            lookup(ENCODERS, found.name, f"overrides.{scope}.encoder.name")
 
 
 def _check_frames(config: Experiment, name: str, encoder: CommonEncoderSpec) -> None:

@@ -26,3 +26,17 @@ def test_trainings_have_no_negative_seed():
     assert "train.seed: -1 - " in said({"train": {"seed": -1}})
     variant = {"of": "physiome", "title": "x", "train": {"seed": -1}}
     assert "variants.x.train.seed: -1 - " in said({"variants": {"x": variant}, "methods_add": ["x"]})
+
+
+@pytest.mark.parametrize("scope", ["sleep_edf/", "sleep_edf/01", "sleep_edf/1/2"])
+def test_a_scope_that_is_no_fold_is_refused(scope):
+    """`sleep_edf/` was taken for the data set, and then passed over."""
+    message = said({"overrides": {scope: {"train": {"epochs": 1}}}})
+    assert f"overrides.{scope}: no fold" in message
+
+
+@pytest.mark.parametrize("scope", ["sleep_edf", "sleep_edf/2"])
+def test_an_unknown_encoder_of_one_data_set_is_refused(scope):
+    """The plan ended with a traceback: `KeyError`."""
+    message = said({"overrides": {scope: {"encoder": {"name": "dp_neuronett"}}}})
+    assert f"overrides.{scope}.encoder.name: 'dp_neuronett' does not exist" in message
