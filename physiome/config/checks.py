@@ -43,6 +43,8 @@ def check(config: Experiment) -> None:
         _check_scope(config, scope, changes)
     _check_methods(config)
     _check_heads(config)
+    for table in config.made_tables:
+        _check_rows(config, table)
     for name in config.datasets:
         for fold in (None, *config.numbers(name)):
             for encoder in [*ENCODERS, *config.encoder_variants]:
@@ -216,6 +218,32 @@ def _check_heads(config: Experiment) -> None:
                 why=f"probe.{key} is {off} there",
                 do=f"set probe.{key}, or another tables.head",
             )
+
+
+def _check_rows(config: Experiment, table: str) -> None:
+    """A table has rows, each can be filled, and every title stands for one thing."""
+    dataset, rows = config.tables_of[table], config.rows_of(table)
+    where = f"ablations.{table}.rows" if table in config.ablations else f"methods of {dataset}"
+    if not rows:
+        raise ConfigError(
+            "there are none that this data set can have",
+            where=where,
+            do=f"name some, or leave {table!r} out by use_tables",
+        )
+    for name in rows:
+        found = config.resolve(name, dataset)
+        if not config.applies(found, dataset):
+            lacking = found.settings["modality"]
+            raise ConfigError(f"{where}: {name!r} is of {lacking!r}, which {dataset} does not have")
+    titles = {m: spec.title or m for m, spec in config.datasets[dataset].modalities.items()}
+    for place, titled in ((where, rows), (f"datasets.{dataset}.modalities", titles)):
+        owner: dict[str, str] = {}
+        for name, title in titled.items():
+            if owner.setdefault(title, name) != name:
+                raise ConfigError(
+                    f"{place}: {owner[title]!r} and {name!r} are both titled {title!r}",
+                    why="a table would show one of them only",
+                )
 
 
 def _check_tables(config: Experiment) -> None:

@@ -45,9 +45,9 @@ class Experiment(Sections):
             return self.ablations[table].rows
         dataset = self.tables_of[table]
         found = {m: self.resolve(m, dataset) for m in self.methods_of(dataset)}
-        return {m: r.title for m, r in found.items() if self._applies(r, dataset)}
+        return {m: r.title for m, r in found.items() if self.applies(r, dataset)}
 
-    def _applies(self, found: Resolved, dataset: str) -> bool:
+    def applies(self, found: Resolved, dataset: str) -> bool:
         """A method of one modality is no row where a data set does not have it."""
         return found.settings.get("modality") in (None, *self.datasets[dataset].modalities)
 

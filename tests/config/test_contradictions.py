@@ -40,3 +40,48 @@ def test_an_unknown_encoder_of_one_data_set_is_refused(scope):
     """The plan ended with a traceback: `KeyError`."""
     message = said({"overrides": {scope: {"encoder": {"name": "dp_neuronett"}}}})
     assert f"overrides.{scope}.encoder.name: 'dp_neuronett' does not exist" in message
+
+
+NO_ROWS = {
+    "no methods": ({"methods": []}, "methods of sleep_edf: there are none"),
+    "none of one data set": (
+        {"datasets": {"vitaldb": {"methods": []}}},
+        "methods of vitaldb: there are none",
+    ),
+    "none that applies": ({"methods": ["present_pressure"]}, "methods of sleep_edf: there are none"),
+    "all taken out": (
+        {"ablations": {"table4": {"rows": {"gradient_on": None, "physiome_10": None}}}},
+        "ablations.table4.rows: there are none",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_ROWS)
+def test_a_table_without_rows_is_refused(case):
+    """The plan ended with a traceback of the library that checks settings."""
+    changes, wanted = NO_ROWS[case]
+    assert wanted in said(changes)
+
+
+def test_tables_without_rows_may_stand_there_if_nobody_makes_them():
+    plain = deep_merge(shipped(), {"methods": [], "use_tables": ["table4"]})
+    assert Config.load(plain).made_tables == ["table4"]
+
+
+def test_a_row_that_its_data_set_cannot_have_is_refused():
+    """Its job failed, when the other rows had been trained."""
+    rows = {"ablations": {"table4": {"rows": {"present_pressure": "pressure"}}}}
+    assert "'present_pressure' is of 'abp', which sleep_edf does not have" in said(rows)
+
+
+SAME = {
+    "methods": {"variants": {"x": {"of": "physiome", "title": "PhysioME"}}, "methods_add": ["x"]},
+    "rows": {"ablations": {"table4": {"rows": {"gradient_on": "without gradient"}}}},
+    "modalities": {"datasets": {"sleep_edf": {"modalities": {"eeg_pz_oz": {"title": "Fpz-Cz"}}}}},
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_what_a_table_shows_has_titles_of_its_own(case):
+    """Columns of the CSV are called by titles: one method or modality hid the other."""
+    assert "are both titled" in said(SAME[case])
