@@ -153,12 +153,18 @@ def _check_encoders(config: Experiment) -> None:
             right = f"encoder_variants.{name}"
             raise ConfigError(f"encoders.{name}: a variant of an encoder belongs at {right}")
         lookup(ENCODERS, name, "encoders")
-        if "name" in own:
-            raise ConfigError(f"encoders.{name}.name: {own['name']!r} - encoder.name chooses")
+        _refuse_name(own, f"encoders.{name}")
     for name, variant in config.encoder_variants.items():
         if name in ENCODERS:
             raise ConfigError(f"encoder_variants.{name}: a modality encoder has this name already")
         lookup(ENCODERS, variant.of, f"encoder_variants.{name}.of")
+        _refuse_name(variant.settings, f"encoder_variants.{name}.settings")
+
+
+def _refuse_name(settings: Any, where: str) -> None:
+    """Settings of an encoder that would make it another one."""
+    if isinstance(settings, Mapping) and "name" in settings:
+        raise ConfigError(f"{where}.name: {settings['name']!r} - encoder.name chooses")
 
 
 def _check_methods(config: Experiment) -> None:
@@ -171,6 +177,7 @@ def _check_methods(config: Experiment) -> None:
         lookup(METHODS, variant.of, f"variants.{name}.of")
         if variant.encoder is not None:
             lookup(encoders, variant.encoder, f"variants.{name}.encoder")
+        _check_read(name, variant)
         _check_later(name, variant)
     for name in config.systems:
         lookup(METHODS, name, "systems")
@@ -186,6 +193,17 @@ def _check_methods(config: Experiment) -> None:
                 raise ConfigError(
                     f"ablations.{table}.rows: {name!r} does not exist - {nearest(name, known)}"
                 )
+
+
+def _check_read(name: str, variant: Variant) -> None:
+    """What a variant changes is read of it."""
+    entry, of, where = METHODS[variant.of], variant.of, f"variants.{name}"
+    if "train" in variant.method:
+        raise ConfigError(f"{where}.method.train: it belongs at {where}.train")
+    if variant.encoder is not None and not (entry.on_encoders or entry.fresh_encoders):
+        raise ConfigError(f"{where}.encoder: {of} has no modality encoders - leave it out")
+    if variant.train and not entry.trains:
+        raise ConfigError(f"{where}.train: {of} is not trained - leave it out")
 
 
 def _check_later(name: str, variant: Variant) -> None:
@@ -299,6 +317,7 @@ def _check_scope(config: Experiment, scope: str, changes: Mapping[str, Any]) -> 
         lookup(METHODS, name, f"overrides.{scope}.systems")
     for name in changes.get("encoders", {}):
         lookup(ENCODERS, name, f"overrides.{scope}.encoders")
+        _refuse_name(changes["encoders"][name], f"overrides.{scope}.encoders.{name}")
     for section in set(changes) - {"systems", "encoders"}:
         found = config.section(section, dataset, int(fold) if fold else None)
         if section == "encoder":

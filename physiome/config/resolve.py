@@ -153,9 +153,11 @@ def _overridden(
 
 
 def _checked(name: str, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Settings of a system with their defaults; without a specification, as they are."""
+    """Settings of a system with their defaults; without a specification there are none."""
     kind = METHODS[name].specification()
-    return _parsed(canonical_json(plain), where, kind).plain() if kind else dict(plain)
+    if kind is None and plain:
+        raise ConfigError(f"{name} has no settings", where=where, do="leave it out")
+    return _parsed(canonical_json(plain), where, kind).plain() if kind else {}
 
 
 @cache

@@ -85,3 +85,59 @@ SAME = {
 def test_what_a_table_shows_has_titles_of_its_own(case):
     """Columns of the CSV are called by titles: one method or modality hid the other."""
     assert "are both titled" in said(SAME[case])
+
+
+PASSED_OVER = {
+    "training among a variant's settings": (
+        {"of": "physiome", "method": {"train": {"epochs": 3}}},
+        "variants.x.method.train: it belongs at variants.x.train",
+    ),
+    "encoder of what has none": (
+        {"of": "contrawr", "encoder": "neuronet"},
+        "variants.x.encoder: contrawr has no modality encoders",
+    ),
+    "training of what is not trained": (
+        {"of": "handmade", "train": {"epochs": 3}},
+        "variants.x.train: handmade is not trained",
+    ),
+    "settings of what has none": (
+        {"of": "majority", "method": {"share": 1}},
+        "variants.x.method: majority has no settings",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PASSED_OVER)
+def test_a_variant_changes_only_what_is_read_of_it(case):
+    """These were passed over: the row was what it is a variant of, under another title."""
+    variant, wanted = PASSED_OVER[case]
+    assert wanted in said({"variants": {"x": {"title": "X", **variant}}, "methods_add": ["x"]})
+
+
+def test_settings_of_a_control_that_has_none_are_refused():
+    assert "systems.majority: majority has no settings" in said({"systems": {"majority": {"a": 1}}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        (
+            {"encoder_variants": {"x": {"of": "dp_neuronet", "settings": {"name": "neuronet"}}}},
+            "encoder_variants.x.settings.name",
+        ),
+        (
+            {"overrides": {"sleep_edf": {"encoders": {"dp_neuronet": {"name": "neuronet"}}}}},
+            "overrides.sleep_edf.encoders.dp_neuronet.name",
+        ),
+    ],
+)
+def test_settings_of_an_encoder_do_not_make_it_another(changes, where):
+    """NeuroNet was trained under the name of DP-NeuroNet."""
+    assert f"{where}: 'neuronet' - encoder.name chooses" in said(changes)
+
+
+def test_the_untrained_control_stays_untrained_whatever_else_is_set_of_its_training():
+    """`systems.random.train: {batch: 64}` trained it for 50 epochs."""
+    config = Config.load(deep_merge(shipped(), {"systems": {"random": {"train": {"batch": 64}}}}))
+    train = config.resolve("random", "sleep_edf").train
+    assert (train.epochs, train.batch) == (0, 64)
