@@ -73,6 +73,11 @@ class HypotensionLabels(Spec):
         """Refuse a data set without the pressure, or with other than two classes."""
         if self.pressure not in modalities:
             raise ValueError(f"labels.pressure {self.pressure!r} is not a modality")
+        unit = modalities[self.pressure].unit
+        if unit.replace(" ", "").casefold() not in ("", "mmhg"):
+            raise ValueError(
+                f"labels.threshold_mmhg is in mmHg, the pressure {self.pressure!r} in {unit!r}"
+            )
         if modalities[self.pressure].lead_names:
             raise ValueError(f"labels.pressure {self.pressure!r} must be a single channel")
         if len(classes) != 2:

@@ -65,6 +65,8 @@ class Modality(Spec):
             )
         if self.min_leads > len(self.leads):
             raise ValueError(f"min_leads {self.min_leads} of {len(self.leads)} channels")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"no value is above low {self.low} and below high {self.high}")
         if self.reference == "average" and self.min_leads < 3:
             raise ValueError("reference: average needs min_leads of at least 3")
         for what, names in (

@@ -141,3 +141,9 @@ def test_the_untrained_control_stays_untrained_whatever_else_is_set_of_its_train
     config = Config.load(deep_merge(shipped(), {"systems": {"random": {"train": {"batch": 64}}}}))
     train = config.resolve("random", "sleep_edf").train
     assert (train.epochs, train.batch) == (0, 64)
+
+
+def test_a_pressure_is_compared_with_its_threshold_in_the_same_unit():
+    """65 mmHg was taken for 65 kPa: every window was hypotension."""
+    kpa = {"datasets": {"vitaldb": {"modalities": {"abp": {"unit": "kPa"}}}}}
+    assert "threshold_mmhg is in mmHg, the pressure 'abp' in 'kPa'" in said(kpa)

@@ -34,6 +34,7 @@ def test_a_single_lead_has_no_axis_of_leads(one):
         ({"channels": ["F3", "F3"]}, "'F3' is named twice"),
         ({"channels": ["F3", {"channel": "F4", "aliases": ["F3"]}]}, "'F3' is named twice"),
         ({"channels": ["F3", {"channel": "C3", "name": "F3"}]}, "lead 'F3' is named twice"),
+        ({"channel": "F3", "low": 100.0, "high": -100.0}, "above low 100.0 and below high -100.0"),
         ({"channels": ["F3", "F4"], "min_leads": 3}, "min_leads 3 of 2"),
         ({"channel": "F3", "min_leads": 2}, "min_leads 2 of 1"),
         ({"channels": ["F3", "F4", "C3"], "reference": "average"}, "min_leads of at least 3"),
