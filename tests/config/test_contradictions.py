@@ -147,3 +147,19 @@ def test_a_pressure_is_compared_with_its_threshold_in_the_same_unit():
     """65 mmHg was taken for 65 kPa: every window was hypotension."""
     kpa = {"datasets": {"vitaldb": {"modalities": {"abp": {"unit": "kPa"}}}}}
     assert "threshold_mmhg is in mmHg, the pressure 'abp' in 'kPa'" in said(kpa)
+
+
+STAGES = {
+    "no stages": ("resnet18", {"depths": []}, "encoders.resnet18.depths: []"),
+    "fewer stages": ("resnet18", {"depths": [1, 1]}, "widths are of 4 stages, depths of 2"),
+    "fewer heads": ("swin_t", {"attention_heads": [3, 6]}, "attention_heads are of 2 stages"),
+    "stage over heads": ("swin_t", {"attention_heads": [3, 5, 12, 24]}, "width 192 cannot be split"),
+    "width over heads": ("vit_s16", {"attention_heads": 5}, "width 384 cannot be split"),
+}
+
+
+@pytest.mark.parametrize("case", STAGES)
+def test_stages_and_heads_of_a_backbone_fit(case):
+    """Each ended its pretraining with a traceback, or computed with another width."""
+    encoder, settings, wanted = STAGES[case]
+    assert wanted in said({"encoders": {encoder: settings}})
