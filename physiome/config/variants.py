@@ -1,7 +1,7 @@
 """Variants of methods, and tables made of them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt, field_validator
 
@@ -46,7 +46,7 @@ def flattened(variants: Mapping[str, Variant]) -> dict[str, Variant]:
     """
     for name, variant in variants.items():
         below = variants.get(variant.of)
-        if below is not None and below.of in variants:
+        if below is not None and below.of in variants and below.of != variant.of:
             raise ValueError(f"{name} is of {variant.of}, which is of the variant {below.of}")
     return {name: v.on(variants.get(v.of)) for name, v in variants.items()}
 
@@ -66,7 +66,7 @@ class Ablation(Spec):
     title: str
     paper_table: PositiveInt | None = None
     rows: dict[str, str]  # method or variant -> title in this table; null takes a row out
-    subsets: tuple[str, ...]
+    subsets: Annotated[tuple[str, ...], Field(min_length=1)]
     folds: PositiveInt | None = None  # the first n of the data set's folds; null: all
 
     @field_validator("rows", mode="before")

@@ -163,3 +163,19 @@ def test_stages_and_heads_of_a_backbone_fit(case):
     """Each ended its pretraining with a traceback, or computed with another width."""
     encoder, settings, wanted = STAGES[case]
     assert wanted in said({"encoders": {encoder: settings}})
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("physiome", "variants.physiome: a method has this name already"),
+        ("mine", "variants.mine.of: 'mine' does not exist"),
+    ],
+)
+def test_a_variant_of_its_own_name_is_told_so(name, wanted):
+    """It was told that another variant is of a variant of a variant."""
+    assert wanted in said({"variants": {name: {"of": name, "title": "X"}}})
+
+
+def test_a_table_of_variants_without_subsets_is_refused():
+    assert "ablations.table4.subsets: [] - " in said({"ablations": {"table4": {"subsets": []}}})
