@@ -7,7 +7,6 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from physiome.config.image import Image
 from physiome.config.model import CommonEncoderSpec
 
-
 Stages = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # a number for each
 
 

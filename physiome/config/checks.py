@@ -8,6 +8,7 @@ from typing import Any
 from physiome.config.experiment import Experiment
 from physiome.config.frame_length import joined_length
 from physiome.config.model import CommonEncoderSpec, EncoderSpec
+from physiome.config.paper import require_paper
 from physiome.config.resolve import resolve_encoder, resolve_pretrain
 from physiome.config.schema import SECTIONS
 from physiome.config.variants import Variant
@@ -239,7 +240,7 @@ def _check_heads(config: Experiment) -> None:
 
 
 def _check_rows(config: Experiment, table: str) -> None:
-    """A table has rows, each can be filled, and every title stands for one thing."""
+    """A table has rows that can be filled, and titles that stand for one thing and the paper's."""
     dataset, rows = config.tables_of[table], config.rows_of(table)
     where = f"ablations.{table}.rows" if table in config.ablations else f"methods of {dataset}"
     if not rows:
@@ -254,6 +255,10 @@ def _check_rows(config: Experiment, table: str) -> None:
             lacking = found.settings["modality"]
             raise ConfigError(f"{where}: {name!r} is of {lacking!r}, which {dataset} does not have")
     titles = {m: spec.title or m for m, spec in config.datasets[dataset].modalities.items()}
+    of = config.ablations.get(table) or config.datasets[dataset]
+    place = f"ablations.{table}" if table in config.ablations else f"datasets.{dataset}"
+    if of.paper_table is not None and not config.datasets[dataset].made_up:
+        require_paper(of.paper_table, titles.values(), f"{place}.paper_table")
     for place, titled in ((where, rows), (f"datasets.{dataset}.modalities", titles)):
         owner: dict[str, str] = {}
         for name, title in titled.items():

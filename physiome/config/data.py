@@ -145,6 +145,11 @@ class Dataset(Spec):
             raise ValueError(f"window.lowpass_hz {lowpass} is not below half of rate_hz {rate}")
         return self
 
+    @property
+    def made_up(self) -> bool:
+        """Whether its recordings are synthetic: beside them published figures say nothing."""
+        return bool(self.source.plain().get("raw", {}).get("fill") == "synthetic")
+
     @cached_property
     def scored(self) -> tuple[str, ...] | None:
         """Names of the subsets that are scored, in order; None: all there are."""

@@ -140,8 +140,8 @@ class Config(Experiment):
             subsets = tuple(subset_name(s) for s in ablation.parsed(dataset.modalities))
             own |= {"paper_table": ablation.paper_table, "subsets": subsets}
             own |= {"title": ablation.title, "layout": "variants"}
-        if dataset.source.plain().get("raw", {}).get("fill") == "synthetic":
-            own["paper_table"] = None  # beside made-up recordings published figures say nothing
+        if dataset.made_up:
+            own["paper_table"] = None
         look = self.tables
         own |= {"more_if_unbalanced": True} if look.metrics is None else {"metrics": look.metrics}
         return TableSpec(**own, head=look.head, decimals=look.decimals).text()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from physiome.config.paper import paper_title
 from physiome.errors import ConfigError, nearest
 
 CELLS = Path(__file__).with_name("paper_tables.csv")
@@ -41,8 +42,7 @@ def paper_method(title: str, cells: pd.DataFrame) -> str | None:
 
 def paper_subset(titles: list[str]) -> str:
     """The paper's key of a subset, from the modalities' titles (`EEG Pz-Cz` is `Pz-Oz`)."""
-    short = [title.removeprefix("EEG ").replace("Pz-Cz", "Pz-Oz") for title in titles]
-    return "+".join(short)
+    return "+".join(map(paper_title, titles))
 
 
 def require_titles(titles: list[str], cells: pd.DataFrame) -> None:

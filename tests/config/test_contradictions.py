@@ -24,8 +24,8 @@ def test_folds_are_drawn_from_a_seed_that_their_library_takes(seed):
 def test_trainings_have_no_negative_seed():
     """Each of them ended with a traceback before its first step."""
     assert "train.seed: -1 - " in said({"train": {"seed": -1}})
-    variant = {"of": "physiome", "title": "x", "train": {"seed": -1}}
-    assert "variants.x.train.seed: -1 - " in said({"variants": {"x": variant}, "methods_add": ["x"]})
+    changes = {"variants": {"physiome_plus": {"train": {"seed": -1}}}}
+    assert "variants.physiome_plus.train.seed: -1 - " in said(changes)
 
 
 @pytest.mark.parametrize("scope", ["sleep_edf/", "sleep_edf/01", "sleep_edf/1/2"])
@@ -48,7 +48,7 @@ NO_ROWS = {
         {"datasets": {"vitaldb": {"methods": []}}},
         "methods of vitaldb: there are none",
     ),
-    "none that applies": ({"methods": ["present_pressure"]}, "methods of sleep_edf: there are none"),
+    "none that fits": ({"methods": ["present_pressure"]}, "methods of sleep_edf: there are none"),
     "all taken out": (
         {"ablations": {"table4": {"rows": {"gradient_on": None, "physiome_10": None}}}},
         "ablations.table4.rows: there are none",
@@ -153,7 +153,7 @@ STAGES = {
     "no stages": ("resnet18", {"depths": []}, "encoders.resnet18.depths: []"),
     "fewer stages": ("resnet18", {"depths": [1, 1]}, "widths are of 4 stages, depths of 2"),
     "fewer heads": ("swin_t", {"attention_heads": [3, 6]}, "attention_heads are of 2 stages"),
-    "stage over heads": ("swin_t", {"attention_heads": [3, 5, 12, 24]}, "width 192 cannot be split"),
+    "a stage over heads": ("swin_t", {"attention_heads": [3, 5, 12, 24]}, "width 192 cannot be"),
     "width over heads": ("vit_s16", {"attention_heads": 5}, "width 384 cannot be split"),
 }
 
@@ -179,3 +179,25 @@ def test_a_variant_of_its_own_name_is_told_so(name, wanted):
 
 def test_a_table_of_variants_without_subsets_is_refused():
     assert "ablations.table4.subsets: [] - " in said({"ablations": {"table4": {"subsets": []}}})
+
+
+EMG = {"datasets": {"sleep_edf": {"modalities": {"emg": {"channel": "EMG submental"}}}}}
+
+
+def test_a_table_beside_the_papers_has_its_modalities():
+    """The table failed, when everything in it had been trained."""
+    wanted = "datasets.sleep_edf.paper_table: the paper's table 1 has no modality titled 'emg'"
+    assert wanted in said(EMG)
+    freed = deep_merge(EMG, {"datasets": {"sleep_edf": {"paper_table": None}}})
+    assert "ablations.table3.paper_table: the paper's table 3 has no" in said(freed)
+    Config.load(deep_merge(shipped(), {**freed, "use_tables": ["sleep_edf"]}))
+
+
+def test_a_table_that_the_paper_does_not_have_is_refused():
+    ninth = {"datasets": {"vitaldb": {"paper_table": 9}}}
+    assert "datasets.vitaldb.paper_table: the paper has no results in table 9" in said(ninth)
+
+
+def test_made_up_recordings_stand_beside_no_table_of_the_paper():
+    source = {"datasets": {"sleep_edf": {"source": {"raw": {"fill": "synthetic"}}}}}
+    assert Config.load(deep_merge(shipped(), deep_merge(EMG, source))).made_tables

@@ -31,14 +31,13 @@ TABLE = {
     "save_every_s": (1.0, ""),
     "use_datasets": (["vitaldb", "sleep_edf"], ""),
     "use_tables": (["table2"], ""),
-    "datasets.*.title": ("Another", "table figures"),
+    "datasets.*.title": (ANOTHER, "table figures"),
     "datasets.*.paper_table": (None, "table"),
     "datasets.*.source.kind": (None, None),
     "datasets.*.source.raw.fill": ("synthetic", "records table"),  # no published figures beside it
     "datasets.*.source.raw.folder": ("/data", "records"),
     "datasets.*.source.transfer.urls": (["https://elsewhere.example"], ""),
-    "datasets.*.source.transfer.connect_timeout_s": (1.0, ""),
-    "datasets.*.source.transfer.timeout_s": (1.0, ""),
+    "datasets.*.source.transfer.*timeout_s": (1.0, ""),
     "datasets.*.source.transfer.heartbeat_s": (0.0, ""),
     "datasets.*.source.transfer.attempts": (1, ""),
     "datasets.*.source.transfer.connections": (1, ""),
@@ -52,8 +51,8 @@ TABLE = {
     "datasets.*.methods": (["physiome", "majority"], "table figures intervals"),
     "datasets.*.batches": (3, ""),  # it changes which jobs there are
     "datasets.*.modalities.*.channel": ("Other", "records shard"),
-    "datasets.*.modalities.*.unit": ("V", "shard"),
-    "datasets.*.modalities.*": (0.5, "shard"),
+    "datasets.*.modalities.*.unit": ("mm Hg", "shard"),
+    "datasets.*.modalities.*": (ANOTHER, "shard"),
     "datasets.sleep_edf.classes": (["W", "N1", "N2", "N3", "REM", "X"], "shard folds train embed"),
     "datasets.vitaldb.classes": (["normal", "low"], "shard folds train embed"),
     "datasets.*.window.rate_hz": (200.0, f"shard {MODEL}"),
@@ -202,7 +201,9 @@ def another(value):
         return not value
     if isinstance(value, list):
         return [another(part) for part in value]
-    return 2 * value if isinstance(value, int) else value / 2
+    if isinstance(value, str):
+        return f"EEG {value}"  # the paper's table stands beside it all the same
+    return 2 * value if isinstance(value, int) else (value or 1.0) / 2
 
 
 def row(leaf):
