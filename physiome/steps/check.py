@@ -22,7 +22,8 @@ def run(config: list[Path]) -> tuple[list[str], list[Finding]]:
 
 def _tables(spec: Config) -> list[str]:
     lines = []
-    for table, name in spec.tables_of.items():
+    for table in spec.made_tables:
+        name = spec.tables_of[table]
         ablation, dataset = spec.ablations.get(table), spec.datasets[name]
         scored = len(dataset.scored or ()) or 2 ** len(dataset.modalities) - 1
         subsets = len(ablation.subsets) if ablation else scored

@@ -48,6 +48,13 @@ def test_a_plan_that_can_be_done_has_nothing_against_it(mine):
     assert not [line for line in done.output.splitlines() if "/tables/" not in line]
 
 
+def test_tables_that_are_not_made_are_not_planned(mine):
+    """All of a data set's were told, also those that `use_tables` leaves out."""
+    said = check(mine({"use_datasets": ["mine", "sleep_edf"], "use_tables": ["mine"]})).output
+    assert "results/tables/mine.csv: mine, " in said
+    assert "table1.csv" not in said
+
+
 def test_a_channel_that_no_recording_has_fails_with_the_nearest_there_is(mine):
     files = mine(channels(eeg={"channel": "EEG Fpz_Cz"}))
     line = found(files)["channels"]
