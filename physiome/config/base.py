@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Self
 
+import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from physiome.errors import ConfigError, nearest
@@ -72,6 +73,9 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tupl
     """One line for the first problems: path, value, what is allowed."""
     lines = []
     for problem in error.errors(include_url=False):
+        if problem["type"] == "json_invalid":  # half of a sign, as in "\ud800"
+            lines.append(f"{where or 'config'}: not plain text - {problem['msg']}")
+            continue
         keys, _ = _follow(model, problem["loc"])
         path = ".".join(str(part) for part in (where, *keys) if str(part))
         kind, value = problem["type"], problem["input"]
@@ -106,6 +110,10 @@ def _number_hint(text: str) -> str:
         number = float(text)
     except ValueError:
         return "write a number"
+    if not math.isfinite(number):
+        return "write a finite number"
+    if isinstance(yaml.safe_load(text), int | float):
+        return f"write {text} without quotes"
     mantissa, _, exponent = f"{number:e}".partition("e")
     mantissa = mantissa.rstrip("0")
     mantissa += "0" if mantissa.endswith(".") else ""
@@ -141,6 +149,7 @@ def _right_key(model: type[BaseModel], location: tuple[int | str, ...], where: s
     wrong = str(location[-1])
     keys, models = _follow(model, location)
     above, beside = _follow(model, location[:-1])
+    here = ".".join(str(part) for part in (where, *keys) if str(part))
     for parents, candidates in ((keys[:-1], models), (above[:-1], beside)):
         found = [
             ".".join(str(part) for part in (where, *parents, section, wrong) if str(part))
@@ -148,8 +157,9 @@ def _right_key(model: type[BaseModel], location: tuple[int | str, ...], where: s
             for section, field in candidate.model_fields.items()
             if any(wrong in inner.model_fields for inner in _models_in(field.annotation))
         ]
-        if found:
-            return f"it belongs at {' or '.join(dict.fromkeys(found))}"
+        places = [place for place in dict.fromkeys(found) if place != here]  # of another kind
+        if places:
+            return f"it belongs at {' or '.join(places)}"
     return nearest(wrong, {name for candidate in models for name in candidate.model_fields})
 
 

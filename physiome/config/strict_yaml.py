@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
         if isinstance(node, yaml.MappingNode):
             seen = set()
             for key, _ in node.value:  # before `<<` is merged: its keys may be overridden
-                named = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
+                named = key.value if isinstance(key, yaml.ScalarNode) else None  # 1 is "1" in JSON
                 if named in seen and named is not None:
                     line = key.start_mark.line + 1
                     raise yaml.YAMLError(f"key {key.value!r} is there twice, again in line {line}")

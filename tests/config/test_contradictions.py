@@ -201,3 +201,35 @@ def test_a_table_that_the_paper_does_not_have_is_refused():
 def test_made_up_recordings_stand_beside_no_table_of_the_paper():
     source = {"datasets": {"sleep_edf": {"source": {"raw": {"fill": "synthetic"}}}}}
     assert Config.load(deep_merge(shipped(), deep_merge(EMG, source))).made_tables
+
+
+@pytest.mark.parametrize("text", ["nan", "-inf", "Infinity"])
+def test_what_yaml_takes_for_text_and_python_for_no_finite_number_is_refused(text):
+    """The message itself ended with a traceback."""
+    limits = {"datasets": {"sleep_edf": {"modalities": {"eog": {"low": text}}}}}
+    assert f"eog.low: {text!r} is text, not a number - write a finite number" in said(limits)
+
+
+@pytest.mark.parametrize(("path", "text"), [("epochs", "50"), ("learning_rate", "0.001")])
+def test_a_number_in_quotes_is_told_to_lose_them(path, text):
+    """Told to be written as 5.0e1, which is no whole number, `epochs` was refused again."""
+    assert f"train.{path}: {text!r} is text, not a number - write {text} without" in said(
+        {"train": {path: text}}
+    )
+
+
+@pytest.mark.parametrize(
+    "own", [{"source": {"kind": "recordings"}}, {"labels": {"rule": "column", "column": "x"}}]
+)
+def test_a_key_of_another_kind_is_not_sent_where_it_stands(own):
+    """It was told to belong at its own place."""
+    message = said({"datasets": {"sleep_edf": own}})
+    assert "unknown key - known: " in message
+    assert "belongs at" not in message
+
+
+def test_half_a_sign_is_refused_in_few_words():
+    """The message held the whole configuration."""
+    message = said({"datasets": {"sleep_edf": {"title": "\ud800"}}})
+    assert message.startswith("config: not plain text")
+    assert len(message) < 200

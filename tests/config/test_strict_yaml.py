@@ -8,6 +8,7 @@ from physiome.errors import ConfigError
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
 REFUSED = {
     "key twice": ("train:\n  a: 1\n  b: 2\n  a: 3\n", "key 'a' is there twice, again in line 4"),
+    "key twice as text": ("a: {1: x, '1': y}\n", "key '1' is there twice, again in line 1"),
     "alias bomb": (LAUGHS, "aliases unfold to more than"),
     "alias of itself": ("a: &a [*a]\n", "inside what it stands for"),
     "deep nesting": ("a: " + "[" * 5000, "nested too deeply"),
