@@ -24,7 +24,10 @@ def data(config: Config, dataset: str) -> Iterator[Finding]:
     found, seconds = headers.findings(config, dataset)
     yield from found
     yield from proportions.subsets(config, dataset)
-    yield from proportions.models(config, dataset, seconds)
+    try:
+        yield from proportions.models(config, dataset, seconds)
+    except PhysioError as error:  # a manifest of shards that cannot be read
+        yield Finding("FAIL", "models", str(error))
 
 
 def _terms(config: Config, dataset: str) -> Iterator[Finding]:

@@ -273,3 +273,16 @@ def test_the_exit_code_says_whether_a_run_would_come_to_its_end(repository, mine
     last = json.loads(bad.output)[-1]
     assert (last["level"], last["topic"]) == ("FAIL", "config")
     assert "did you mean 'train'?" in last["text"]
+
+
+def test_a_manifest_that_cannot_be_read_is_told_among_all_the_others(repository, mine):
+    """It was told alone: nothing of the machine, the disk and the data."""
+    mine(device="cpu")
+    manifest = Path("results/shards/sleep_edf/batch0/manifest.json")
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{", encoding="utf-8")
+    done = run(repository / "config.yaml", repository / "workflow/overlays/demo.yaml", "mine.yaml")
+    assert done.exit_code == 2
+    told = [line.split()[:2] for line in done.output.splitlines()]
+    assert [topic for level, topic in told if level == "FAIL"] == ["shards", "models", "estimate"]
+    assert ["ok", "packages"] in told
