@@ -153,7 +153,8 @@ def _map(spec: FigureSpec, embeddings: Path) -> Figure:
     title = f"{spec.title}: {spec.methods[facts.method].title}, test windows of fold {facts.fold}"
     windows = opened.carrying(full, "test")
     labels = opened.labels(["test"])["label"]
-    windows = windows.iloc[np.unique(np.linspace(0, len(windows) - 1, POINTS).astype(int))]
+    if len(windows):
+        windows = windows.iloc[np.unique(np.linspace(0, len(windows) - 1, POINTS).astype(int))]
     x = opened.values(full, windows).astype(np.float64)
     if len(x) < 3 or (np.ptp(x, axis=0) > 0).sum() < 2:
         return empty_figure(f"{title}: too few of them, or of columns that differ, for a map")

@@ -40,7 +40,7 @@ COSTS = {
 DRAWN = ("paired", "reliability", "cost_score", "embedding_map")
 
 
-def embedded(path, dataset="toy", spread=1.0):
+def embedded(path, dataset="toy", spread=1.0, has_b=True):
     """Embeddings of 20 test windows of two subjects, three columns a subset."""
     n, subsets = 20, ("a+b", "a", "b")
     np.save(path, spread * np.random.default_rng(0).normal(size=(n, 9)).astype(np.float32))
@@ -48,7 +48,7 @@ def embedded(path, dataset="toy", spread=1.0):
     table = pd.DataFrame({"record": np.where(number < 8, "r0", "r1"), "number": number})
     table = table.assign(
         subject=table["record"], onset_s=30.0 * number, role="test", label=number % 3, event=False,
-        has_a=True, has_b=True, var_a=1.0, var_b=1.0,
+        has_a=True, has_b=has_b, var_a=1.0, var_b=1.0,
     )  # fmt: skip
     table.to_parquet(path.with_suffix(".parquet"), index=False)
     columns = {s: [3 * i, 3 * i + 3] for i, s in enumerate(subsets)}
@@ -93,6 +93,11 @@ def test_diagnostics_are_valid_and_repeat_byte_for_byte(tmp_path, draw):
 @pytest.mark.slow
 def test_embeddings_that_are_all_alike_have_no_map(draw):
     assert "columns that differ" in draw(spread=0.0)["embedding_map"]
+
+
+@pytest.mark.slow
+def test_a_fold_without_a_complete_test_window_has_no_map(draw):
+    assert "too few of them" in draw(has_b=False)["embedding_map"]
 
 
 @pytest.mark.slow
