@@ -179,7 +179,7 @@ def _with_marks(
     sign = table["metric"].map({m: -1 if n.less_is_better else 1 for m, n in METRICS.items()})
 
     def best(values: pd.Series, among: pd.Series, sign: pd.Series | int) -> pd.Series:
-        shown = sign * values.round(decimals).where(among)
+        shown = sign * _printed(values, decimals).where(among)
         return shown.notna() & (shown == shown.groupby(keys).transform("max"))
 
     beats = _beats_majority(table, sign, decimals)
@@ -190,9 +190,14 @@ def _with_marks(
     )
 
 
+def _printed(values: pd.Series, decimals: int) -> pd.Series:
+    """As they are printed; numpy rounds some means that lie halfway between two to the other."""
+    return values.map(lambda value: round(float(value), decimals))
+
+
 def _beats_majority(table: pd.DataFrame, sign: pd.Series, decimals: int) -> pd.Series:
     """Which cells are better than the majority class in their row; all where it is not shown."""
-    shown = (sign * table["mean"]).round(decimals)
+    shown = sign * _printed(table["mean"], decimals)
     keys = ["subset", "metric"]
     known = table.assign(shown=shown)[table["method"] == MAJORITY].set_index(keys)["shown"]
     floor = known.reindex(pd.MultiIndex.from_frame(table[keys])).to_numpy()

@@ -194,6 +194,19 @@ def test_marks_ignore_controls_and_share_a_printed_tie():
     assert {key[1] for key in marked(table, "bold")} == {"m", "n"}
 
 
+@pytest.mark.parametrize(
+    ("halfway", "other", "printed", "best"),
+    [((0.7015, 0.702), 0.7018, "70.17", {"n"}), ((0.708, 0.7085), 0.7083, "70.83", {"m", "n"})],
+)
+def test_marks_follow_the_digits_that_are_printed_of_a_mean_halfway_between_two(
+    halfway, other, printed, best
+):
+    cells, titles = toy({("a+b", "m"): halfway, ("a+b", "n"): (other, other)}, folds=(0, 1))
+    table = build_table(cells, {"m": entry("M"), "n": entry("N")}, titles)
+    assert f"{cell(table, 'a+b', 'm')['mean']:.2f}" == printed
+    assert {key[1] for key in marked(table.query("metric == 'acc'"), "bold")} == best
+
+
 def with_metrics(values, metrics):
     """`toy` with the same values of every metric."""
     cells, titles = toy(values)
