@@ -17,6 +17,7 @@ def variants_to_latex(
     subjects: int,
     folds: int,
     footnotes: Mapping[str, Sequence[str]] | None = None,
+    name: str = "",
 ) -> str:
     """One row per variant; columns are subsets of modalities, each with the settings' metrics.
 
@@ -26,6 +27,7 @@ def variants_to_latex(
         subjects: test subjects of all folds together.
         folds: number of folds.
         footnotes: variant -> texts, for the lines under the table.
+        name: of the table, see `labelled`.
     """
     table = table[table["metric"].isin(spec.metrics)]
     numbered = Numbered(spec.methods, footnotes)
@@ -49,7 +51,7 @@ def variants_to_latex(
         "% needs \\usepackage{booktabs,graphicx}\n"
         "\\begin{table}[t]\n\\centering\n"
         f"\\caption{{{_caption(table, spec, windows, subjects, folds)}}}\n"
-        f"\\label{{tab:{labelled(spec)}}}\n"
+        f"\\label{{tab:{labelled(spec.dataset, name)}}}\n"
         f"\\resizebox{{\\linewidth}}{{!}}{{%\n{tabular.strip()}%\n}}{below}\n"
         "\\end{table}\n"
     )

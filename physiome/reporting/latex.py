@@ -31,6 +31,9 @@ SPECIAL = str.maketrans(
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "\\": r"\textbackslash{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
     }
 )
 
@@ -47,6 +50,7 @@ def to_latex(
     subjects: int,
     folds: int,
     footnotes: Mapping[str, Sequence[str]] | None = None,
+    name: str = "",
 ) -> str:
     """The printed table, of the metrics of its settings.
 
@@ -56,6 +60,7 @@ def to_latex(
         subjects: test subjects of all folds together.
         folds: number of folds.
         footnotes: method -> texts, for the lines under the table.
+        name: of the table, see `labelled`.
     """
     table = table[table["metric"].isin(spec.metrics)]
     names, numbered = list(spec.methods), Numbered(spec.methods, footnotes)
@@ -71,7 +76,7 @@ def to_latex(
         "% needs \\usepackage{booktabs,xcolor,graphicx}\n"
         "\\begin{table*}[t]\n\\centering\n"
         f"\\caption{{{caption}}}\n"
-        f"\\label{{tab:{labelled(spec)}}}\n"
+        f"\\label{{tab:{labelled(spec.dataset, name)}}}\n"
         f"{body}{below}\n"
         "\\end{table*}\n"
     )
@@ -105,10 +110,10 @@ def _panel(table: pd.DataFrame, spec: TableSpec, methods: list[str], numbered: N
     return tabular
 
 
-def labelled(spec: TableSpec) -> str:
-    """Reference key: letters, digits and hyphens only."""
-    number = "" if spec.paper_table is None else f"-table{spec.paper_table}"
-    return "".join(c if c.isalnum() else "-" for c in spec.dataset) + number
+def labelled(dataset: str, table: str) -> str:
+    """Reference key of a table: letters, digits and hyphens only; each table has its own."""
+    named = dataset if table in ("", dataset) else f"{dataset}-{table}"
+    return "".join(c if c.isalnum() else "-" for c in named)
 
 
 def _row(group: pd.DataFrame, spec: TableSpec) -> list[str]:
@@ -183,7 +188,7 @@ def tested(spec: TableSpec, windows: int, subjects: int, folds: int) -> str:
     return (
         f"{escape(spec.title)}: {shown} in percent, "
         f"mean{spread} over {folds} fold{'s' if folds != 1 else ''} "
-        f"({windows} test windows of {subjects} subjects in all)."
+        f"({windows} test windows of {subjects} subject{'s' if subjects != 1 else ''} in all)."
     )
 
 

@@ -53,7 +53,7 @@ def run(settings: str, scores: Path, csv: Path, tex: Path) -> None:
         with atomic_path(path) as temporary:
             pd.concat(parts).to_csv(temporary, index=False)
     to_tex = variants_to_latex if spec.layout == "variants" else to_latex
-    write_text(tex, to_tex(tables[spec.head], spec, *tested_sizes(printed), footnotes))
+    write_text(tex, to_tex(tables[spec.head], spec, *tested_sizes(printed), footnotes, tex.stem))
     facts = {"settings": json.loads(settings), "inputs": sums(scores)}
     write_json(csv.with_suffix(".json"), facts | {"sha256": sums(csv, every, tex)})
 

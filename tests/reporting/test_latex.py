@@ -7,6 +7,7 @@ from test_tables import TITLES, entry, published, toy, with_metrics
 
 from physiome.config.metrics import METRICS
 from physiome.config.report import TableSpec
+from physiome.reporting.ablation_latex import variants_to_latex
 from physiome.reporting.latex import escape, to_latex
 from physiome.reporting.paper import paper_cells
 from physiome.reporting.tables import build_table
@@ -87,6 +88,31 @@ def test_latex_shows_marks_spread_and_the_papers_figure():
 
 def test_special_characters_are_printable():
     assert escape(r"a_b 5% {x} \ & #1 $") == (r"a\_b 5\% \{x\} \textbackslash{} \& \#1 \$")
+    # LaTeX's own fonts have other signs in the places of these
+    assert escape("<2 Hz|>") == r"\textless{}2 Hz\textbar{}\textgreater{}"
+
+
+def test_tables_of_one_data_set_have_keys_of_their_own():
+    cells, titles = toy({("a+b", "m"): (0.8,)})
+    spec = TableSpec(dataset="my_set", title="T", modalities=titles, methods={"m": entry("M")})
+    table = build_table(cells, spec.methods, titles)
+    keys = [
+        re.findall(r"\\label{(.*?)}", lay_out(table, spec, 1, 1, 1, name=name))
+        for lay_out, name in (
+            (to_latex, "my_set"),
+            (to_latex, "table1"),
+            (variants_to_latex, "widths"),
+        )
+    ]
+    assert keys == [["tab:my-set"], ["tab:my-set-table1"], ["tab:my-set-widths"]]
+
+
+def test_a_caption_counts_one_subject_as_one():
+    cells, titles = toy({("a+b", "m"): (0.8,)})
+    spec = TableSpec(dataset="t", title="T", modalities=titles, methods={"m": entry("M")})
+    assert "(12 test windows of 1 subject in all)" in to_latex(
+        build_table(cells, spec.methods, titles), spec, 12, 1, 1
+    )
 
 
 # --- the paper's cells

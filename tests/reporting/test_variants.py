@@ -73,7 +73,7 @@ def test_every_variant_stands_beside_the_papers_row_of_its_title(tmp_path, numbe
             assert cell.endswith(rf"{{\scriptsize $\pm$0.71 [{value:.2f}]}}")
     assert "over 2 folds (200 test windows of 8 subjects in all)" in tex
     assert "Head: multinomial logistic regression" in tex
-    assert f"table{number}" in tex
+    assert r"\label{tab:sleep-edf-t}" in tex  # as the file is called
 
 
 def test_best_of_each_column_is_bold_and_nothing_else_is_marked(tmp_path):
