@@ -28,7 +28,7 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] | None = None) -> 
     for metric in metrics or ():
         if metric not in METRICS:
             raise DataError(f"no metric {metric!r}", do=nearest(metric, METRICS))
-    console = Console()
+    console = Console(markup=False, highlight=False)  # a title may hold brackets
     for path in tables:
         compact, rows = _opened(path, head)
         scores = _scores(compact.columns, rows)
@@ -41,7 +41,7 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] | None = None) -> 
         subsets = _subsets(compact, columns[2 : min(map(columns.index, scores), default=2)])
         console.print(_laid_out(rows, subsets, chosen, f"{path} ({head} head)", console.width))
         for title, text in _footnotes(rows).items():
-            console.print(f"* {title}: {text}", markup=False, highlight=False)
+            console.print(f"* {title}: {text}")
 
 
 def _opened(path: Path, head: str) -> tuple[pd.DataFrame, pd.DataFrame]:

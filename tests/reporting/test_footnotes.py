@@ -124,6 +124,14 @@ def test_footnotes_are_printed_at_the_terminal(noted, capsys):
     assert "M*" in said
 
 
+def test_titles_in_brackets_are_printed_as_they_are(noted, capsys):
+    methods = {"m": {"title": "M [ours]", "scope": "single"}}
+    make(noted, modalities={"a": "A [uV]", "b": "[/b]"}, methods=methods)
+    show.run([noted / "t.csv"], "logistic")
+    said = capsys.readouterr().out
+    assert all(title in said for title in ("M [ours]", "A [uV]", "[/b]"))
+
+
 def test_the_terminal_shows_the_metrics_that_are_asked_for(noted, capsys):
     found, _ = make(noted)
     show.run([noted / "t.csv"], "logistic", ["kappa", "ece"])
