@@ -132,9 +132,14 @@ def _rows(first: Scores, second: Scores, sizes: Sizes) -> list[dict[str, Any]]:
         unit = 1 if metric == "r2" else 100
         values = (result.untrained, result.trained, result.difference, result.low, result.high)
         told = (round(unit * value, 4) for value in values)
-        counts = (len(here), *map(sum, zip(*here.values(), strict=True)))
+        both = [f for f in here if all(_defined(x[f], (subset, metric)) for x in (first, second))]
+        counts = (len(both), *map(sum, zip(*(here[f] for f in both), strict=True)))
         rows.append(dict(zip(COLUMNS, (subset, metric, *told, *counts), strict=True)))
     return rows
+
+
+def _defined(scores: dict[Key, np.ndarray], key: Key) -> bool:
+    return key in scores and not np.isnan(scores[key][0])
 
 
 def _show(table: pd.DataFrame, folders: tuple[Path, Path], methods: tuple[str, str]) -> None:
@@ -145,14 +150,14 @@ def _show(table: pd.DataFrame, folders: tuple[Path, Path], methods: tuple[str, s
     grid.add_column("subset", overflow="fold")
     for title in ("", "first", "second", "second - first (95 %)", "windows", "subjects"):
         grid.add_column(title, justify="right", no_wrap=True)
-    before = ""
+    before: tuple[str, ...] = ("",) * 3
     for row in table.itertuples():
         digits = 3 if row.metric == "r2" else 1
         one, two = (f"{value:.{digits}f}" for value in (row.first, row.second))
         gap = difference_text(row.difference, row.low, row.high, digits)
         name = METRICS[row.metric].short if row.metric in METRICS else row.metric.upper()
-        sizes = (str(row.windows), str(row.subjects)) if row.subset != before else ("", "")
-        subset = row.subset if row.subset != before else ""
+        now = (row.subset, str(row.windows), str(row.subjects))
+        subset, *sizes = ("",) * 3 if now == before else now
         grid.add_row(subset, name, one, two, gap, *sizes)
-        before = row.subset
+        before = now
     console.print(grid)

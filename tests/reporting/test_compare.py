@@ -67,6 +67,20 @@ def test_folds_of_one_subject_each_have_a_difference_without_interval(tmp_path, 
     assert "nan" not in said
 
 
+def test_a_score_counts_the_folds_that_it_is_over(tmp_path, runs, capsys):
+    """One class alone has an accuracy, and no AUC."""
+    for run in runs:
+        path = run / "fold2" / "m.parquet"
+        pd.read_parquet(path).assign(label=0).to_parquet(path)
+    table = compared(tmp_path, runs)
+    sizes = ["folds", "windows", "subjects"]
+    assert table.loc[("a", "auc"), sizes].tolist() == [1, 39 + 79, 2]
+    assert table.loc[("a", "balanced_acc"), sizes].tolist() == [2, 2 * (39 + 79), 4]
+    said = capsys.readouterr().out.split()
+    assert "118" in said
+    assert "236" in said
+
+
 def test_only_windows_with_one_label_in_both_count(tmp_path, runs):
     path = runs[1] / "fold1" / "m.parquet"
     table = pd.read_parquet(path)
