@@ -56,6 +56,7 @@ def check(config: Experiment) -> None:
     for method in config.all_methods:
         _check_modalities(config, method)
         _check_published(config, method)
+    _check_titles(config)
 
 
 def check_folders(config: Experiment) -> None:
@@ -289,6 +290,29 @@ def _check_tables(config: Experiment) -> None:
             ablation.parsed(config.datasets[ablation.dataset].modalities)
         except PhysioError as error:
             raise ConfigError(f"ablations.{table}.subsets: {error}") from None
+
+
+def _check_titles(config: Experiment) -> None:
+    """What stands side by side has titles that differ: of two columns of one name one is lost."""
+    headings = {}
+    for table, dataset in config.tables_of.items():
+        shown = config.shown(table)
+        _check_distinct(f"datasets.{dataset}.modalities", shown["modalities"])
+        _check_distinct(f"rows of {table}", {m: e.title for m, e in shown["methods"].items()})
+        ablation = config.ablations.get(table)
+        headings[table] = ablation.title if ablation else shown["title"]
+    _check_distinct("tables", {t: headings[t] for t in config.made_tables})
+
+
+def _check_distinct(where: str, titles: Mapping[str, str]) -> None:
+    owner: dict[str, str] = {}
+    for name, title in titles.items():
+        if title in owner:
+            raise ConfigError(
+                f"{where}: {owner[title]!r} and {name!r} are both called {title!r}",
+                do="give one of them another title",
+            )
+        owner[title] = name
 
 
 def _check_use_tables(config: Experiment) -> None:

@@ -228,6 +228,21 @@ REFUSED = {
         {"sleep_edf/3": {"encoder": {"frame_s": 45.0}}},
         ["45.0", "sleep_edf"],
     ),
+    "modalities of one title": (
+        "datasets.sleep_edf.modalities.eog.title",
+        "Fpz-Cz",
+        ["datasets.sleep_edf.modalities", "'eeg_fpz_cz' and 'eog'", "'Fpz-Cz'"],
+    ),
+    "rows of one title": (
+        "variants.crossl_latents.title",
+        "CroSSL",
+        ["table1", "'crossl' and 'crossl_latents'", "'CroSSL'"],
+    ),
+    "tables of one title": (
+        "ablations.table3.title",
+        "VitalDB",
+        ["'table2' and 'table3'", "'VitalDB'"],
+    ),
 }
 
 
