@@ -157,6 +157,8 @@ def test_a_model_far_too_large_for_the_windows_is_warned_of(mine):
     line = found(mine({**changes, "encoder": {**small, **wide}}))["model size"]
     assert line.level == "warn"
     assert "about 13 million parameters" in line.text  # 12 * 4 * 512^2
+    line = found(mine({**changes, "encoder": {**small, **wide, "width": 128}}))["model size"]
+    assert "about 790 thousand parameters" in line.text  # 12 * (4 * 128^2 + 16^2)
 
 
 def test_parameters_are_those_of_all_transformers():
