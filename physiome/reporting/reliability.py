@@ -35,7 +35,7 @@ def reliability_bins(top: np.ndarray, right: np.ndarray, bins: int = BINS) -> pd
 def reliability_figure(
     curves: Mapping[str, tuple[pd.DataFrame, float]], methods: Mapping[str, MethodEntry]
 ) -> Figure:
-    """Share right against probability, and below how many windows had it.
+    """Share right against probability, and below the share of all windows that had it.
 
     Args:
         curves: method -> (from `reliability_bins`, its expected calibration error).
@@ -60,7 +60,7 @@ def reliability_figure(
         axes.set_ylabel("share of windows that are right")
         axes.set_ylim(0, 1.02)
         below.set_ylim(0, None)
-        below.set_ylabel("windows")
+        below.set_ylabel("share of all")
         below.set_xlabel("probability of the predicted class")
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=1)

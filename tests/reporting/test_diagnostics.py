@@ -17,7 +17,7 @@ from physiome.reporting.cost_score import cost_figure
 from physiome.reporting.embedding_map import embedding_figure
 from physiome.reporting.labels import point_labels
 from physiome.reporting.paired import paired_differences
-from physiome.reporting.reliability import reliability_bins
+from physiome.reporting.reliability import reliability_bins, reliability_figure
 from physiome.steps import diagnostics, scores
 
 METHODS = {
@@ -129,6 +129,13 @@ def test_bins_hold_every_window_and_give_the_calibration_error():
     assert bins["windows"].sum() == pytest.approx(1)
     error = (bins["windows"] * (bins["right"] - bins["said"]).abs()).sum()
     assert error == pytest.approx(calibration_error(y, p, bins=10))
+
+
+def test_the_lower_panel_of_reliability_shows_shares_and_says_so():
+    bins = reliability_bins(np.array([0.6, 0.9, 0.95, 0.7]), np.array([True, True, False, True]))
+    below = reliability_figure({"m": (bins, 0.1)}, METHODS).axes[1]
+    assert sum(below.lines[0].get_ydata()) == pytest.approx(1)
+    assert below.get_ylabel() == "share of all"
 
 
 def test_what_is_not_trained_is_a_line_and_no_point():
