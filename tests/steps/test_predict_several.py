@@ -215,6 +215,14 @@ def test_what_cannot_be_asked_is_said(finished, nights, tmp_path):
     assert read_json(tmp_path / "o.json")["sleep"]["time_in_bed_min"] == 12.0
 
 
+def test_a_long_name_leaves_the_picture_its_width():
+    table = pd.DataFrame({"onset_s": [0.0, 30.0], "class": "no", "subset": "eeg"})
+    table = table.assign(p_no=1.0, p_yes=0.0)
+    figure = picture(table, ("no", "yes"), ["eeg"], 30.0, f"{'n' * 181}.edf, physiome (fold 1)")
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_position().width > 0.7
+
+
 @pytest.mark.parametrize(
     ("classes", "rows", "levels"),
     [

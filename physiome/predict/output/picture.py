@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
@@ -14,6 +15,7 @@ from physiome.predict.output.sleep import DRAWN, is_staging
 from physiome.reporting.style import BLUE, COLORS, STYLE
 
 USED, MISSING = BLUE, "#D9D9D9"
+WIDEST = 110  # letters of a line of the title: a wider one would take its width from the axes
 
 
 def write_picture(
@@ -55,7 +57,7 @@ def picture(
     stage.stairs(level, hours, baseline=None, color="0.2", linewidth=1.1)
     stage.set_yticks(range(len(rows)), rows)
     stage.set_ylim(len(classes) - 0.5, -0.5)
-    stage.set_title(title, loc="left")
+    stage.set_title(fill(title, WIDEST), loc="left")
     p = table[[f"p_{name}" for name in classes]].to_numpy(float)
     below = np.zeros(len(p))
     for i, name in enumerate(classes):
