@@ -35,6 +35,8 @@ from physiome.predict.trained import Trained
 from physiome.subsets import Subset, parse_subset
 from physiome.training.runtime import compute_device
 
+DEVICES = ("auto", "cpu", "cuda")
+
 
 class Models(NamedTuple):
     """Models that score together, the bundle of their files, if any, and what they learned from.
@@ -148,6 +150,8 @@ def opened(
     """The model of `run_models`, while its device is held."""
     from physiome.data.cutting.unlabelled import parse_map
 
+    if device not in DEVICES:
+        raise PhysioError(f"no device {device!r}", do="give auto, cpu or cuda")
     each = open_pairs(models.pairs, models.head)
     trained = joint(each)
     mapped = parse_map(channels, [*carriers(trained.shards.modalities)])

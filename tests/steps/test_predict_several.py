@@ -211,6 +211,8 @@ def test_what_cannot_be_asked_is_said(finished, nights, tmp_path):
         pairs(tmp_path / "none")
     with pytest.raises(PhysioError, match="go with --run"):
         pairs(None, "nights", heads=tmp_path / "h.npz")
+    with pytest.raises(PhysioError, match="no device 'gpu' - give auto, cpu or cuda"):
+        asked.run([nights.recording], model, tmp_path / "o.csv", None, [], None, "gpu")
     asked.run([nights.recording], model, tmp_path / "o.csv", None, [], None, "cpu")
     assert read_json(tmp_path / "o.json")["sleep"]["time_in_bed_min"] == 12.0
 
