@@ -218,11 +218,13 @@ class LoadedModel:
         given = {m: np.asarray(signals[m], np.float32) for m in known if m in signals}
         if not given:
             raise DataError("no modality is given", do=f"give some of {', '.join(known)}")
-        first = len(next(iter(given.values())))
+        first = next(iter(given.values()))
+        count = len(first) if first.ndim > 1 else "windows"
         for m, x in given.items():
-            expected = (first, *self._shape(m))
+            expected = (count, *self._shape(m))
             if x.shape != expected:
-                raise DataError(f"{m} has shape {x.shape}", why=f"{expected} was expected")
+                told = ", ".join(map(str, expected))
+                raise DataError(f"{m} has shape {x.shape}", why=f"({told}) was expected")
             lost = np.isnan(x)
             if (lost.any(axis=-1) != lost.all(axis=-1)).any() or np.isinf(x).any():
                 raise DataError(

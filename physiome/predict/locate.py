@@ -51,17 +51,19 @@ def choose(folds: Folds, there: Sequence[int], method: str, where: object) -> li
     """The folds that were asked for, of those there are.
 
     Raises:
-        PhysioError: one is not there.
+        PhysioError: one is not there, or none is named.
     """
     if folds is None:
         return list(there[:1])
     if folds == "all":
         return list(there)
+    if not len(folds):
+        raise PhysioError("no fold is named", where=where, do="give all, or numbers such as 1, 3")
     for fold in folds:
         if fold not in there:
             known = ", ".join(map(str, there))
             raise PhysioError(
-                f"no fold {fold} of {method}", where=where, do=f"folds there: {known}"
+                f"no fold {fold!r} of {method}", where=where, do=f"folds there: {known}"
             )
     return sorted(set(folds))
 

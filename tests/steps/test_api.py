@@ -15,6 +15,7 @@ from physiome.predict import score
 from physiome.predict.api import LoadedModel, load
 from physiome.predict.asked import ModelFiles
 from physiome.predict.asked import run as run_asked
+from physiome.predict.locate import choose
 from physiome.predict.members import Pair, joint, load_members, open_pairs
 from physiome.predict.sklearn import PhysioEmbedding
 
@@ -156,6 +157,8 @@ def test_a_channel_of_another_name_is_found_by_the_map(model, nights):
         ({"ecg": np.zeros((2, 3000))}, "unknown modality 'ecg'"),
         ({"fpz": np.zeros((2, 100))}, r"shape \(2, 100\) - \(2, 3000\) was expected"),
         ({"fpz": np.zeros((2, 3000)), "pz": np.zeros((3, 3000))}, "pz has shape"),
+        ({"fpz": np.zeros(3000)}, r"shape \(3000,\) - \(windows, 3000\) was expected"),
+        ({"fpz": 0.0}, r"shape \(\) - \(windows, 3000\) was expected"),
         (
             {"fpz": np.where(np.arange(3000) < 9, np.nan, np.zeros((2, 3000)))},
             "partly not a number",
@@ -166,3 +169,11 @@ def test_signals_that_do_not_fit_are_refused(model, signals, said):
     for ask in (model.embed, model.predict_proba):
         with pytest.raises(DataError, match=said):
             ask(signals)
+
+
+@pytest.mark.parametrize(
+    ("folds", "said"), [([], "no fold is named - give all, or numbers"), (["1"], "no fold '1'")]
+)
+def test_folds_that_cannot_be_are_refused(folds, said):
+    with pytest.raises(PhysioError, match=said):
+        choose(folds, [1, 2], "random", "run")
