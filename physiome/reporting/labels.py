@@ -20,10 +20,10 @@ LEADER = {"arrowstyle": "-", "lw": 0.4, "color": "0.75", "shrinkA": 1, "shrinkB"
 EM = 0.55  # width of a letter, of the size of the font
 
 
-def spread(values: Sequence[float], gap: float) -> np.ndarray:
+def spread(values: Sequence[float], gap: float, lowest: float = -np.inf) -> np.ndarray:
     """Positions at least `gap` apart, in the order of the values and as near to them as can be.
 
-    Clusters of values that are too close share their mean.
+    Clusters of values that are too close share their mean; none lies below `lowest`.
     """
     order = np.argsort(values, kind="stable")
     clusters: list[tuple[float, int]] = []  # centre of its values, how many
@@ -35,7 +35,7 @@ def spread(values: Sequence[float], gap: float) -> np.ndarray:
             clusters.append(((n * a + m * b) / (n + m), n + m))
     placed = [c + gap * (i - (n - 1) / 2) for c, n in clusters for i in range(n)]
     found = np.empty(len(placed))
-    found[order] = placed
+    found[order] = np.maximum(placed, lowest + gap * np.arange(len(placed)))
     return found
 
 
@@ -54,7 +54,8 @@ def end_labels(axes: Any, ends: Sequence[tuple[float, float, str, str]], height:
         return
     low, high = axes.get_ylim()
     size = 6.5
-    places = spread([y for _, y, _, _ in ends], 1.2 * size / 72 / height * (high - low))
+    gap = 1.2 * size / 72 / height * (high - low)
+    places = spread([y for _, y, _, _ in ends], gap, low)  # below is the label of the axis
     for (x, y, name, color), place in zip(ends, places, strict=True):
         axes.annotate(
             name,

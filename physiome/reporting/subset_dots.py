@@ -1,6 +1,7 @@
 """A score of every method and subset, with intervals over test subjects."""
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -12,6 +13,7 @@ from physiome.config.report import MethodEntry
 from physiome.reporting.style import PAGE, STYLE, Look, empty_figure, figure_of, looks
 
 PANELS = 4  # in a row
+LETTERS = 24  # of a panel's title that stand beside each other
 
 
 def subset_figure(
@@ -34,10 +36,12 @@ def subset_figure(
     rows = sorted(there, key=lambda m: (not there[m].strong, methods[m].scope == "control"))
     if not rows:
         return empty_figure("No subset has a score.")
+    labels = {s: fill(title, LETTERS, break_long_words=False) for s, title in labels.items()}
+    lines = max(title.count("\n") for title in labels.values())  # beyond the first
     columns = min(PANELS, len(labels))
     deep = -(-len(labels) // columns)
     with mpl.rc_context(STYLE):
-        figure = figure_of(PAGE, 0.35 + deep * (0.45 + 0.14 * len(rows)))
+        figure = figure_of(PAGE, 0.35 + deep * (0.45 + 0.12 * lines + 0.14 * len(rows)))
         grid = figure.subplots(deep, columns, sharex=True, sharey=True, squeeze=False)
         for axes, (subset, title) in zip(grid.flat, labels.items(), strict=False):
             here = known[known["subset"] == subset].set_index("method")

@@ -12,6 +12,7 @@ from physiome.reporting.comparison_figures import restoration_figure, robustness
 from physiome.reporting.labels import spread
 from physiome.reporting.robustness import RESTORATION, by_missing, restoration_errors
 from physiome.reporting.style import GREY, looks
+from physiome.reporting.subset_dots import subset_figure
 from physiome.steps import compare_figures, scores
 from physiome.subsets import all_subsets
 
@@ -109,6 +110,31 @@ def test_names_of_lines_keep_their_order_and_never_touch():
     assert np.diff(np.sort(placed)).min() >= 1 - 1e-9
     assert placed[[1, 4]].tolist() == [1.0, 9.0]
     assert placed[[0, 2, 3]].mean() == pytest.approx(values[[0, 2, 3]].mean())
+
+
+def test_no_name_of_a_line_lies_below_the_axes_where_their_label_is():
+    named = {f"m{i}": MethodEntry(title=f"M{i}", scope="single") for i in range(14)}
+    rows = [(m, k, 70 - 10 * k + 0.1 * i) for i, m in enumerate(named) for k in (0, 1)]
+    points = pd.DataFrame(rows, columns=["method", "missing", "mean"])
+    axes = robustness_figure(points, named, "acc").axes[0]
+    places = sorted(text.xyann[1] for text in axes.texts)
+    assert places[0] >= axes.get_ylim()[0]
+    assert np.diff(places).min() > 0
+
+
+def test_titles_of_neighbouring_panels_do_not_overlap():
+    titles = {"a": "Airway pressure", "b": "ABP", "c": "ECG", "d": "Central venous pressure"}
+    every = all_subsets(tuple(titles))
+    labels = {"+".join(s): " + ".join(titles[m] for m in s) for s in every}
+    cells = [("m", s, 70.0, 60.0, 80.0) for s in labels]
+    cells = pd.DataFrame(cells, columns=["method", "subset", "mean", "low", "high"])
+    figure = subset_figure(cells, METHODS, labels, "acc", "m")
+    figure.draw_without_rendering()
+    drawn = figure.axes[: len(labels)]
+    boxes = [axes._left_title.get_window_extent() for axes in drawn]
+    assert not [a for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+    assert all(figure.bbox.y0 < box.y0 < box.y1 < figure.bbox.y1 for box in boxes)
+    assert all(axes.get_position().height > 0.02 for axes in drawn)
 
 
 @pytest.fixture
