@@ -115,6 +115,7 @@ class _Run:
             raise TrainingError("too few windows to train on", why="a batch needs at least two")
         self.asked_epochs, self.spec = spec.epochs, spec.lasting(self.per_epoch)
         self.step, self.last_terms, self.saved = 0, {}, 0.0
+        self.seconds = 0.0  # that processes before this one took for the steps that were saved
         self.unread: list[Taken] = []  # steps whose losses are still on the device
         self.first_weights = fingerprint(self.trained)  # before anything resumed is loaded
         self.still = untrained(method)
@@ -133,7 +134,8 @@ class _Run:
             self.bf16 = self._faster_in_bf16()
         total = epochs * self.per_epoch
         reporter = Reporter(title, total, self.step)
-        started = self.saved = time.monotonic()
+        self.saved = time.monotonic()
+        self.started = self.saved - self.seconds
         path = self.resume.metrics
         with write_errors(path), open(path, "ab") as metrics, stop_signals() as asked, reporter:
             # After a power cut the log can be shorter than the state says: never pad it.
@@ -172,7 +174,7 @@ class _Run:
         self.resume.wait()
         if total:
             require_change(self.trained, self.first_weights, self.name)
-        return self._summary(time.monotonic() - started, reporter.segments_per_s)
+        return self._summary(time.monotonic() - self.started, reporter.segments_per_s)
 
     def _faster_in_bf16(self) -> bool:
         modalities, positions = training_batches(self.groups, self.spec.batch, self.spec.seed, 0)[0]
@@ -226,11 +228,8 @@ class _Run:
         for taken, terms in zip(self.unread, self._finite(self.unread), strict=True):
             self.last_terms = terms
             self.monitor.note(terms)
-            metrics.write(
-                (
-                    json.dumps({"step": taken.step + 1, "epoch": taken.epoch + 1} | terms) + "\n"
-                ).encode()
-            )
+            line = {"step": taken.step + 1, "epoch": taken.epoch + 1} | terms
+            metrics.write((json.dumps(line) + "\n").encode())
             reporter.step(len(taken.batch[1]), terms["loss"], taken.epoch + 1, summary_line(terms))
         self.unread.clear()
 
@@ -294,6 +293,7 @@ class _Run:
         save(
             {
                 "step": self.step,
+                "seconds": time.monotonic() - self.started,
                 "metrics_bytes": metrics.tell(),
                 "last_terms": self.last_terms,
                 "bf16": self.bf16,
@@ -312,7 +312,8 @@ class _Run:
         if state is not None:
             self.method.load_state_dict(self.method.state_dict() | state["model"], strict=True)
             self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.metrics_bytes = state["step"], state["metrics_bytes"]
+            self.step, self.seconds = state["step"], state["seconds"]
+            self.metrics_bytes = state["metrics_bytes"]
             self.last_terms, self.bf16 = state["last_terms"], state["bf16"]
             self.monitor.recent.extend(state["recent"])
 

@@ -1,12 +1,13 @@
 """Saved progress holds what has moved, and is whole: frozen weights lie with their own model."""
 
 import io
+import time
 
 import pytest
 import torch
 from tiny import physiome
 from tinyshards import tiny_store
-from toys import train
+from toys import Stumbling, train
 
 from physiome.errors import TrainingError
 from physiome.training.checkpoint import ResumeState, read_weights
@@ -49,6 +50,19 @@ def test_frozen_weights_are_not_saved_again_and_a_resumed_run_ends_the_same(stor
     resumed, straight = read_weights(output)[0], read_weights(whole)[0]
     assert set(resumed) == set(straight) == set(method.state_dict())
     assert all(torch.equal(resumed[n], straight[n]) for n in straight)
+
+
+def test_a_resumed_run_tells_the_seconds_of_all_its_steps(store, tmp_path):
+    class Slow(Stumbling):
+        def loss(self, batch, rng):
+            time.sleep(0.05)
+            return super().loss(batch, rng)
+
+    output = tmp_path / "w.safetensors"
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(lambda: Slow(9, RuntimeError("power cut")), store, output, save_every_s=0.0)
+    train(lambda: Slow(0, None), store, output)
+    assert read_weights(output)[1]["training"]["seconds"] >= 9 * 0.05
 
 
 def test_a_state_is_whole_however_little_a_file_takes_at_once(tmp_path, monkeypatch):
