@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +213,16 @@ class ResumeState:
             os.fsync(file.fileno())
 
     def clear(self) -> None:
-        """Remove the folder's files after the output is in place."""
-        for file in self.folder.iterdir():
-            file.unlink()
-        self.folder.rmdir()
+        """Remove the folder's files after the output is in place.
+
+        After a kill in the midst of it what is left is a state with its metrics, or no state.
+        """
+        last = [self.digests, self.metrics]
+        files = [file for file in self.folder.iterdir() if file not in last]
+        for file in [*files, *last]:
+            file.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: another process has begun since its lock is gone
+            self.folder.rmdir()
 
 
 def _read_state(path: Path) -> dict[str, Any] | None:

@@ -93,7 +93,7 @@ def train_to_file(
             **_process(),
         )
         _write(output, method, manifest, state)
-    state.clear()
+        state.clear()
     log.info("%s done %s", title, json.dumps(took.final_loss))
 
 

@@ -2,12 +2,13 @@
 
 import io
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from tiny import physiome
 from tinyshards import tiny_store
-from toys import Stumbling, train
+from toys import Stumbling, Toy, train
 
 from physiome.errors import TrainingError
 from physiome.training.checkpoint import ResumeState, read_weights
@@ -86,6 +87,47 @@ def test_a_state_is_whole_however_little_a_file_takes_at_once(tmp_path, monkeypa
     found, _ = state.load()
     assert found is not None
     assert torch.equal(found["model"]["w"], torch.arange(50_000))
+
+
+@pytest.mark.parametrize("removed", range(1, 6))
+def test_dying_while_the_folder_is_cleared_loses_no_metrics(removed, store, tmp_path, monkeypatch):
+    """Whatever order the folder lists its files in."""
+
+    def first(path):
+        return path.suffix != ".jsonl"
+
+    output, unlink, listed, calls = tmp_path / "w.safetensors", Path.unlink, Path.iterdir, []
+
+    def dying(path, missing_ok=False):
+        if path.parent.name.endswith(".resume"):
+            calls.append(path.name)
+            if len(calls) > removed:
+                raise RuntimeError("power cut")
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", dying)
+        patch.setattr(Path, "iterdir", lambda path: iter(sorted(listed(path), key=first)))
+        with pytest.raises((RuntimeError, OSError)):
+            train(Toy, store, output, save_every_s=0.0)
+            raise RuntimeError("all of it is gone")
+    output.unlink()  # as Snakemake removes what a failed job has made
+    metrics = train(Toy, store, output).with_suffix(".metrics.jsonl").read_text("utf-8")
+    assert len(metrics.splitlines()) == 9
+
+
+def test_nobody_begins_while_the_folder_is_cleared(store, tmp_path, monkeypatch):
+    """A process that is started anew beside one that ends would lose its files to it."""
+    clear = ResumeState.clear
+
+    def watched(self):
+        with pytest.raises(TrainingError, match="another process"), self.held():
+            pass
+        clear(self)
+
+    monkeypatch.setattr(ResumeState, "clear", watched)
+    output = train(Toy, store, tmp_path / "w.safetensors")
+    assert not output.with_name(f"{output.name}.resume").exists()
 
 
 def test_a_digest_that_was_cut_does_not_spoil_the_next(tmp_path):
