@@ -2,7 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from physiome.data.store.shards import read_manifest, read_windows, window_columns, write_shard
+from physiome.data.store.shards import (
+    MANIFEST,
+    read_manifest,
+    read_windows,
+    require_settings,
+    window_columns,
+    write_shard,
+)
+from physiome.data.store.windows import Rows
 from physiome.errors import DataError
 
 MODALITIES = ("eeg", "eog")
@@ -78,3 +86,32 @@ def test_a_cut_or_missing_file_is_refused(tmp_path):
     path.unlink()
     with pytest.raises(DataError, match="missing"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"bytes": {}, "shapes": {}}'])
+def test_a_manifest_of_something_else_is_refused(text, tmp_path):
+    write(tmp_path)
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(DataError, match=r"not the manifest of a shard - add --forcerun"):
+        read_manifest(tmp_path)
+    with pytest.raises(DataError, match="not the manifest of a shard"):
+        require_settings([tmp_path], "{}")
+
+
+def samples_of(path):
+    """What is read of an array of windows; None if it is refused."""
+    try:
+        return Rows(path, (50,))._rows
+    except DataError:
+        return None
+
+
+def test_one_wrong_byte_in_the_header_of_an_array_is_refused_if_it_matters(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "eeg.npy"
+    whole, right = path.read_bytes(), samples_of(path).copy()
+    for place in range(128):
+        for byte in b"\x00\xff([{'0":
+            path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            found = samples_of(path)
+            assert found is None or np.array_equal(found, right)

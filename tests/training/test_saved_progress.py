@@ -89,7 +89,7 @@ def test_a_state_is_whole_however_little_a_file_takes_at_once(tmp_path, monkeypa
     assert torch.equal(found["model"]["w"], torch.arange(50_000))
 
 
-@pytest.mark.parametrize("removed", range(1, 6))
+@pytest.mark.parametrize("removed", range(1, 5))
 def test_dying_while_the_folder_is_cleared_loses_no_metrics(removed, store, tmp_path, monkeypatch):
     """Whatever order the folder lists its files in."""
 
@@ -108,9 +108,8 @@ def test_dying_while_the_folder_is_cleared_loses_no_metrics(removed, store, tmp_
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", dying)
         patch.setattr(Path, "iterdir", lambda path: iter(sorted(listed(path), key=first)))
-        with pytest.raises((RuntimeError, OSError)):
+        with pytest.raises(RuntimeError, match="power cut"):
             train(Toy, store, output, save_every_s=0.0)
-            raise RuntimeError("all of it is gone")
     output.unlink()  # as Snakemake removes what a failed job has made
     metrics = train(Toy, store, output).with_suffix(".metrics.jsonl").read_text("utf-8")
     assert len(metrics.splitlines()) == 9

@@ -36,6 +36,7 @@ from physiome.files import (
 
 MANIFEST = "manifest.json"
 WINDOWS = "windows.parquet"
+STATED = {"bytes", "records", "shapes"}  # in every manifest
 
 
 Shapes = Mapping[str, tuple[int, ...]]  # modality -> (samples,) of a window, or (leads, samples)
@@ -154,10 +155,10 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """A shard's manifest, after checking that its files have the sizes it states.
 
     Raises:
-        DataError: if a file is missing or has another size.
+        DataError: if it is none, or a file is missing or has another size.
     """
     folder = Path(folder)
-    manifest = read_json(folder / MANIFEST)
+    manifest = _read(folder / MANIFEST)
     for modality, size in manifest["bytes"].items():
         path = folder / f"{modality}.npy"
         found = path.stat().st_size if path.exists() else None
@@ -168,6 +169,13 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
                 why=f"{size} bytes expected, {found} found",
                 do=f"add --forcerun {folder / MANIFEST}",
             )
+    return manifest
+
+
+def _read(path: Path) -> dict[str, Any]:
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or not manifest.keys() >= STATED:
+        raise DataError("not the manifest of a shard", where=path, do=f"add --forcerun {path}")
     return manifest
 
 
@@ -182,7 +190,7 @@ def require_settings(folders: Iterable[str | Path], wanted: str | None) -> None:
         path = Path(folder) / MANIFEST
         if not path.is_file():
             raise DataError("a shard is missing", where=path, do=f"add --forcerun {path}")
-        require(read_json(path).get("settings"), wanted, path, "shard", whole=True)
+        require(_read(path).get("settings"), wanted, path, "shard", whole=True)
 
 
 def read_windows(folders: Iterable[str | Path]) -> pd.DataFrame:

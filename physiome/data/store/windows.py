@@ -8,6 +8,7 @@ import math
 import mmap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ class Rows:
                     raise ValueError(f"{dtype} of shape {shape}")
                 start = file.tell()
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                flat = np.frombuffer(self._map, dtype, math.prod(shape), start)
-            except (ValueError, OverflowError) as error:
+                flat = np.frombuffer(self._map, dtype, offset=start)
+                if min(shape) < 0 or len(flat) != math.prod(shape):
+                    raise ValueError(f"shape {shape}, and {len(flat)} samples")
+            except (ValueError, OverflowError, SyntaxError, TokenError) as error:
                 raise DataError(
                     "not an array of windows",
                     where=path,
