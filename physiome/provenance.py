@@ -77,12 +77,14 @@ def _parsed(path: Path) -> dict[str, Any]:
     state = _state(path)
     noted = _notes().get(str(path), {})
     if noted.get("state") != state:
-        noted = _notes()[str(path)] = {"state": state, **_parse(path.read_text(encoding="utf-8"))}
+        package = ".".join([PACKAGE, *path.parent.relative_to(ROOT).parts])
+        found = _parse(path.read_text(encoding="utf-8"), package)
+        noted = _notes()[str(path)] = {"state": state, **found}
     return noted
 
 
-def _parse(text: str) -> dict[str, Any]:
-    """The names a source imports, those of tables in it, and a hash of its code."""
+def _parse(text: str, package: str) -> dict[str, Any]:
+    """The names a source of a package imports, those of tables in it, and a hash of its code."""
     tree = ast.parse(text)
     imports: list[str] = []
     tables: list[str] = []
@@ -95,8 +97,10 @@ def _parse(text: str) -> dict[str, Any]:
                 tables.append(node.value)
         elif isinstance(node, ast.Import):
             imports += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[:1] if node.level else []
+            module = ".".join([*above, *filter(None, [node.module])])
+            imports += [module, *(f"{module}.{alias.name}" for alias in node.names)]
     # Written out again: without comments and layout, and nearly the same in all versions of Python.
     code = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
     return {"imports": imports, "tables": tables, "code": code}

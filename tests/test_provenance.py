@@ -182,11 +182,20 @@ def test_a_table_of_the_package_counts_as_code(edited):
     }
 
 
-def test_a_lazy_import_is_found(package):
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("lazy", "def f():\n    from physiome.reporting import latex\n    return latex"),
+        ("relative", "from .reporting.latex import to_latex"),
+        ("methods.mine", "from ..reporting import latex"),
+        ("reporting.mine", "from . import latex"),
+    ],
+)
+def test_an_import_is_found_lazy_or_relative(package, module, line):
     root, _ = package
-    source = "def f():\n    from physiome.reporting import latex\n    return latex\n"
-    (root / "physiome" / "lazy.py").write_text(source, encoding="utf-8")
-    jobs = {"x": ["physiome.lazy"]}
+    file = root.joinpath("physiome", *module.split(".")).with_suffix(".py")
+    file.write_text(f"{line}\n", encoding="utf-8")
+    jobs = {"x": [f"physiome.{module}"]}
     before = hashes(root, jobs)
     path = root / "physiome" / "reporting" / "latex.py"
     text = path.read_text(encoding="utf-8")
