@@ -29,6 +29,7 @@ from physiome.training.manifest import Manifest
 from physiome.training.monitor import Monitor
 from physiome.training.rehearsal import WINDOWS, rehearse
 from physiome.training.runtime import peak_rss_bytes
+from physiome.training.standstill import require_weights
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def train_to_file(
     method = build()
     set_constants(method, store, np.unique(np.concatenate([i for _, i in groups])))
     method.begin()
+    require_weights(method)
     if rehearsed and spec.epochs:
         rehearse(method, *_two_windows(store, groups, labels))
     if gpu.compile and spec.epochs:

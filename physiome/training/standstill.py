@@ -33,6 +33,22 @@ def moved(state: Mapping[str, Tensor], first: Mapping[str, str]) -> dict[str, Te
     return {n: x for n, x in state.items() if n not in first or fingerprint([x]) != first[n]}
 
 
+def require_weights(method: nn.Module) -> None:
+    """Refuse a method in which there is nothing to train.
+
+    Raises:
+        TrainingError: no parameter of it requires a gradient.
+    """
+    if not any(p.requires_grad for p in method.parameters()):
+        raise TrainingError(
+            "no weight learns",
+            where=f"{type(method).__module__}.{type(method).__name__}",
+            why=f"{sum(1 for _ in method.parameters())} parameters, none of which wants a gradient",
+            do="keep layers as attributes, in nn.ModuleDict or nn.ModuleList; a method without "
+            "weights has trains=False in physiome/registry.py",
+        )
+
+
 def require_gradient(
     parameters: Sequence[nn.Parameter], terms: Mapping[str, float | Tensor], where: str
 ) -> None:

@@ -29,6 +29,15 @@ class Detached(Toy):
         return {"fit": self.map(batch[self.modalities[0]]).detach().square().mean()}
 
 
+class Listed(Toy):
+    """Keeps its layer in a list, where torch does not see it."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = [self.map]
+        del self.map, self.norm
+
+
 class Undone(Toy):
     """Takes every step back."""
 
@@ -47,6 +56,14 @@ def test_a_loss_without_a_gradient_is_an_error_at_the_first_step(method, store, 
     output = tmp_path / "w.safetensors"
     with pytest.raises(TrainingError, match=rf"{method.__name__}: no weight gets a gradient .*fit"):
         train(method, store, output)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_a_method_without_weights_that_learn_is_an_error_before_all(epochs, store, tmp_path):
+    output = tmp_path / "w.safetensors"
+    with pytest.raises(TrainingError, match=r"Listed: no weight learns .*nn\.ModuleList"):
+        train(Listed, store, output, epochs=epochs)
     assert not output.exists()
 
 
