@@ -1,9 +1,9 @@
-"""What is said when the memory of a device runs out, wherever it happens."""
+"""What is said when memory runs out, of a device or of the machine, wherever it happens."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from physiome.errors import TrainingError
+from physiome.errors import PhysioError, TrainingError
 
 # In the words of CUDA, its libraries, and of torch on a CPU: not all raise OutOfMemoryError.
 SIGNS = (
@@ -38,6 +38,28 @@ def memory_told(where: str, holds: str, do: str) -> Iterator[None]:
         said = " ".join(str(error).split())[:300]
         raise TrainingError(
             "out of memory", where=where, why=f"{holds}; {said}".removeprefix("; "), do=do
+        ) from None
+
+
+@contextmanager
+def workers_told(setting: str) -> Iterator[None]:
+    """Within, a killed worker process is one line: systems that lack memory end the largest.
+
+    Args:
+        setting: how many workers there are.
+
+    Raises:
+        PhysioError: a worker was killed.
+    """
+    from concurrent.futures import BrokenExecutor  # joblib's is of this kind, too
+
+    try:
+        yield
+    except BrokenExecutor:
+        raise PhysioError(
+            "a worker process was killed",
+            why="perhaps for want of memory",
+            do=f"lower {setting}, or give the job more memory",
         ) from None
 
 

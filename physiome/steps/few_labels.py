@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from physiome.config.evaluation import FewLabelsSpec
+from physiome.devices.memory import workers_told
 from physiome.evaluation.embeddings import open_embeddings
 from physiome.evaluation.few_labels import score_few_labels
 from physiome.files import atomic_path
@@ -19,7 +20,8 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
     spec = FewLabelsSpec.parse_text(settings, "few_labels")
     opened = open_embeddings(embeddings)
     facts = opened.facts
-    table = score_few_labels(opened, spec, workers)
+    with workers_told("threads.probe"):
+        table = score_few_labels(opened, spec, workers)
     table = table.assign(dataset=facts.dataset, fold=facts.fold, method=facts.method)
     with atomic_path(output) as temporary:
         table.to_parquet(temporary, index=False)

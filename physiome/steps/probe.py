@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from physiome.config.evaluation import ProbeSpec
+from physiome.devices.memory import workers_told
 from physiome.evaluation.embeddings import ROLES, Embeddings, open_embeddings
 from physiome.evaluation.heads import LinearHead
 from physiome.evaluation.heads_file import CENTRED, LOGISTIC, save_heads
@@ -46,7 +47,8 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
     spec = ProbeSpec.parse_text(settings, "probe")
     output = Path(output)
     opened = open_embeddings(embeddings)
-    fitted = fit_heads(opened, spec, workers)
+    with workers_told("threads.probe"):
+        fitted = fit_heads(opened, spec, workers)
     predicted = predict(opened, with_one_head(fitted, opened) if spec.one_head else fitted)
     predicted, undense = with_dense(opened, predicted)
     found = notes(opened, fitted) + undense

@@ -19,6 +19,7 @@ from physiome.data.recording import RawRecord
 from physiome.data.report import Report
 from physiome.data.sources.integrity import AlteredFileError, check_unaltered
 from physiome.data.store.shards import write_shard
+from physiome.devices.memory import workers_told
 from physiome.errors import DataError, PhysioError
 from physiome.files import digest, read_json
 
@@ -65,8 +66,8 @@ def run(*, settings: str, raw: Path, folder: Path, workers: int = 1) -> None:
         m: (len(spec.lead_names), samples) if spec.lead_names else (samples,)
         for m, spec in parsed.modalities.items()
     }
-    writing = write_shard(folder, shapes, facts)
-    with closing(_cut_all(records, raw, parsed, workers)) as cuts, writing as shard:
+    told, writing = workers_told("threads.shard"), write_shard(folder, shapes, facts)
+    with told, closing(_cut_all(records, raw, parsed, workers)) as cuts, writing as shard:
         for rows, windows, report in cuts:
             if len(windows):
                 shard.add(rows, windows)

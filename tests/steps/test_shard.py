@@ -1,5 +1,8 @@
 import json
 import logging
+import multiprocessing
+import threading
+import time
 
 import edfio
 import numpy as np
@@ -129,4 +132,20 @@ def test_a_disk_that_fails_leaves_no_record_out(batch, tmp_path, workers):
     ) as error:
         run(batch, tmp_path / "shard", workers)
     assert error.value.exit_code == 2
+    assert not (tmp_path / "shard" / "manifest.json").exists()
+
+
+def test_a_worker_that_is_killed_is_told_in_one_line(batch, tmp_path):
+    before = {child.pid for child in multiprocessing.active_children()}
+
+    def kill():
+        while not (new := [c for c in multiprocessing.active_children() if c.pid not in before]):
+            time.sleep(0.01)
+        new[0].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(PhysioError, match=r"worker .* killed .*want of memory.*threads\.shard"):
+        run(batch, tmp_path / "shard", workers=2)
+    killer.join()
     assert not (tmp_path / "shard" / "manifest.json").exists()
