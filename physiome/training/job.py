@@ -63,11 +63,7 @@ def train_to_file(
         gpu: what is compiled, and kept on the device; None: nothing.
     """
     monitor, gpu = monitor or Monitor(None, store, np.arange(0)), gpu or GpuSpec()
-    torch.manual_seed(spec.seed)
-    method = build()
-    set_constants(method, store, np.unique(np.concatenate([i for _, i in groups])))
-    method.begin()
-    require_weights(method)
+    method = _begun(build, store, groups, spec.seed)
     if rehearsed and spec.epochs:
         rehearse(method, *_two_windows(store, groups, labels))
     if gpu.compile and spec.epochs:
@@ -97,6 +93,18 @@ def train_to_file(
         _write(output, method, manifest, state)
         state.clear()
     log.info("%s done %s", title, json.dumps(took.final_loss))
+
+
+def _begun(
+    build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], seed: int
+) -> Method:
+    """The method with its first weights and the constants of its windows."""
+    torch.manual_seed(seed)
+    method = build()
+    set_constants(method, store, np.unique(np.concatenate([i for _, i in groups])))
+    method.begin()
+    require_weights(method)
+    return method
 
 
 def _warn(texts: Sequence[str], title: str) -> None:
