@@ -1,13 +1,17 @@
 """Which GPUs may be leased, by UUID, on machines that are not there."""
 
+from pathlib import Path
+
 import pretend_gpus
 import pytest
 from pretend_gpus import LISTING, PARTITIONED, SLICES, TWO
+from snakemake.profiles import ProfileConfigFileParser
 
 from physiome.devices import listing
 from physiome.devices.listing import machine_gpus, parse_listing, visible_devices
 from physiome.errors import TrainingError
 
+PROFILE = Path(__file__).resolve().parents[2] / "profiles/default/profile.yaml"
 OTHERS = (
     "GPU 0: NVIDIA T400 (UUID: GPU-aaaa1111-0000)\nGPU 1: NVIDIA H200 (UUID: GPU-bbbb2222-0000)\n"
 )
@@ -103,3 +107,12 @@ def test_without_a_listing_uuids_are_taken_as_they_are(machine, monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(listing.glob, "glob", lambda _: [])
     assert visible_devices() == list(TWO)
+
+
+@pytest.mark.parametrize("named", ["0,1", "1", " 0, 1", "0,0", "0,-1,1", "NoDevFiles", "-1", ""])
+def test_the_default_profile_counts_what_may_be_leased(named, machine):
+    machine(LISTING, named)
+    with open(PROFILE, encoding="utf-8") as file:
+        assert ProfileConfigFileParser().parse(file)["resources"] == [
+            f"gpu={len(visible_devices())}"
+        ]
