@@ -171,6 +171,19 @@ def test_a_folder_in_place_of_a_file_is_one_line_that_names_it(tmp_path):
     assert "Traceback" not in said.stderr
 
 
+def test_out_of_memory_is_one_line(monkeypatch, capsys):
+    def full():
+        raise MemoryError("Unable to allocate 9.00 GiB")
+
+    monkeypatch.setattr(cli, "app", full)
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("physiome: error: out of memory - Unable to allocate 9.00 GiB - free")
+
+
 def test_the_traceback_is_shown_on_request(tmp_path):
     said = run("check", tmp_path / "none.yaml", PHYSIOME_DEBUG="1")
     assert said.returncode != 0

@@ -58,19 +58,25 @@ def main() -> None:
         signal.signal(signal.SIGINT, _stop)
     try:
         app()
-    except PhysioError as error:
+    except (PhysioError, OSError, MemoryError) as error:
         if os.environ.get("PHYSIOME_DEBUG"):
             raise
-        print(f"physiome: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:  # a file that may not be read, a disk that fails
-        if os.environ.get("PHYSIOME_DEBUG"):
-            raise
-        line = PhysioError(
-            "file cannot be read or written",
-            where=error.filename,
-            why=error.strerror or str(error),
-            do="check the file, its permissions and its disk, then run again",
+        told = _told(error)
+        print(f"physiome: error: {told}", file=sys.stderr)
+        sys.exit(told.exit_code)
+
+
+def _told(error: PhysioError | OSError | MemoryError) -> PhysioError:
+    """In the words of our own errors."""
+    if isinstance(error, PhysioError):
+        return error
+    if isinstance(error, MemoryError):
+        return PhysioError(
+            "out of memory", why=str(error), do="free memory, or let fewer jobs run at once"
         )
-        print(f"physiome: error: {line}", file=sys.stderr)
-        sys.exit(line.exit_code)
+    return PhysioError(  # a file that may not be read, a disk that fails
+        "file cannot be read or written",
+        where=error.filename,
+        why=error.strerror or str(error),
+        do="check the file, its permissions and its disk, then run again",
+    )
