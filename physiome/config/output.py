@@ -28,7 +28,7 @@ Shown = Annotated[tuple[Metric, ...], Field(min_length=1), AfterValidator(_each_
 
 
 class Threads(Spec):
-    """CPU threads of one job; they change no result."""
+    """CPU threads of one job; `train`, also of embedding, changes results by rounding."""
 
     shard: PositiveInt = 4
     train: PositiveInt = 4
