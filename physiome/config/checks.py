@@ -241,7 +241,7 @@ def _check_heads(config: Experiment) -> None:
 
 
 def _check_rows(config: Experiment, table: str) -> None:
-    """A table has rows that can be filled, and titles that stand for one thing and the paper's."""
+    """A table has rows that can be filled, and modalities that the paper's has."""
     dataset, rows = config.tables_of[table], config.rows_of(table)
     where = f"ablations.{table}.rows" if table in config.ablations else f"methods of {dataset}"
     if not rows:
@@ -260,14 +260,6 @@ def _check_rows(config: Experiment, table: str) -> None:
     place = f"ablations.{table}" if table in config.ablations else f"datasets.{dataset}"
     if of.paper_table is not None and not config.datasets[dataset].made_up:
         require_paper(of.paper_table, titles.values(), f"{place}.paper_table")
-    for place, titled in ((where, rows), (f"datasets.{dataset}.modalities", titles)):
-        owner: dict[str, str] = {}
-        for name, title in titled.items():
-            if owner.setdefault(title, name) != name:
-                raise ConfigError(
-                    f"{place}: {owner[title]!r} and {name!r} are both titled {title!r}",
-                    why="a table would show one of them only",
-                )
 
 
 def _check_tables(config: Experiment) -> None:

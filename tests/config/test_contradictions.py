@@ -74,19 +74,6 @@ def test_a_row_that_its_data_set_cannot_have_is_refused():
     assert "'present_pressure' is of 'abp', which sleep_edf does not have" in said(rows)
 
 
-SAME = {
-    "methods": {"variants": {"x": {"of": "physiome", "title": "PhysioME"}}, "methods_add": ["x"]},
-    "rows": {"ablations": {"table4": {"rows": {"gradient_on": "without gradient"}}}},
-    "modalities": {"datasets": {"sleep_edf": {"modalities": {"eeg_pz_oz": {"title": "Fpz-Cz"}}}}},
-}
-
-
-@pytest.mark.parametrize("case", SAME)
-def test_what_a_table_shows_has_titles_of_its_own(case):
-    """Columns of the CSV are called by titles: one method or modality hid the other."""
-    assert "are both titled" in said(SAME[case])
-
-
 PASSED_OVER = {
     "training among a variant's settings": (
         {"of": "physiome", "method": {"train": {"epochs": 3}}},
