@@ -332,13 +332,15 @@ def test_a_key_in_the_wrong_place_is_shown_the_right_one(path, right):
 
 
 @pytest.mark.parametrize(
-    ("head", "off"), [("one_head", {"one_head": False}), ("paper", {"paper_head": None})]
+    ("head", "key", "off"),
+    [("one_head", "one_head", False), ("paper", "paper_head", None), ("centred", "centred", None)],
 )
-def test_a_head_of_tables_is_one_that_is_fitted_everywhere(head, off):
-    plain = deep_merge(shipped(), {"tables": {"head": head}})
+def test_a_head_of_tables_is_one_that_is_fitted_everywhere(head, key, off):
+    plain = deep_merge(shipped(), {"tables": {"head": head}, "use_datasets": ["sleep_edf"]})
     Config.load(plain)
+    lacking = {"overrides": {"sleep_edf/2": {"probe": {key: off}}}}
     with pytest.raises(ConfigError, match=f"tables.head: '{head}' .* sleep_edf, fold 2 .*probe"):
-        Config.load(deep_merge(plain, {"overrides": {"sleep_edf/2": {"probe": off}}}))
+        Config.load(deep_merge(plain, lacking))
 
 
 def test_a_key_that_several_sections_have_is_shown_all_of_them():
