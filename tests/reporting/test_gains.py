@@ -177,3 +177,22 @@ def test_twins_that_were_tested_on_other_windows_are_refused(runs, tmp_path):
                 stem.with_suffix(".json").write_text(facts.read_text(encoding="utf-8"))
     with pytest.raises(DataError, match="other test windows"):
         learn.run([tmp_path / "pairs.json"], tmp_path / "out", [])
+
+
+def test_another_head_has_files_of_its_own_and_no_dense_target(runs, tmp_path):
+    """The ridge of a dense target belongs to none of the heads beside the usual one."""
+    told = read_json(runs[0])
+    for path in (runs[0].parent / name for name in told["scores"]):
+        usual = pd.read_parquet(path)
+        worse = usual.assign(head="centred", p0=usual["p1"], p1=usual["p0"])
+        pd.concat([usual, worse]).to_parquet(tmp_path / path.name)
+        shutil.copy(path.with_suffix(".json"), tmp_path)
+    write_json(tmp_path / "pairs.json", told)
+    page = learn.run([tmp_path / "pairs.json"], tmp_path / "out", [], "centred")
+    table = pd.read_csv(tmp_path / "out" / "summary.centred.csv").set_index(["method", "subset"])
+    assert set(table["metric"]) == {"auc", "balanced_acc"}
+    assert table.query("metric == 'auc'").loc[("good", "abp"), "trained"] < 20  # turned round
+    assert "less the mean of their recording" in page
+    assert not (tmp_path / "out" / "summary.csv").exists()
+    with pytest.raises(DataError, match="no scores of head 'centred'"):
+        learn.run(runs, tmp_path / "none", [], "centred")
