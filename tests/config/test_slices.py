@@ -169,10 +169,10 @@ TABLE = {
     "overrides.vitaldb.systems.*": (ANOTHER, SYSTEM),
 }
 TRAINING = {
-    "epochs": [3], "batch": [64, 32], "micro_batch": [32], "learning_rate": [0.5],
+    "epochs": [3], "batch": [64, 32], "micro_batch": [32], "learning_rate": [0.5], "warmup": [0.5],
     "scale_with_batch": [True, False], "weight_decay": [0.5], "betas": [[0.5, 0.5]],
     "clip_norm": [0.5], "precision": ["fp32"], "seed": [1], "optimizer": ["amsgrad", "adam"],
-    "schedule": ["polynomial", "constant"], "warmup": [0.5], "least_steps": [9], "final_rate": [1e-6],
+    "schedule": ["polynomial", "constant"], "least_steps": [9], "final_rate": [1e-6],
 }  # fmt: skip
 
 
