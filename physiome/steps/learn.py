@@ -104,7 +104,7 @@ def _read(probe: Path, classes: list[str], head: str) -> pd.DataFrame:
     table = read_parquet(probe, filters=[("head", "==", head), ("complete", "==", True)])
     if table.empty and head != LOGISTIC:
         raise DataError(
-            f"no scores of head {head!r}", where=probe, do="run it with that head, see probe"
+            f"no scores of head {head!r}", where=probe, do="ask the section probe for that head"
         )
     table = table[table["subset"] != AS_RECORDED]  # the full set again, without a target
     needed = ["record", "number", "subject", "label", "subset"]

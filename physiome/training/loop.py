@@ -312,7 +312,7 @@ class _Run:
         if state is not None:
             self.method.load_state_dict(self.method.state_dict() | state["model"], strict=True)
             self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.seconds = state["step"], state["seconds"]
+            self.step, self.seconds = state["step"], state.get("seconds", 0.0)
             self.metrics_bytes = state["metrics_bytes"]
             self.last_terms, self.bf16 = state["last_terms"], state["bf16"]
             self.monitor.recent.extend(state["recent"])
