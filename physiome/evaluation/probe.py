@@ -209,6 +209,12 @@ def notes(embeddings: Embeddings, fitted: list[SubsetHeads]) -> list[str]:
                 found.append(f"{name} {head}: class {absent} absent in train; its probability is 0")
         for head in (LOGISTIC, CENTRED):
             found += [f"{name} {head}: {doubt}" for doubt in _doubts(item.choices.get(head))]
+    for whose in {f.centred for f in fitted if f.centred}:
+        if _of_one_class(embeddings, whose):
+            found.append(
+                f"centred: every {whose} is of one class throughout, so nothing is left to learn "
+                "from; set probe.centred to subject if a subject has several, else to null"
+            )
     test = embeddings.windows[embeddings.windows["role"] == "test"]
     counts = embeddings.labels(["test"])["label"].value_counts()
     for index, label in enumerate(embeddings.classes):
@@ -219,6 +225,15 @@ def notes(embeddings: Embeddings, fitted: list[SubsetHeads]) -> list[str]:
     if lost:
         found.append(f"{lost} of {len(test)} test windows carry no used modality")
     return found
+
+
+def _of_one_class(embeddings: Embeddings, whose: str) -> bool:
+    """Whether in the labelled windows of each record, or subject, one class alone occurs."""
+    windows = embeddings.windows[embeddings.windows["role"] == "train"]
+    keys = pd.MultiIndex.from_frame(windows[["record", "number"]])
+    y = embeddings.labels(["train"])["label"].reindex(keys)
+    of_each = y.groupby(windows[whose].to_numpy(str))
+    return bool((of_each.min() == of_each.max()).all())
 
 
 def _doubts(choice: dict[str, Any] | None) -> list[str]:

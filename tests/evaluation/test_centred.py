@@ -8,7 +8,7 @@ from physiome.config.evaluation import ProbeSpec
 from physiome.evaluation.centred import less_own_mean
 from physiome.evaluation.embeddings import open_embeddings
 from physiome.evaluation.heads_file import load_heads
-from physiome.evaluation.probe import fit_heads, predict
+from physiome.evaluation.probe import fit_heads, notes, predict
 from physiome.steps.probe import run
 from tests.evaluation.test_probe import accuracy
 
@@ -75,3 +75,20 @@ def test_both_kinds_of_heads_are_kept_apart_in_one_file(embed):
     run(json.dumps(SPEC.plain() | {"centred": None}), path, output)
     assert load_heads(output.with_suffix(".heads.npz"), centred=True) == {}
     assert pd.read_parquet(output).equals(found[found["head"] == "logistic"].reset_index(drop=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("whose", "told"), [("record", True), ("subject", False)])
+def test_records_of_one_class_throughout_are_told_of(embed, edit_windows, whose, told):
+    """As rest and a task in two recordings: their means take the classes away."""
+    path = embed(windows=600)
+    edit_windows(
+        path,
+        lambda t: t.assign(
+            record=t["subject"] + "-" + t["label"].astype(str), number=range(len(t))
+        ),
+    )
+    opened = open_embeddings(path)
+    spec = SPEC.model_copy(update={"centred": whose})
+    said = [note for note in notes(opened, fit_heads(opened, spec)) if "one class" in note]
+    assert bool(said) == told
