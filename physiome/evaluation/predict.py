@@ -36,8 +36,7 @@ def predict_windows(
         windows: one row per window with has_<m> and lost_<m>, as `cut_windows` makes it.
         heads: by subset name.
         refused: subset name -> why the method cannot embed it.
-        centred: the heads want embeddings less their mean over all windows here that carry the
-            subset: give a whole recording.
+        centred: heads want embeddings less their mean here: give a whole recording.
 
     Returns:
         window, onset_s, subset (used), missing (`modality: reason; ...`), reason (why there is no
@@ -57,9 +56,12 @@ def predict_windows(
     for subset in sorted(s for s, reason in reasons.items() if not reason):
         head, places = heads[subset_name(subset)], _places(own, subset)
         whole = np.flatnonzero(np.all([has[m] for m in subset], axis=0))
-        less = _mean(_embedded(method, rows, whole, subset, head, batch)) if centred else 0.0
-        for chosen, x in _embedded(method, rows, places, subset, head, batch):
-            p[chosen] = head.probabilities(x - less)
+        seen = _embedded(method, rows, whole if centred else places, subset, head, batch)
+        seen = list(seen) if centred else seen  # once for the mean, and once to be scored
+        less = _mean(seen) if centred else 0.0
+        for chosen, x in seen:
+            mine = np.isin(chosen, places)
+            p[chosen[mine]] = head.probabilities(x[mine] - less)
     scored = ~np.isnan(p[:, 0])
     best = np.where(scored, np.nan_to_num(p).argmax(axis=1), -1)
     table = pd.DataFrame(

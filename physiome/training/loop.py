@@ -115,12 +115,11 @@ class _Run:
             raise TrainingError("too few windows to train on", why="a batch needs at least two")
         self.asked_epochs, self.spec = spec.epochs, spec.lasting(self.per_epoch)
         self.step, self.last_terms, self.saved = 0, {}, 0.0
-        self.seconds = 0.0  # that processes before this one took for the steps that were saved
+        self.metrics_bytes, self.seconds = 0, 0.0  # seconds that processes before this one took
         self.unread: list[Taken] = []  # steps whose losses are still on the device
         self.first_weights = fingerprint(self.trained)  # before anything resumed is loaded
         self.still = untrained(method)
         self.name = f"{type(method).__module__}.{type(method).__name__}"
-        self.metrics_bytes = 0
 
     def go(self, title: str, save_every_s: float) -> Summary:
         epochs, trained = self.spec.epochs, np.unique(np.concatenate([i for _, i in self.groups]))
@@ -312,9 +311,9 @@ class _Run:
         if state is not None:
             self.method.load_state_dict(self.method.state_dict() | state["model"], strict=True)
             self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.seconds = state["step"], state.get("seconds", 0.0)
-            self.metrics_bytes = state["metrics_bytes"]
+            self.step, self.metrics_bytes = state["step"], state["metrics_bytes"]
             self.last_terms, self.bf16 = state["last_terms"], state["bf16"]
+            self.seconds = state.get("seconds", 0.0)
             self.monitor.recent.extend(state["recent"])
 
     def _summary(self, seconds: float, rate: float) -> Summary:

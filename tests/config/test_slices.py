@@ -302,10 +302,7 @@ def test_a_setting_of_one_encoder_retrains_it_and_what_stands_on_it_alone():
     assert {key[3] for key in hit if key[0] == "train"} == {"vit"}
     assert pretrained("encoder.depth", 3) == signals
     assert pretrained("encoders.neuronet", {"depth": 3}) == {"neuronet"}
-    assert pretrained("encoder.temperature", 0.5) == {
-        *ENCODERS,
-        *Config.load(shipped()).encoder_variants,
-    }
+    assert pretrained("encoder.temperature", 0.5) == {*ENCODERS, *SHIPPED.encoder_variants}
     plain = changed("overrides.sleep_edf/2", {"encoders": {"swin_t": {"temperature": 0.5}}})
     rows = {("train", "swin"), ("embed", "swin")}
     rows |= {("pretrain", name) for name in ("swin_t", "swin_t_tile")}
