@@ -150,14 +150,15 @@ def readable_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 
-def read_json(path: str | Path) -> Any:
-    """The JSON value in `path`.
+def read_json(path: str | Path, *keys: str) -> dict[str, Any]:
+    """The JSON object in `path`, of which `keys` will be read.
 
     Raises:
-        DataError: if the file is missing or is not JSON.
+        DataError: if the file is missing, is not JSON, holds no object or lacks one of the keys.
     """
+    again = f"add --forcerun {path} to make it again"
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError("file is missing", where=path, do="run the step that writes it") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -165,8 +166,15 @@ def read_json(path: str | Path) -> Any:
             "file is not valid JSON",
             where=path,
             why=str(error),
-            do=f"add --forcerun {path} to make it again",
+            do=again,
         ) from None
+    if not isinstance(found, dict):
+        why = f"it holds a {type(found).__name__}, no object with keys"
+        raise DataError("file is none that the workflow wrote", where=path, why=why, do=again)
+    if lacking := set(keys) - set(found):
+        why = f"it has no {', '.join(sorted(lacking))}"
+        raise DataError("file is none that the workflow wrote", where=path, why=why, do=again)
+    return found
 
 
 def sums(*paths: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from physiome.config.resolve import resolve_encoder, resolve_pretrain
 from physiome.config.schema import SECTIONS
 from physiome.config.table_checks import check_rows, check_tables, check_titles
 from physiome.config.variants import Variant
+from physiome.config.systems.controls import PresentPressureSpec
 from physiome.errors import ConfigError, nearest
 from physiome.registry import ENCODERS, METHODS, lookup
 
@@ -20,6 +21,7 @@ LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of Linux file systems
 BELOW = 400  # bytes that paths below the results folder may take, temporary names included
 # Settings of systems that name modalities.
 BY_MODALITY = ("spectral", "mask_ratios", "bands_hz", "slow", "published")
+ABP = PresentPressureSpec().modality
 
 
 def check(config: Experiment) -> None:
@@ -119,8 +121,11 @@ def _check_modalities(config: Experiment, method: str) -> None:
     known = sorted({m for spec in config.datasets.values() for m in spec.modalities})
     for dataset in config.datasets:
         settings = config.resolve(method, dataset).settings
-        for key in BY_MODALITY:
-            for name in settings.get(key) or ():
+        named = {key: settings.get(key) or () for key in BY_MODALITY}
+        if settings.get("modality", ABP) != ABP:  # its default need not be there
+            named["modality"] = [settings["modality"]]
+        for key, names in named.items():
+            for name in names:
                 if name not in known:
                     raise ConfigError(
                         f"{method}.{key}: modality {name!r} does not exist - {nearest(name, known)}"

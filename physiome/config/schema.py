@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
 
@@ -19,6 +19,8 @@ from physiome.config.output import Tables, Threads
 from physiome.config.training import TrainSpec
 from physiome.config.variants import Ablation, EncoderVariant, Variant, flattened
 from physiome.registry import lineage
+
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 # What may be overridden for a data set or a fold
 SECTIONS = ("folds", "encoder", "encoders", "pretrain", "systems", "train", "probe")
@@ -37,8 +39,8 @@ class Sections(Spec):
     cluster: Cluster = Cluster()
     datasets: dict[Name, Dataset]
     # What a plain `snakemake` makes; null: all
-    use_datasets: tuple[Name, ...] | None = None
-    use_tables: tuple[Name, ...] | None = None
+    use_datasets: Names | None = None
+    use_tables: Names | None = None
     folds: FoldSpec = FoldSpec()
     encoder: EncoderSpec  # of every encoder that has such a key
     encoders: dict[str, dict[str, Any]] = Field(default_factory=dict)  # of one, by its name

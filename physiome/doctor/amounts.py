@@ -30,7 +30,7 @@ def windows(config: Config, dataset: str) -> Amount:
     spec, folders = config.datasets[dataset], shard_folders(config, dataset)
     source = spec.source.plain()
     if folders:
-        found = sum(read_json(folder / "manifest.json")["windows"] for folder in folders)
+        found = sum(read_json(folder / "manifest.json", "windows")["windows"] for folder in folders)
         whole = len(folders) >= spec.batches
         basis = "counted" if whole else f"from {len(folders)} of {spec.batches} batches"
         return Amount(found * spec.batches / len(folders), basis)

@@ -67,7 +67,7 @@ def recordings(config: Config, dataset: str) -> tuple[list[RawRecord], list[str]
         source = open_source(parse_settings(config.records_settings(dataset), "{}"))
         found = source.fill(source.records())
     else:
-        found = [RawRecord(**record) for path in lists for record in read_json(path)["records"]]
+        found = [RawRecord(**record) for path in lists for record in read_json(path, "records")["records"]]
     usable = [r for r in found if r.problem is None and Path(r.signals).is_file()]
     return usable, [r.problem.replace(r.record, "*") for r in found if r.problem is not None]
 

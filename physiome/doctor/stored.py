@@ -128,5 +128,5 @@ def _newer(path: Path) -> list[str]:
 
 
 def _files(path: Path) -> list[str]:
-    usable = [r for r in read_json(path)["records"] if not r.get("problem")]
+    usable = [r for r in read_json(path, "records")["records"] if not r.get("problem")]
     return [f for r in usable for f in (r["signals"], r.get("annotations")) if f]

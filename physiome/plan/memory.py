@@ -27,10 +27,9 @@ def note_of(result: str) -> dict[str, Any] | None:
     pieces = [name[i : i + PIECE] for i in range(0, len(name), PIECE)]
     path = Path(FOLDER, "metadata", *(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
     try:
-        note = read_json(path)
+        return read_json(path)
     except PhysioError:
         return None
-    return note if isinstance(note, dict) else None
 
 
 def note_results(logs: Iterable[str | Path], results: str, end: End = "") -> None:

@@ -69,7 +69,7 @@ def _read_all(runs: list[Path], head: str) -> tuple[dict, dict[str, dict[str, Sc
     tested: dict[tuple[str, int], tuple[pd.DataFrame, Path]] = {}
     subjects: Subjects = {}
     for path in sorted(runs):
-        facts = read_json(path)
+        facts = read_json(path, "datasets", "scores", "seed")
         for dataset, own in facts["datasets"].items():
             rows = told.setdefault(dataset, {**own, "rows": {}})["rows"]
             rows |= {m: row for m, row in own["rows"].items() if m not in rows}

@@ -4,6 +4,7 @@
 own, for a Snakefile may end it.
 """
 
+import json
 import logging
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from physiome.errors import ConfigError
-from physiome.files import read_json, write_json
+from physiome.files import write_json
 
 OURS = "physiome: error: "
 CHATTER = ("Using ", "Config file ", "host: ", "Assuming ", "Building DAG")
@@ -73,7 +74,7 @@ def plan(arguments: list[str]) -> list[Planned]:
         command = [sys.executable, "-m", __name__, str(file), *arguments]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:
-            return [Planned(**job) for job in read_json(file)]
+            return [Planned(**job) for job in json.loads(file.read_text())]
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     said = [line for line in said if not line.startswith(CHATTER)]
     ours = [line.removeprefix(OURS) for line in said if line.startswith(OURS)]

@@ -74,6 +74,19 @@ def test_a_row_that_its_data_set_cannot_have_is_refused():
     assert "'present_pressure' is of 'abp', which sleep_edf does not have" in said(rows)
 
 
+def test_a_pressure_that_no_data_set_has_is_refused():
+    """Its row was left out without a word."""
+    wanted = "present_pressure.modality: modality 'apb' does not exist - did you mean 'abp'"
+    own = {"systems": {"present_pressure": {"modality": "apb"}}}
+    assert wanted in said({**own, "methods_add": ["present_pressure"]})
+
+
+@pytest.mark.parametrize("key", ["use_datasets", "use_tables"])
+def test_a_run_of_nothing_is_refused(key):
+    """It planned no job, and ended as if all were done."""
+    assert f"{key}: [] - " in said({key: []})
+
+
 PASSED_OVER = {
     "training among a variant's settings": (
         {"of": "physiome", "method": {"train": {"epochs": 3}}},

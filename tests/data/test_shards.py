@@ -28,7 +28,7 @@ def rows(count, value):
 
 
 def write(folder, counts=(3, 0, 2)):
-    with write_shard(folder, SHAPES, {"kind": "test"}) as shard:
+    with write_shard(folder, SHAPES, {"kind": "test", "settings_digest": "test"}) as shard:
         for i, count in enumerate(counts):
             if count:
                 shard.add(rows(count, 10.0 * i), table(count, f"r{i}"))
@@ -61,7 +61,7 @@ def test_a_shard_without_windows_is_a_shard(tmp_path):
 
 
 def fail_halfway(folder):
-    with write_shard(folder, SHAPES, {}) as shard:
+    with write_shard(folder, SHAPES, {"settings_digest": "test"}) as shard:
         shard.add(rows(2, 0.0), table(2))
         raise RuntimeError("power cut")
 
@@ -88,13 +88,13 @@ def test_a_cut_or_missing_file_is_refused(tmp_path):
         read_manifest(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"bytes": {}, "shapes": {}}'])
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"bytes": {}, "shapes": {}, "records": []}'])
 def test_a_manifest_of_something_else_is_refused(text, tmp_path):
     write(tmp_path)
     (tmp_path / MANIFEST).write_text(text)
-    with pytest.raises(DataError, match=r"not the manifest of a shard - add --forcerun"):
+    with pytest.raises(DataError, match="file is none that the workflow wrote.* --forcerun"):
         read_manifest(tmp_path)
-    with pytest.raises(DataError, match="not the manifest of a shard"):
+    with pytest.raises(DataError, match="file is none that the workflow wrote"):
         require_settings([tmp_path], "{}")
 
 

@@ -114,6 +114,14 @@ def test_batches_that_do_not_say_what_they_are_of_are_not_refused(config):
     assert [*made_otherwise(config(**nights(4, batches=2)))] == []
 
 
+@pytest.mark.parametrize("text", ["[]", "null", "3"])
+def test_a_result_of_another_kind_is_left_to_the_step_that_needs_it(config, text):
+    """The plan ended with a traceback."""
+    get(config(**nights()))
+    Path(BATCH).write_text(text)
+    assert [*made_otherwise(config(**nights()))] == []
+
+
 def test_settings_with_signs_that_python_escapes_are_remembered(config, tmp_path):
     """Snakemake notes parameters as Python writes them."""
     folder = tmp_path / "l'été"

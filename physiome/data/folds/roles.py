@@ -68,7 +68,7 @@ def read_fold(path: str | Path, number: int) -> dict[str, list[str]]:
 
 def _shaped(content: Any, path: str | Path) -> list[dict[str, Any]]:
     """The folds, each with a number of its own and, for every role, a list of subjects."""
-    folds = content.get("folds") if isinstance(content, dict) else None
+    folds = content.get("folds")
     if isinstance(folds, list) and all(map(_is_fold, folds)):
         numbers = {fold["fold"] for fold in folds}
         if len(numbers) == len(folds):

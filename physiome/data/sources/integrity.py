@@ -68,7 +68,7 @@ def altered_files(raw_json: Path) -> list[str]:
         DataError: if `raw_json` is missing or is not JSON.
     """
     lines = []
-    for record in read_json(raw_json)["records"]:
+    for record in read_json(raw_json, "records")["records"]:
         for path, noted in record.get("sha256", {}).items():
             found = _digest_or_none(path)
             if found is None:

@@ -49,7 +49,6 @@ class TouchedSums:
 def _read(path: Path) -> dict[str, Any]:
     """What was kept; nothing where it was damaged."""
     try:
-        kept = read_json(path)
+        return read_json(path)
     except PhysioError:
         return {}
-    return kept if isinstance(kept, dict) else {}

@@ -46,7 +46,7 @@ def titles(run: Path, trained: Trained) -> Titles:
     found = Titles(own, dataset, {m: m for m in trained.settings.modalities})
     for path in sorted((run / "tables").glob("*.json")):
         found_in = read_json(path)
-        told = found_in.get("settings", {}) if isinstance(found_in, dict) else {}
+        told = found_in.get("settings", {})
         if told.get("dataset") != dataset or told.get("layout") == "variants":
             continue
         entry = told.get("methods", {}).get(method, {})
