@@ -10,9 +10,9 @@ from physiome.config.frame_length import joined_length
 from physiome.config.model import CommonEncoderSpec, EncoderSpec
 from physiome.config.resolve import resolve_encoder, resolve_pretrain
 from physiome.config.schema import SECTIONS
+from physiome.config.systems.controls import PresentPressureSpec
 from physiome.config.table_checks import check_rows, check_tables, check_titles
 from physiome.config.variants import Variant
-from physiome.config.systems.controls import PresentPressureSpec
 from physiome.errors import ConfigError, nearest
 from physiome.registry import ENCODERS, METHODS, lookup
 

@@ -67,7 +67,8 @@ def recordings(config: Config, dataset: str) -> tuple[list[RawRecord], list[str]
         source = open_source(parse_settings(config.records_settings(dataset), "{}"))
         found = source.fill(source.records())
     else:
-        found = [RawRecord(**record) for path in lists for record in read_json(path, "records")["records"]]
+        told = [read_json(path, "records")["records"] for path in lists]
+        found = [RawRecord(**record) for records in told for record in records]
     usable = [r for r in found if r.problem is None and Path(r.signals).is_file()]
     return usable, [r.problem.replace(r.record, "*") for r in found if r.problem is not None]
 

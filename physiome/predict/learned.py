@@ -30,7 +30,8 @@ def learned_from(run: Path, pairs: Sequence[Pair]) -> Learned:
             roles = read_fold(folds, fold)
             subjects |= {*roles["train"], *(roles["pretrain"] if pair.weights else ())}
             manifests |= {*(run / "shards" / dataset).glob(f"batch*/{MANIFEST}")}
-    records = [record for path in sorted(manifests) for record in read_json(path, "records")["records"]]
+    told = [read_json(path, "records")["records"] for path in sorted(manifests)]
+    records = [record for some in told for record in some]
     return [
         frozenset(record["files"].values())
         for record in records

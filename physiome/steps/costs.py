@@ -77,7 +77,11 @@ def _job_s(benchmark: Path | None) -> float:
     """Seconds of the whole job; Snakemake writes - or NA for what it missed."""
     if benchmark is None or not Path(benchmark).exists():
         return float("nan")
-    return float(pd.to_numeric(pd.read_csv(benchmark, sep="\t")["s"], errors="coerce").mean())
+    try:
+        seconds = pd.read_csv(benchmark, sep="\t")["s"]
+    except (ValueError, KeyError):  # cut off: the seconds are worth no rerun of the training
+        return float("nan")
+    return float(pd.to_numeric(seconds, errors="coerce").mean())
 
 
 def _row(spec: CostSpec, method: str, jobs: pd.DataFrame) -> dict[str, Any]:

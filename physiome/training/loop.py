@@ -30,7 +30,7 @@ from physiome.training.finite import (
     require_finite_samples,
     require_finite_weights,
 )
-from physiome.training.manifest import Summary
+from physiome.training.manifest import Summary, peak_gpu_bytes
 from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms
 from physiome.training.rehearsal import faster_in_bf16
@@ -45,6 +45,7 @@ from physiome.training.standstill import (
 from physiome.training.verdict import Look
 
 log = logging.getLogger(__name__)
+Objective = tuple[Tensor, dict[str, Tensor]]  # loss and the terms of it that are logged
 
 # Steps whose losses are read together. On a GPU reading waits for all that is queued, and the queue
 # is what hides the time that launching takes; on a CPU nothing is queued.
@@ -115,7 +116,7 @@ class _Run:
             raise TrainingError("too few windows to train on", why="a batch needs at least two")
         self.asked_epochs, self.spec = spec.epochs, spec.lasting(self.per_epoch)
         self.step, self.last_terms, self.saved = 0, {}, 0.0
-        self.metrics_bytes, self.seconds = 0, 0.0  # seconds that processes before this one took
+        self.metrics_bytes, self.seconds, self.peak = 0, 0.0, 0  # of processes before this one
         self.unread: list[Taken] = []  # steps whose losses are still on the device
         self.first_weights = fingerprint(self.trained)  # before anything resumed is loaded
         self.still = untrained(method)
@@ -264,9 +265,7 @@ class _Run:
             logged["loss"] = logged["loss"] + total.detach()
             logged.update({name: term.detach() for name, term in terms.items()})
 
-    def _objectives(
-        self, part: dict[str, Tensor], positions: np.ndarray
-    ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    def _objectives(self, part: dict[str, Tensor], positions: np.ndarray) -> Iterator[Objective]:
         if self.labels is None:
             yield from self.method.objectives(part, self.rng)
         else:
@@ -293,6 +292,7 @@ class _Run:
             {
                 "step": self.step,
                 "seconds": time.monotonic() - self.started,
+                "peak_gpu_bytes": peak_gpu_bytes(self.device, self.peak),
                 "metrics_bytes": metrics.tell(),
                 "last_terms": self.last_terms,
                 "bf16": self.bf16,
@@ -313,7 +313,7 @@ class _Run:
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.metrics_bytes = state["step"], state["metrics_bytes"]
             self.last_terms, self.bf16 = state["last_terms"], state["bf16"]
-            self.seconds = state.get("seconds", 0.0)
+            self.seconds, self.peak = state.get("seconds", 0.0), state.get("peak_gpu_bytes", 0)
             self.monitor.recent.extend(state["recent"])
 
     def _summary(self, seconds: float, rate: float) -> Summary:
@@ -324,7 +324,7 @@ class _Run:
             steps=self.step,
             seconds=round(seconds, 3),
             segments_per_s=round(rate, 3),
-            peak_gpu_bytes=torch.cuda.max_memory_allocated() if cuda else 0,
+            peak_gpu_bytes=peak_gpu_bytes(self.device, self.peak),
             device=torch.cuda.get_device_name() if cuda else "cpu",
             precision="bf16" if self.bf16 else "tf32" if cuda and self.rounds else "fp32",
             parameters=sum(p.numel() for p in self.method.parameters()),

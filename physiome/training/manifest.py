@@ -88,6 +88,13 @@ class Manifest:
         return asdict(self)
 
 
+def peak_gpu_bytes(device: str, before: int = 0) -> int:
+    """The most that a job took of a GPU so far; `before`: that its earlier processes took."""
+    import torch  # plans and tables read manifests without it
+
+    return max(before, torch.cuda.max_memory_allocated()) if device == "cuda" else before
+
+
 def training_peaks(output: Path, settings: Mapping[str, Any]) -> Iterator[int]:
     """What trainings of other folds took at most of a GPU that had all these settings, in bytes."""
     for path in other_folds(output.with_suffix(".json")):

@@ -92,7 +92,7 @@ def test_a_cut_or_missing_file_is_refused(tmp_path):
 def test_a_manifest_of_something_else_is_refused(text, tmp_path):
     write(tmp_path)
     (tmp_path / MANIFEST).write_text(text)
-    with pytest.raises(DataError, match="file is none that the workflow wrote.* --forcerun"):
+    with pytest.raises(DataError, match=r"file is none that the workflow wrote.* --forcerun"):
         read_manifest(tmp_path)
     with pytest.raises(DataError, match="file is none that the workflow wrote"):
         require_settings([tmp_path], "{}")

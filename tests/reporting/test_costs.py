@@ -82,6 +82,13 @@ def test_job_times_come_from_the_benchmarks_that_are_there(tmp_path, manifest):
     assert table(tmp_path, models)["job_s"].isna().all()
 
 
+@pytest.mark.parametrize("text", ["", "no table", "s\th:m:s"])
+def test_a_benchmark_that_was_cut_off_leaves_its_job_out(text, tmp_path, manifest):
+    (tmp_path / "0.tsv").write_text(text)
+    row = table(tmp_path, [manifest(fold=0)], [tmp_path / "0.tsv"]).loc["m"]
+    assert pd.isna(row["job_s"])
+
+
 def test_files_that_do_not_pair_up_are_refused(tmp_path, manifest):
     with pytest.raises(DataError, match=r"do not pair up.*1 and 2"):
         table(tmp_path, [manifest(fold=0), manifest(fold=1)], [tmp_path / "0.tsv"])

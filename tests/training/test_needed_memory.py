@@ -1,9 +1,14 @@
 """What a job takes of a GPU: as the same job of another fold did."""
 
+import pytest
 from model_manifests import model_manifest
+from tinyshards import tiny_store
+from toys import Stumbling, Toy, train
 
 from physiome.config.gpu import GpuSpec
 from physiome.files import write_json
+from physiome.training import loop
+from physiome.training.checkpoint import read_weights
 from physiome.training.manifest import other_folds, training_peaks
 from physiome.training.runtime import needed_bytes
 
@@ -52,3 +57,15 @@ def test_files_of_other_folds_are_found_below_encoders_too(tmp_path):
         (place / "eog.json").write_text("{}")
     found = other_folds(tmp_path / "models/d/fold2/encoders/dp_neuronet/eog.json")
     assert [p.parts[-4] for p in found] == ["fold1", "fold10"]
+
+
+def test_a_resumed_trainings_peak_is_that_of_all_its_processes(tmp_path, monkeypatch):
+    """It was the last one's, which may have done no more than write the weights."""
+    store, output = tiny_store(tmp_path), tmp_path / "w.safetensors"
+    with monkeypatch.context() as before:
+        before.setattr(loop, "peak_gpu_bytes", lambda device, before=0: max(before, 7))
+        failing = Stumbling(3, RuntimeError("power cut"))
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(lambda: failing, store, output, save_every_s=0.0)
+    train(Toy, store, output)
+    assert read_weights(output)[1]["training"]["peak_gpu_bytes"] == 7

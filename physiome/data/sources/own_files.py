@@ -94,6 +94,6 @@ def _is_touched(path: str, now: State, before: RawRecord, sums: TouchedSums) -> 
 def _noted(path: Path) -> dict[str, RawRecord]:
     """What the fetch step found; nothing if it did not run, or long ago."""
     try:
-        return {record["record"]: RawRecord(**record) for record in read_json(path, "records")["records"]}
+        return {record["record"]: RawRecord(**record) for record in read_json(path)["records"]}
     except (PhysioError, TypeError, KeyError):
         return {}
