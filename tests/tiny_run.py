@@ -54,5 +54,5 @@ def _row(at: Layout, shards: list[Path], fold: int, name: str) -> Path:
     rows, output = Path(at.embeddings(of)), Path(at.scores(of))
     text = canonical_json({**plain, "batch": 16, "subsets": None})
     embed.run(text, shards, known, fold, rows, weights)
-    probe.run('{"paper_head": null, "strengths": [0.01]}', rows, output)
+    probe.run('{"paper_head": null, "centred": "record", "strengths": [0.01]}', rows, output)
     return output

@@ -64,7 +64,8 @@ def _tested(rows: pd.DataFrame) -> str:
     full = rows[(rows["subset"] == full_set(rows["subset"])) & (rows["metric"] == PRINTED[0])]
     folds, subjects, windows = (int(full[name].max()) for name in ("folds", "subjects", "windows"))
     few = "; so few subjects say little of others" if subjects < FEW else ""
-    return f"{folds} fold{'s' * (folds > 1)}, {subjects} test subjects, {windows} windows{few}"
+    people = f"{subjects} test subject{'s' * (subjects > 1)}"
+    return f"{folds} fold{'s' * (folds > 1)}, {people}, {windows} windows{few}"
 
 
 def _recordings(spec: SummarySpec) -> str:

@@ -183,16 +183,18 @@ def test_several_folds_are_told_apart_and_averaged_in_the_card(tiny_run, tmp_pat
     output = tmp_path / "all.zip"
     export.run(tiny_run, output, method=METHOD, folds=list(FOLDS))
     stored = read_scores(tiny_run / "scores" / f"{NAME}.csv")
-    mine = stored[(stored["method"] == METHOD) & (stored["head"] == "logistic")]
-    means = mine.groupby(["subset", "metric"])["value"].mean()
+    mine = stored[stored["method"] == METHOD]
+    means = mine.groupby(["head", "subset", "metric"])["value"].mean()
     with open_bundle(output) as bundle:
         assert set(bundle.contents.folds) == {"1", "2"}
         for row in bundle.contents.tested:
             assert row["folds"] == row["subjects"] == 2
-            assert row["acc"] == pytest.approx(means[row["subset"], "acc"])
-            assert row["auc"] == pytest.approx(means[row["subset"], "auc"])
+            for own, head in (row, "logistic"), (row["centred"], "centred"):
+                assert own["acc"] == pytest.approx(means[head, row["subset"], "acc"])
+                assert own["auc"] == pytest.approx(means[head, row["subset"], "auc"])
         card = (bundle.root / "README.md").read_text("utf-8")
-    assert "fold 1: 1 subjects; fold 2: 1 subjects" in card
+    assert "fold 1: 1 subject; fold 2: 1 subject" in card
+    assert "By the heads of `--head centred`" in card
     assert "(`--folds all`) has no test score" in " ".join(card.split())
 
 

@@ -155,7 +155,7 @@ def _scores(told: Told) -> str:
     ]  # fmt: skip
     head = ("given", *(f"{METRICS[m].short} (95 %)" for m in RANKED), "ECE", "windows", "subjects")
     subjects = {o.fold: o.roles["test"]["subjects"] for o in told.origins}
-    each = "; ".join(f"fold {fold}: {n} subjects" for fold, n in subjects.items())
+    each = "; ".join(f"fold {fold}: {n} subject{'s' * (n > 1)}" for fold, n in subjects.items())
     text = words.SCORES.format(
         each=each,
         mean="" if len(subjects) == 1 else words.MEAN,
@@ -163,7 +163,21 @@ def _scores(told: Told) -> str:
         table=grid(head, rows),
     )
     few = words.FEW.format(n=sum(subjects.values()))
-    return f"{text}\n\n{few}" if sum(subjects.values()) < FEW else text
+    parts = [text, few if sum(subjects.values()) < FEW else "", _centred(told)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _centred(told: Told) -> str:
+    """Scores of the heads that see the whole recording, where the run fitted such."""
+    by = {r["subset"]: r["centred"] for r in told.contents.tested if r.get("centred")}
+    if not by:
+        return ""
+    rows = [
+        (subset, *(_between(r, metric) for metric in RANKED), percent(r["ece"]))
+        for subset, r in by.items()
+    ]
+    head = ("given", *(f"{METRICS[m].short} (95 %)" for m in RANKED), "ECE")
+    return words.CENTRED.format(table=grid(head, rows))
 
 
 def _between(row: Mapping[str, Any], metric: str) -> str:

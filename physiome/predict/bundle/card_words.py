@@ -67,6 +67,14 @@ is better: by so much the largest probability differs from the share that is rig
 
 {table}"""
 
+CENTRED = """\
+## Heads of whole recordings
+
+By the heads of `--head centred`, on the same windows: they see each window's embedding less the
+mean of its recording or subject, so a window's score depends on the others.
+
+{table}"""
+
 MEAN = (
     " Rows are means over folds. The mean of the models' probabilities (`--folds all`) has no test"
     " score: no subject of this data set is new to all of them."
@@ -109,7 +117,8 @@ LIMITS = """\
 - Everything here is from one data set, {dataset}: one way of recording and scoring, perhaps one
   site and one device. Nothing here shows how it does elsewhere.
 - Amplitudes matter: see Inputs.
-- Windows are scored one by one; labels are as good as those that the data set has.
+- Windows are scored one by one, but by `--head centred`; labels are as good as those that the
+  data set has.
 - Who the subjects were (age, sex, diagnoses) is not in the run's files, and how scores differ
   between groups was not measured."""
 

@@ -16,7 +16,7 @@ from physiome.evaluation.bootstrap import (
     subjects_interval,
 )
 from physiome.evaluation.gains import fold_scores
-from physiome.evaluation.heads_file import LOGISTIC
+from physiome.evaluation.heads_file import CENTRED, LOGISTIC
 from physiome.evaluation.metrics import window_metrics
 from physiome.files import read_noted
 from physiome.registry import METHODS
@@ -25,6 +25,7 @@ from physiome.subsets import AS_RECORDED
 RESAMPLES, SEED = 2000, 0  # as of `physiome compare`
 RANKED = ("acc", "auc", "balanced_acc")  # with intervals
 NETWORK = ("base", "encoder", "method")  # of a method's settings: what is built
+SIZE = ("subset", "folds", "subjects", "windows")  # the same by whichever heads
 Row = dict[str, Any]
 
 
@@ -40,13 +41,20 @@ def score_rows(folders: Sequence[Path], method: str, resamples: int = RESAMPLES)
     Returns:
         Rows of subset, folds, subjects, windows, ece, and of acc, auc, balanced_acc as fractions,
         with <metric>_low and <metric>_high, the middle 95 %; None where undefined, and where folds
-        have one subject.
+        have one subject. `centred`: those scores by the heads that see the whole recording, where
+        there are such.
     """
+    rows, centred = (_rows(folders, method, resamples, head) for head in (LOGISTIC, CENTRED))
+    by = {row["subset"]: {k: v for k, v in row.items() if k not in SIZE} for row in centred}
+    return [row | ({CENTRED: by[row["subset"]]} if row["subset"] in by else {}) for row in rows]
+
+
+def _rows(folders: Sequence[Path], method: str, resamples: int, head: str) -> list[Row]:
     values: dict[str, list[dict[str, np.ndarray]]] = {}  # subset -> of each fold (1 + R,)
     sizes: dict[str, list[tuple[int, int]]] = {}  # subset -> of each fold subjects, windows
     for folder in folders:
         facts = read_noted(folder / f"{method}.json")
-        table = read_parquet(folder / f"{method}.parquet", filters=[("head", "==", LOGISTIC)])
+        table = read_parquet(folder / f"{method}.parquet", filters=[("head", "==", head)])
         for name, part in table.groupby("subset", sort=False):
             part = part if name == AS_RECORDED else part[part["complete"]]
             if part.empty:
