@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from physiome.reporting.style import COLORS, GREY, PAGE, STYLE, figure_of
+from physiome.reporting.style import GREY, PAGE, STYLE, colors_of, figure_of
 
 SHOWN = 6  # subjects in colour
 
@@ -35,14 +35,13 @@ def embedding_figure(
         grid = figure.subplots(1, 2, sharex=True, sharey=True)
         by_class = [(name, labels == c) for c, name in enumerate(classes)]
         by_subject = [(str(names[i]), who == i) for i in largest]
+        colors = colors_of(len(by_subject))
         if len(names) > SHOWN:
             by_subject.insert(0, (f"{len(names) - SHOWN} others", ~np.isin(who, largest)))
-        for axes, groups, said in zip(
-            grid, (by_class, by_subject), ("by class", "by subject"), strict=True
-        ):
-            plain = len(groups) > len(classes) and groups is by_subject and len(names) > SHOWN
-            colors = [GREY, *COLORS] if plain else [*COLORS]
-            for (name, mine), color in zip(groups, colors * len(groups), strict=False):
+            colors.insert(0, GREY)
+        halves = (by_class, colors_of(len(classes))), (by_subject, colors)
+        for axes, (groups, own), said in zip(grid, halves, ("by class", "by subject"), strict=True):
+            for (name, mine), color in zip(groups, own, strict=True):
                 axes.plot(*points[mine].T, "o", color=color, markersize=2.2, mew=0, label=name)
             axes.set_title(said)
             axes.set_xlabel(f"first component ({100 * explained[0]:.0f} % of the variance)")

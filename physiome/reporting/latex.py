@@ -130,17 +130,15 @@ def _row(group: pd.DataFrame, spec: TableSpec) -> list[str]:
 
 def _cell(cell: dict, decimals: int) -> str:
     """`79.64 ±0.50 [79.64]`: mean, spread over folds, the paper's figure."""
-    if pd.isna(cell["mean"]):
-        return "–"
     last = cell["subset"] == ROBUSTNESS
-    text = f"{cell['mean']:.{decimals}f}"
+    text = "–" if pd.isna(cell["mean"]) else f"{cell['mean']:.{decimals}f}"
     if cell["bold"]:
         text = rf"\textbf{{{text}}}"
     if cell["underline"]:
         text = rf"\underline{{{text}}}"
     if cell["blue"] and not last:
         text = rf"\textcolor{{blue}}{{{text}}}"
-    if last:
+    if last and not pd.isna(cell["mean"]):
         drop = f"({cell['drop']:.{decimals}f})"
         text += " " + (rf"\textcolor{{blue}}{{{drop}}}" if cell["blue"] else drop)
     aside = "" if pd.isna(cell["sd"]) else rf"$\pm${cell['sd']:.{decimals}f}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -19,7 +20,7 @@ from physiome.files import atomic_path
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, YELLOW, BLACK = "#E69F00", "#56B4E9", "#F0E442", "#000000"
-COLORS = (ORANGE, SKY, BLUE, GREEN, VERMILION, PURPLE, YELLOW, BLACK)  # of classes, in order
+COLORS = (ORANGE, SKY, BLUE, GREEN, VERMILION, PURPLE, YELLOW, BLACK)  # see `colors_of`
 EMPHASIS = (BLUE, VERMILION, GREEN, PURPLE)  # of the method that figures are about, its variants
 GREY, INK = "0.62", "0.25"  # of other methods' marks, and of their names
 COLUMN, PAGE = 3.4, 7.0  # inches: the width of a column of text, and of a page
@@ -42,6 +43,13 @@ STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left",
     "text.parse_math": False,  # a title may hold any sign
 }
+
+
+def colors_of(classes: int) -> list[str]:
+    """A colour for each class, in order; no two alike, of more classes than eight along a scale."""
+    if classes <= len(COLORS):
+        return [*COLORS[:classes]]
+    return [to_hex(color) for color in mpl.colormaps["turbo"](np.linspace(0, 1, classes))]
 
 
 @dataclass(frozen=True)

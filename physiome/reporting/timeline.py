@@ -10,11 +10,11 @@ from matplotlib.patches import Patch
 
 from physiome.reporting.style import (
     BLUE,
-    COLORS,
     INK,
     PAGE,
     STYLE,
     VERMILION,
+    colors_of,
     empty_figure,
     figure_of,
 )
@@ -54,9 +54,8 @@ def timeline_figure(
             _shares(share, hours, _spaced(p.astype(float), at))
         rest[-1].set_xlabel("hours from the start of the record")
         rest[-1].set_xlim(hours[0], hours[-1])
-        handles: list[Any] = [
-            Patch(color=COLORS[c % len(COLORS)], label=name) for c, name in enumerate(classes)
-        ]
+        named = zip(colors_of(len(classes)), classes, strict=True)
+        handles: list[Any] = [Patch(color=color, label=name) for color, name in named]
         handles += rest[0].plot([], [], "|", color=VERMILION, label="predicted wrongly")
         figure.legend(handles=handles, loc="outside lower center", ncols=min(7, len(handles)))
         figure.suptitle(title, x=0.01, ha="left", size=8)
@@ -89,11 +88,9 @@ def _steps(
 
 def _shares(axes: Any, hours: np.ndarray, p: np.ndarray) -> None:
     tops = np.cumsum(p, axis=1)
-    for c in range(p.shape[1]):
+    for c, color in enumerate(colors_of(p.shape[1])):
         low = tops[:, c - 1] if c else np.where(np.isnan(tops[:, 0]), np.nan, 0.0)
-        axes.fill_between(
-            hours, low, tops[:, c], step="post", color=COLORS[c % len(COLORS)], linewidth=0
-        )
+        axes.fill_between(hours, low, tops[:, c], step="post", color=color, linewidth=0)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 1])
     axes.set_ylabel("probability")

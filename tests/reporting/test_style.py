@@ -1,9 +1,17 @@
 """How figures are written: the same numbers give the same bytes."""
 
 import numpy as np
+import pytest
 
-from physiome.reporting.style import save
+from physiome.reporting.style import colors_of, save
 from physiome.reporting.timeline import timeline_figure
+
+
+@pytest.mark.parametrize("classes", [2, 8, 9, 30])
+def test_classes_are_told_apart_by_their_colours(classes):
+    """The ninth had the first's."""
+    colors = colors_of(classes)
+    assert len(colors) == len(set(colors)) == classes
 
 
 def test_a_figure_repeats_wherever_its_arrays_lie_in_memory(tmp_path):

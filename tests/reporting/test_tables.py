@@ -164,6 +164,9 @@ def test_missing_cell_is_empty_with_a_reason_and_spoils_the_robustness_row():
     tex = to_latex(table, spec, 10, 2, 1)
     assert "–" in tex
     assert "nan" not in tex.lower()
+    table["paper"], table["paper_drop"] = 70.0, 5.0
+    for published in r"– {\scriptsize [70.00]}", r"– {\scriptsize [70.00 (5.00)]}":
+        assert published in to_latex(table, spec, 10, 2, 1)
 
 
 def test_score_missing_in_some_folds_says_in_how_many_it_is_there():

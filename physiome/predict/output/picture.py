@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from physiome.files import atomic_path
 from physiome.predict.output.sleep import DRAWN, is_staging
-from physiome.reporting.style import BLUE, COLORS, STYLE
+from physiome.reporting.style import BLUE, STYLE, colors_of
 
 USED, MISSING = BLUE, "#D9D9D9"
 WIDEST = 110  # letters of a line of the title: a wider one would take its width from the axes
@@ -60,11 +60,9 @@ def picture(
     stage.set_title(fill(title, WIDEST), loc="left")
     p = table[[f"p_{name}" for name in classes]].to_numpy(float)
     below = np.zeros(len(p))
-    for i, name in enumerate(classes):
+    for i, color in enumerate(colors_of(len(classes))):
         above = below + p[:, i]
-        share.stairs(
-            above, hours, baseline=below, fill=True, color=COLORS[i % len(COLORS)], label=name
-        )
+        share.stairs(above, hours, baseline=below, fill=True, color=color, label=classes[i])
         below = above
     share.set_ylim(0, 1)
     share.set_ylabel("probability")
