@@ -33,6 +33,7 @@ from physiome.training.standstill import require_weights
 
 log = logging.getLogger(__name__)
 
+CODE = (__name__, "physiome.methods.build")  # of every training, beside its method's
 SAMPLE = 1024  # windows that input statistics of images are taken from
 
 
@@ -68,7 +69,7 @@ def train_to_file(
         rehearse(method, *_two_windows(store, groups, labels))
     if gpu.compile and spec.epochs:
         compile_blocks(method, device)
-    data, source = data_digest(store, groups), code(__name__, type(method).__module__)
+    data, source = data_digest(store, groups), code(*CODE, type(method).__module__)
     # Another version of torch may round otherwise: half a training by each would be neither's.
     bound = {"data": data, "code": source, "device": device, "torch": torch.__version__}
     identity = digest(bound | {"settings": settings})

@@ -9,6 +9,7 @@ import torch
 from crashes import FOLD, STEPS, at_step, power_cut, same_weights, settings, train, write_place
 
 from physiome.files import write_json
+from physiome.provenance import code
 from physiome.training import job
 
 
@@ -70,7 +71,14 @@ def other_code(patch):
     patch.setattr(job, "code", lambda *modules: "other")
 
 
-@pytest.mark.parametrize("change", [other_settings, other_data, other_torch, other_code])
+def other_building(patch):
+    """A system of the same settings may be another one then."""
+    patch.setattr(job, "code", lambda *names: code(*set(names) - {"physiome.methods.build"}))
+
+
+@pytest.mark.parametrize(
+    "change", [other_settings, other_data, other_torch, other_code, other_building]
+)
 def test_fault_16_a_foreign_state_is_set_aside_with_a_note_and_never_loaded(
     stopped, place, monkeypatch, change, caplog
 ):
