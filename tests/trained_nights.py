@@ -79,7 +79,7 @@ class Nights:
             train.run(text, shards, folds, 1, [], weights)
         text = canonical_json({**plain, "batch": 16, "subsets": subsets})
         embed.run(text, shards, folds, 1, place / "rows.npy", weights)
-        heads = '{"paper_head": null, "strengths": [0.01], "centred": "record"}'
+        heads = '{"paper_head": null, "strengths": [0.01], "centred": "record", "context_s": 60}'
         probe.run(heads, place / "rows.npy", found["scores"])
         return found
 

@@ -28,4 +28,6 @@ Watched = Annotated[str | None, typer.Option(help="how to watch it, as JSON; def
 Gpus = Annotated[int, typer.Option(help="GPUs to lease; 0: compute on the CPU")]
 Gpu = Annotated[str, typer.Option(help="how to use them, as JSON")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or cuda (an error without a GPU)")]
-Head = Annotated[str, typer.Option(help="or centred: windows seen against their recording's mean")]
+Head = Annotated[
+    str, typer.Option(help="or centred, context: windows seen against their recording's others")
+]

@@ -29,6 +29,13 @@ class ProbeSpec(Spec):
     one_head: bool = True  # also: the head of the full set applied to every subset
     # Also: a head on embeddings less the mean of their own recording, or of all of a subject
     centred: Literal["record", "subject"] | None = None
+    # And one also given the mean of the windows that begin at most so long before or after
+    context_s: PositiveFloat | None = None
+
+    @property
+    def reach_s(self) -> float | None:
+        """`context_s`, if that head is fitted: of embeddings that are centred."""
+        return self.context_s if self.centred else None
 
 
 class FewLabelsSpec(Spec):

@@ -56,5 +56,5 @@ class Tables(Spec):
     metrics: Shown | None = None  # null: PRINTED, and BALANCED where one class holds most windows
     intervals: Intervals = Intervals()
     few_labels: FewLabels = FewLabels()
-    head: Literal["logistic", "centred", "paper", "one_head"] = "logistic"
+    head: Literal["logistic", "centred", "context", "paper", "one_head"] = "logistic"
     decimals: NonNegativeInt = 2

@@ -9,6 +9,7 @@ from physiome.errors import ConfigError, PhysioError, nearest
 # tables.head -> the setting of probe that fits it, and its value where it does not
 HEADS = {
     "centred": ("centred", "null"),
+    "context": ("context_s", "null"),
     "paper": ("paper_head", "null"),
     "one_head": ("one_head", "false"),
 }
@@ -79,6 +80,7 @@ def _check_heads(config: Experiment) -> None:
         for fold in config.numbers(dataset):
             probe = config.section("probe", dataset, fold)
             key, off = HEADS[head]
+            key = "centred" if head == "context" and not probe.centred else key
             if getattr(probe, key):
                 continue
             raise ConfigError(

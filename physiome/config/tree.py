@@ -128,7 +128,7 @@ class Config(Experiment):
     def few_labels_settings(self, dataset: str, fold: int) -> str:
         """For `few_labels`: the main head, and how subjects are drawn."""
         probe = self.section("probe", dataset, fold)
-        others = {"centred": None, "paper_head": None, "one_head": False}
+        others = {"centred": None, "context_s": None, "paper_head": None, "one_head": False}
         plain = {"probe": probe.model_copy(update=others).plain()}
         return canonical_json(plain | self.tables.few_labels.plain())
 

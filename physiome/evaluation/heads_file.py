@@ -13,8 +13,12 @@ from physiome.errors import DataError
 from physiome.evaluation.heads import LinearHead
 from physiome.files import atomic_path, canonical_json
 
-LOGISTIC, CENTRED = "logistic", "centred"  # the kinds of heads a file has
-BEFORE = f"{CENTRED}/"  # in front of the subset's name
+LOGISTIC, CENTRED, CONTEXT = "logistic", "centred", "context"
+KINDS = (
+    LOGISTIC,
+    CENTRED,
+    CONTEXT,
+)  # in a file; <kind>/ before names, but of the first
 FACTS = "facts"  # no subset has this name alone: its arrays are called <subset>/<part>
 LARGEST = 1 << 30  # bytes; heads of 127 subsets of 4,000 columns and ten classes take 0.05 GB
 # What zipfile and numpy raise on a file that is not ours; numpy's memory error names the shape.
@@ -28,15 +32,17 @@ def save_heads(
     path: str | Path,
     heads: Mapping[str, LinearHead],
     facts: Mapping[str, Any],
-    centred: Mapping[str, LinearHead] | None = None,
+    others: Mapping[str, Mapping[str, LinearHead]] | None = None,
 ) -> None:
     """Write heads by subset name as one `.npz` of plain arrays, atomically.
 
     Args:
         facts: what embeddings the heads were fitted on, as JSON data.
-        centred: heads of embeddings less the mean of their recording.
+        others: heads of other kinds, which see the whole recording.
     """
-    named = {**heads, **{BEFORE + name: head for name, head in (centred or {}).items()}}
+    named = dict(heads)
+    for kind, own in (others or {}).items():
+        named |= {f"{kind}/{name}": head for name, head in own.items()}
     arrays = {
         f"{name}/{part}": value
         for name, head in named.items()
@@ -47,11 +53,8 @@ def save_heads(
         np.savez(opened, **arrays)
 
 
-def load_heads(path: str | Path, centred: bool = False) -> dict[str, LinearHead]:
-    """Heads by subset name, as `save_heads` wrote them.
-
-    Args:
-        centred: those of embeddings less the mean of their recording.
+def load_heads(path: str | Path, kind: str = LOGISTIC) -> dict[str, LinearHead]:
+    """Heads of a kind by subset name, as `save_heads` wrote them.
 
     Raises:
         DataError: the file is missing, damaged, or of another kind.
@@ -75,8 +78,9 @@ def load_heads(path: str | Path, centred: bool = False) -> dict[str, LinearHead]
                 f"its head of {name} has a scale that is not above 0, or numbers"
                 " that are not finite",
             )
-    plain = {name: head for name, head in heads.items() if not name.startswith(BEFORE)}
-    return {n.removeprefix(BEFORE): heads[n] for n in heads if n not in plain} if centred else plain
+    before = "" if kind == LOGISTIC else f"{kind}/"
+    named = {name: name.rpartition("/")[2] for name in heads}
+    return {short: heads[name] for name, short in named.items() if name == before + short}
 
 
 def _is_usable(head: LinearHead) -> bool:

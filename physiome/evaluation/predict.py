@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from physiome.errors import DataError
+from physiome.evaluation.context import Whole
 from physiome.evaluation.embed import embed_subsets
 from physiome.evaluation.heads import LinearHead
 from physiome.methods.base import Method
@@ -23,7 +24,7 @@ def predict_windows(
     classes: Sequence[str],
     refused: Mapping[str, str],
     batch: int,
-    centred: bool = False,
+    whole: Whole | None = None,
 ) -> pd.DataFrame:
     """Score every window from what it carries, as the evaluation scores test windows.
 
@@ -36,7 +37,7 @@ def predict_windows(
         windows: one row per window with has_<m> and lost_<m>, as `cut_windows` makes it.
         heads: by subset name.
         refused: subset name -> why the method cannot embed it.
-        centred: heads want embeddings less their mean here: give a whole recording.
+        whole: heads see the whole recording so: give it.
 
     Returns:
         window, onset_s, subset (used), missing (`modality: reason; ...`), reason (why there is no
@@ -55,13 +56,12 @@ def predict_windows(
     reasons = {s: _unscorable(s, heads, refused) for s in set(own)}
     for subset in sorted(s for s, reason in reasons.items() if not reason):
         head, places = heads[subset_name(subset)], _places(own, subset)
-        whole = np.flatnonzero(np.all([has[m] for m in subset], axis=0))
-        seen = _embedded(method, rows, whole if centred else places, subset, head, batch)
-        seen = list(seen) if centred else seen  # once for the mean, and once to be scored
-        less = _mean(seen) if centred else 0.0
-        for chosen, x in seen:
+        carrying = np.flatnonzero(np.all([has[m] for m in subset], axis=0))
+        seen = _embedded(method, rows, places if whole is None else carrying, subset, batch)
+        for chosen, x in seen if whole is None else _of_all(seen, windows["onset_s"], whole):
+            _require_fit(x, subset, head)
             mine = np.isin(chosen, places)
-            p[chosen[mine]] = head.probabilities(x[mine] - less)
+            p[chosen[mine]] = head.probabilities(x[mine])
     scored = ~np.isnan(p[:, 0])
     best = np.where(scored, np.nan_to_num(p).argmax(axis=1), -1)
     table = pd.DataFrame(
@@ -142,7 +142,6 @@ def _embedded(
     rows: Mapping[str, np.ndarray],
     places: np.ndarray,
     subset: Subset,
-    head: LinearHead,
     batch: int,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Windows at a time: which of `places` they are, and their embeddings (b, D)."""
@@ -150,23 +149,28 @@ def _embedded(
         chosen = places[start : start + batch]
         signals = _tensors(method, {m: rows[m][chosen] for m in subset})
         x = embed_subsets(method, signals, [subset])[subset].float().cpu().numpy()
-        _require_sound(x, subset, head)
+        _require_finite(x, subset)
         yield chosen, x
 
 
-def _mean(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """(D,) over all windows of the parts."""
-    sums, counts = zip(*((x.sum(axis=0, dtype=np.float64), len(x)) for _, x in parts), strict=True)
-    return np.sum(sums, axis=0) / sum(counts)
+def _of_all(
+    parts: Iterable[tuple[np.ndarray, np.ndarray]], onset_s: pd.Series, whole: Whole
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """All windows in one part, as heads see them that see the whole recording."""
+    chosen, x = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return [(chosen, whole(x, onset_s.to_numpy(float)[chosen]))]
 
 
-def _require_sound(x: np.ndarray, subset: Subset, head: LinearHead) -> None:
+def _require_fit(x: np.ndarray, subset: Subset, head: LinearHead) -> None:
     if x.shape[1] != len(head.mean):
         raise DataError(
             f"the head of {subset_name(subset)} does not fit the method",
             why=f"it wants {len(head.mean)} values, the method gives {x.shape[1]}",
             do="give heads that were fitted on these weights",
         )
+
+
+def _require_finite(x: np.ndarray, subset: Subset) -> None:
     if not np.isfinite(x).all():
         raise DataError(
             f"embeddings of {subset_name(subset)} are not finite",

@@ -15,9 +15,10 @@ from threadpoolctl import threadpool_limits
 from physiome.config.evaluation import ProbeSpec
 from physiome.errors import DataError
 from physiome.evaluation.centred import less_own_mean
+from physiome.evaluation.context import with_neighbours
 from physiome.evaluation.embeddings import Embeddings
 from physiome.evaluation.heads import Labelled, fit_logistic, why_unfit
-from physiome.evaluation.heads_file import CENTRED, LOGISTIC
+from physiome.evaluation.heads_file import CENTRED, CONTEXT, KINDS, LOGISTIC
 from physiome.subsets import AS_RECORDED, Subset, subset_name
 
 PAPER, ONE_HEAD = "paper", "one_head"
@@ -40,7 +41,6 @@ class SubsetHeads:
     choices: dict[str, dict[str, Any]]
     sizes: dict[str, int]
     reason: str = ""  # why the subset has no head of its own
-    centred: str | None = None  # "record" or "subject": less the mean of which, for that head
 
 
 def fit_heads(embeddings: Embeddings, spec: ProbeSpec, workers: int = 1) -> list[SubsetHeads]:
@@ -71,18 +71,28 @@ def _fit_subset(
     heads: dict[str, Head] = {}
     choices = {}
     with threadpool_limits(1):  # sums in one order, whatever the machine or `workers`
-        heads[LOGISTIC], choices[LOGISTIC] = fit_logistic(data, embeddings.classes, spec, where)
-        if spec.centred is not None:
-            whose = embeddings.carrying(subset, "train")[spec.centred].to_numpy(str)
-            less = data._replace(x=less_own_mean(data.x, whose))
-            heads[CENTRED], choices[CENTRED] = fit_logistic(less, embeddings.classes, spec, where)
+        for kind, x in _seen(data.x, embeddings.carrying(subset, "train"), spec).items():
+            weights = np.tile(embeddings.weights(subset), x.shape[1] // data.x.shape[1])
+            own = data._replace(x=x, weights=weights)
+            heads[kind], choices[kind] = fit_logistic(own, embeddings.classes, spec, where)
     if spec.paper_head is not None:
         from physiome.evaluation.paper_head import fit_paper_head  # imports torch
 
         heads[PAPER], choices[PAPER] = fit_paper_head(
             data, embeddings.classes, spec.paper_head, spec.seed, where
         )
-    return SubsetHeads(subset, heads, choices, sizes, centred=spec.centred)
+    return SubsetHeads(subset, heads, choices, sizes)
+
+
+def _seen(x: np.ndarray, windows: pd.DataFrame, spec: ProbeSpec) -> dict[str, np.ndarray]:
+    """Kind of linear head -> what it is given of the embeddings (n, D) of these windows."""
+    found = {LOGISTIC: x}
+    if spec.centred is not None:
+        found[CENTRED] = less_own_mean(x, windows[spec.centred].to_numpy(str))
+    if spec.reach_s is not None:
+        place = windows["record"].to_numpy(str), windows["onset_s"].to_numpy(float)
+        found[CONTEXT] = with_neighbours(found[CENTRED], *place, spec.reach_s)
+    return found
 
 
 def labelled(embeddings: Embeddings, subset: Subset, labels: pd.Series) -> Labelled:
@@ -107,8 +117,11 @@ def with_one_head(fitted: list[SubsetHeads], embeddings: Embeddings) -> list[Sub
     return [replace(f, heads={**f.heads, **shared}) for f in fitted]
 
 
-def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
+def predict(embeddings: Embeddings, fitted: list[SubsetHeads], spec: ProbeSpec) -> pd.DataFrame:
     """Probabilities of every test window under every subset it carries.
+
+    Args:
+        spec: by which the heads were fitted.
 
     Returns:
         record, subject, number, onset_s, label, event, carried (the modalities that the window
@@ -129,9 +142,9 @@ def predict(embeddings: Embeddings, fitted: list[SubsetHeads]) -> pd.DataFrame:
         x = embeddings.values(item.subset, windows)
         described = _described(windows, labels, item.subset, own.loc[windows.index])
         described["complete"] = described["carried"] == subset_name(embeddings.modalities)
-        less = less_own_mean(x, windows[item.centred]) if item.centred else x
+        seen = _seen(x, windows, spec)
         for head, fit in item.heads.items():
-            p = fit.probabilities(less if head == CENTRED else x)
+            p = fit.probabilities(seen.get(head, x))
             columns = {f"p{c}": p[:, c] for c in range(p.shape[1])}
             tables.append(described.assign(head=head, **columns))
     if not tables:
@@ -180,7 +193,8 @@ def empty_cells(
 ) -> list[dict[str, str]]:
     """subset, head and reason of every prediction that is lacking because no head was fitted."""
     lacking = {subset_name(f.subset): f.reason for f in fitted if f.reason}
-    fitted_if = {LOGISTIC: True, CENTRED: spec.centred, PAPER: spec.paper_head}
+    fitted_if = {LOGISTIC: True, CENTRED: spec.centred, CONTEXT: spec.reach_s}
+    fitted_if |= {PAPER: spec.paper_head}
     own_heads = [head for head, wanted in fitted_if.items() if wanted]
     cells = [(name, head, lacking[name]) for name in lacking for head in own_heads]
     full = lacking.get(subset_name(embeddings.modalities))
@@ -196,7 +210,7 @@ def empty_cells(
     return [dict(zip(("subset", "head", "reason"), cell, strict=True)) for cell in cells]
 
 
-def notes(embeddings: Embeddings, fitted: list[SubsetHeads]) -> list[str]:
+def notes(embeddings: Embeddings, fitted: list[SubsetHeads], spec: ProbeSpec) -> list[str]:
     """What a reader of the scores should know: doubtful or absent heads, absent classes."""
     found = []
     for item in fitted:
@@ -207,14 +221,14 @@ def notes(embeddings: Embeddings, fitted: list[SubsetHeads]) -> list[str]:
         for head, choice in item.choices.items():
             for absent in choice["absent_classes"]:
                 found.append(f"{name} {head}: class {absent} absent in train; its probability is 0")
-        for head in (LOGISTIC, CENTRED):
+        for head in KINDS:
             found += [f"{name} {head}: {doubt}" for doubt in _doubts(item.choices.get(head))]
-    for whose in {f.centred for f in fitted if f.centred}:
-        if _of_one_class(embeddings, whose):
-            found.append(
-                f"centred: every {whose} is of one class throughout, so nothing is left to learn "
-                "from; set probe.centred to subject if a subject has several, else to null"
-            )
+    fitted_so = any(CENTRED in item.heads for item in fitted)
+    if fitted_so and spec.centred and _of_one_class(embeddings, spec.centred):
+        found.append(
+            f"centred: every {spec.centred} is of one class throughout, so nothing is left to "
+            "learn from; set probe.centred to subject if a subject has several, else to null"
+        )
     test = embeddings.windows[embeddings.windows["role"] == "test"]
     counts = embeddings.labels(["test"])["label"].value_counts()
     for index, label in enumerate(embeddings.classes):

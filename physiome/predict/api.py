@@ -43,7 +43,8 @@ def load(
         device: where torch shall compute.
         folds: instead of `fold`: "all" or numbers; `predict_proba` is then the models' mean.
         head: logistic, or centred: fitted on embeddings less the mean of their recording (see
-            `probe.centred`); `predict_proba` then wants the windows of a whole recording.
+            `probe.centred`), or context: on these beside the mean of their neighbours;
+            `predict_proba` then wants the windows of a whole recording, one after the other.
 
     Raises:
         PhysioError: there is no such model, or its files do not belong together.
@@ -189,7 +190,8 @@ class LoadedModel:
     def predict_proba(self, signals: Mapping[str, np.ndarray]) -> np.ndarray:
         """Probabilities (windows, classes) from what each window carries; NaN where nothing can.
 
-        By a centred head, windows are seen against the mean of all that are given.
+        By the heads `centred` and `context` windows are seen against the mean of all that are
+        given, by the latter beside their neighbours.
 
         Raises:
             DataError: signals of another shape.
@@ -197,7 +199,8 @@ class LoadedModel:
         given = self._checked(signals)
         has = _there(given)
         count = len(next(iter(given.values())))
-        windows = pd.DataFrame({"number": range(count), "onset_s": 0.0})
+        onset_s = np.arange(count) * self._trained.settings.window.length_s
+        windows = pd.DataFrame({"number": range(count), "onset_s": onset_s})
         windows = windows.assign(
             **{f"has_{m}": there for m, there in has.items()},
             **{f"lost_{m}": np.where(there, "", "absent") for m, there in has.items()},

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from physiome.errors import DataError
-from physiome.evaluation.heads_file import CENTRED, LOGISTIC
+from physiome.evaluation.heads_file import LOGISTIC
 from physiome.predict.trained import Trained, check_weights, load_method, open_trained
 
 
@@ -95,6 +95,7 @@ def predict_members(
     Args:
         speaker: `joint` of the members; they score a window from the same subset.
     """
+    from physiome.evaluation.context import of_recording
     from physiome.evaluation.predict import predict_windows
 
     classes = speaker.settings.classes
@@ -107,7 +108,7 @@ def predict_members(
             classes,
             speaker.facts["refused"] or {},
             speaker.settings.batch,
-            speaker.head == CENTRED,
+            of_recording(speaker.head, member.trained.facts.get("context_s")),
         )
         for member in members
     ]

@@ -15,7 +15,7 @@ from physiome.data.report import Report
 from physiome.devices.listing import visible_devices
 from physiome.devices.memory import CPU, memory_told
 from physiome.errors import DataError, PhysioError
-from physiome.evaluation.heads_file import CENTRED, LOGISTIC
+from physiome.evaluation.heads_file import CONTEXT, LOGISTIC
 from physiome.files import atomic_path, file_digest, write_json
 from physiome.predict.bundle.opened import Bundle
 from physiome.predict.learned import ONE, Learned, is_learned
@@ -205,8 +205,10 @@ def words(scored: Scored, recording: Path, trained: Trained) -> list[str]:
     lines = summary(trained, recording, scored.table, scored.report, scored.restored, scored.odd)
     if scored.facts["learned_from"]:
         lines.append(ONE.format(trained.title))
-    if trained.head == CENTRED:
+    if trained.head != LOGISTIC:
         lines.append(f"each window seen against the mean of this recording's {len(scored.table)}")
+    if trained.head == CONTEXT:
+        lines[-1] += f", beside those within {trained.facts['context_s']:g} s"
     factors = scored.facts["rescaled"]
     return lines + [f"scaled as in training: {m} by {by:.3g}" for m, by in factors.items()]
 

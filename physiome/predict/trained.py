@@ -8,10 +8,20 @@ from physiome.config.data import ShardSettings
 from physiome.config.jobs import EmbedSettings
 from physiome.errors import ConfigError, DataError, PhysioError, nearest
 from physiome.evaluation.heads import LinearHead
-from physiome.evaluation.heads_file import CENTRED, LOGISTIC, load_facts, load_heads
+from physiome.evaluation.heads_file import (
+    CENTRED,
+    CONTEXT,
+    KINDS,
+    LOGISTIC,
+    load_facts,
+    load_heads,
+)
 from physiome.files import file_digest
 
 AGAIN = "run the workflow again: it makes anew what is out of date"
+
+# Heads that see the whole recording -> the settings by which they are fitted.
+FITTED_BY = {CENTRED: "probe.centred", CONTEXT: "probe.centred and probe.context_s"}
 
 
 @dataclass(frozen=True)
@@ -47,17 +57,16 @@ def open_trained(heads: Path, none_too: bool = False, head: str = LOGISTIC) -> T
 
     Args:
         none_too: also a file without a head, of labelled windows that taught none.
-        head: logistic, or centred: of embeddings less the mean of their recording.
+        head: logistic; centred: of embeddings less the mean of their recording; context: of these
+            beside the mean of their neighbours.
 
     Raises:
         DataError: a file of another kind, or of a version that did not say enough, or without such
             heads.
         PhysioError: there is no such kind of head.
     """
-    if head not in (LOGISTIC, CENTRED):
-        raise PhysioError(
-            f"no head {head!r} scores recordings", do=nearest(head, (LOGISTIC, CENTRED))
-        )
+    if head not in KINDS:
+        raise PhysioError(f"no head {head!r} scores recordings", do=nearest(head, KINDS))
     facts = load_facts(heads)
     if not facts.get("settings") or not facts.get("shard_settings"):
         raise DataError(
@@ -70,12 +79,12 @@ def open_trained(heads: Path, none_too: bool = False, head: str = LOGISTIC) -> T
         raise DataError(
             "heads are of another version", where=heads, why=str(error), do=AGAIN
         ) from None
-    found = load_heads(heads, centred=head == CENTRED)
-    if head == CENTRED and not found and load_heads(heads):
+    found = load_heads(heads, head)
+    if head in FITTED_BY and not found and load_heads(heads):
         raise DataError(
-            "no head of embeddings less the mean of their recording was fitted",
+            f"no head {head!r} was fitted",
             where=heads,
-            do="set probe.centred and run the workflow again, or score with the logistic head",
+            do=f"set {FITTED_BY[head]} and run the workflow again, or score with the logistic head",
         )
     odd = {n for n, head in found.items() if len(head.bias) != len(settings.classes)}
     if odd or set(settings.modalities) - set(shards.modalities):

@@ -11,13 +11,14 @@ from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.gains import Gain, Key, fold_scores, gain
-from physiome.evaluation.heads_file import CENTRED, LOGISTIC
+from physiome.evaluation.heads_file import CENTRED, CONTEXT, LOGISTIC
 from physiome.files import atomic_path, read_json, read_noted
 from physiome.reporting.gains import COLUMNS, MEAN, gains_figure, gains_page
 from physiome.reporting.style import save
 from physiome.subsets import AS_RECORDED, named_subsets, subset_name
 
 TOLD = {CENTRED: "embeddings less the mean of their recording, or of all of the subject"}
+TOLD[CONTEXT] = f"{TOLD[CENTRED]}, beside the mean of their neighbours"
 Scores = dict[int, dict[int, dict[Key, np.ndarray]]]  # seed -> fold -> (subset, metric) -> values
 Subjects = dict[str, dict[int, int]]  # data set -> fold -> test subjects that are drawn from
 

@@ -9,7 +9,7 @@ from physiome.config.evaluation import ProbeSpec
 from physiome.devices.memory import workers_told
 from physiome.evaluation.embeddings import ROLES, Embeddings, open_embeddings
 from physiome.evaluation.heads import LinearHead
-from physiome.evaluation.heads_file import CENTRED, LOGISTIC, save_heads
+from physiome.evaluation.heads_file import KINDS, LOGISTIC, save_heads
 from physiome.evaluation.probe import (
     SubsetHeads,
     empty_cells,
@@ -49,17 +49,18 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
     opened = open_embeddings(embeddings)
     with workers_told("threads.probe"):
         fitted = fit_heads(opened, spec, workers)
-    predicted = predict(opened, with_one_head(fitted, opened) if spec.one_head else fitted)
+    shown = with_one_head(fitted, opened) if spec.one_head else fitted
+    predicted = predict(opened, shown, spec)
     predicted, undense = with_dense(opened, predicted)
-    found = notes(opened, fitted) + undense
+    found = notes(opened, fitted, spec) + undense
     for note in found:
         LOG.warning("step=probe method=%s note=%s", opened.title, note)
     with atomic_path(output) as temporary:
         predicted.to_parquet(temporary, index=False)
-    model = {key: vars(opened.facts)[key] for key in MODEL} | {"spreads": opened.spreads()}
-    save_heads(
-        output.with_suffix(".heads.npz"), _linear(fitted, LOGISTIC), model, _linear(fitted, CENTRED)
-    )
+    model = {key: vars(opened.facts)[key] for key in MODEL}
+    model |= {"spreads": opened.spreads(), "context_s": spec.reach_s}
+    heads = {kind: _linear(fitted, kind) for kind in KINDS}
+    save_heads(output.with_suffix(".heads.npz"), heads.pop(LOGISTIC), model, heads)
     written = {"sha256": sums(output, output.with_suffix(".heads.npz"))}
     write_json(output.with_suffix(".json"), _facts(opened, spec, fitted, found) | written)
 

@@ -2,8 +2,9 @@
 
 Logistic regression on five log band powers per channel of all 153 nights of Sleep-EDF. The features
 were made by others (see README.md of the folder of real recordings): the row says what a linear
-head reaches without any learned representation, not what our pipeline measures. The last column is
-that of features less the mean of their recording, see `probe.centred`.
+head reaches without any learned representation, not what our pipeline measures. Last
+come features less the mean of their recording, see `probe.centred`, and these beside the mean of
+their neighbours within two minutes, see `probe.context_s`.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from physiome.evaluation.centred import less_own_mean
+from physiome.evaluation.context import with_neighbours
 from physiome.evaluation.metrics import window_metrics
 from physiome.reporting.paper import paper_cells, paper_subset
 from physiome.subsets import Subset, all_subsets
@@ -27,6 +29,7 @@ TITLES = {"eeg_fpz_cz": "Fpz-Cz", "eeg_pz_oz": "Pz-Oz", "eog": "EOG"}
 CLASSES = ("W", "N1", "N2", "N3", "REM")
 FOLDS, SHARE = 5, 0.2  # by subject; of a fold's labelled subjects, as folds.train_share
 METRICS = ("acc", "auc")
+REACH_S = 120.0
 
 
 def main() -> None:
@@ -38,12 +41,15 @@ def main() -> None:
     powers = [c for c in table.columns if c.startswith(tuple(TITLES))]
     less = table.copy()
     less[powers] = less_own_mean(table[powers].to_numpy(), table["record"].to_numpy())
+    beside = with_neighbours(less[powers].to_numpy(), less["record"], less["onset_s"], REACH_S)
+    around = [f"{name}.around" for name in powers]
+    context = less.join(pd.DataFrame(beside[:, len(powers) :], less.index, around))
     print("| subset | all labelled subjects of the fold ACC / AUC | a fifth of them |", end="")
-    print(
-        " a fifth, less the recording's mean | paper's PhysioME ACC / AUC |\n|---|---|---|---|---|"
-    )
+    print(" a fifth, less the recording's mean | so, beside the epochs around |", end="")
+    print(" paper's PhysioME ACC / AUC |\n|---|---|---|---|---|---|")
     for subset in all_subsets(tuple(TITLES)):
         of = [folds(table, subset), folds(table, subset, SHARE), folds(less, subset, SHARE)]
+        of.append(folds(context, subset, SHARE))
         found = [_both(scores) for scores in of]
         named = paper_subset([TITLES[m] for m in subset])
         print(f"| {named.replace('+', ' + ')} | {' | '.join([*found, published(named)])} |")

@@ -81,6 +81,20 @@ def test_a_pressure_that_no_data_set_has_is_refused():
     assert wanted in said({**own, "methods_add": ["present_pressure"]})
 
 
+@pytest.mark.parametrize(
+    ("head", "key", "off"),
+    [("one_head", "one_head", False), ("paper", "paper_head", None), ("centred", "centred", None),
+     ("context", "context_s", None), ("context", "centred", None)],
+)  # fmt: skip
+def test_a_head_of_tables_is_one_that_is_fitted_everywhere(head, key, off):
+    plain = deep_merge(shipped(), {"tables": {"head": head}, "use_datasets": ["sleep_edf"]})
+    plain["probe"]["context_s"] = 120
+    Config.load(plain)
+    lacking = {"overrides": {"sleep_edf/2": {"probe": {key: off}}}}
+    with pytest.raises(ConfigError, match=f"tables.head: '{head}' .* sleep_edf, fold 2 .*probe"):
+        Config.load(deep_merge(plain, lacking))
+
+
 @pytest.mark.parametrize("key", ["use_datasets", "use_tables"])
 def test_a_run_of_nothing_is_refused(key):
     """It planned no job, and ended as if all were done."""

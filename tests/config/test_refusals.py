@@ -1,9 +1,8 @@
 """A configuration that cannot work is refused before any job: one line that says what to write."""
 
 import pytest
-from plain_config import changed, shipped
+from plain_config import changed
 
-from physiome.config.base import deep_merge
 from physiome.config.tree import Config, load_files
 from physiome.errors import ConfigError
 
@@ -329,18 +328,6 @@ def test_the_path_is_that_of_the_file_and_only_keys_of_the_chosen_kind_are_offer
 def test_a_key_in_the_wrong_place_is_shown_the_right_one(path, right):
     said = message(f"datasets.{path}", True)
     assert f"datasets.{path}: unknown key - it belongs at datasets.{right}" in said
-
-
-@pytest.mark.parametrize(
-    ("head", "key", "off"),
-    [("one_head", "one_head", False), ("paper", "paper_head", None), ("centred", "centred", None)],
-)
-def test_a_head_of_tables_is_one_that_is_fitted_everywhere(head, key, off):
-    plain = deep_merge(shipped(), {"tables": {"head": head}, "use_datasets": ["sleep_edf"]})
-    Config.load(plain)
-    lacking = {"overrides": {"sleep_edf/2": {"probe": {key: off}}}}
-    with pytest.raises(ConfigError, match=f"tables.head: '{head}' .* sleep_edf, fold 2 .*probe"):
-        Config.load(deep_merge(plain, lacking))
 
 
 def test_a_key_that_several_sections_have_is_shown_all_of_them():

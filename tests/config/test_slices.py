@@ -150,6 +150,7 @@ TABLE = {
     "monitor.*": (17, ""),  # being watched changes no weight
     "probe.strengths": ([1.0], "probe few_labels"),
     "*probe.centred": ("subject", "probe"),
+    "*probe.context_s": (60.0, "probe"),
     "probe.one_head": (False, "probe"),
     "probe.paper_head.[lw]*": (0.5, "probe"),  # learning rate, weight decay
     "probe.paper_head.*": (7, "probe"),

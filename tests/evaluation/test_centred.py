@@ -43,7 +43,7 @@ def moved(path, by):
 @pytest.mark.slow
 def test_people_who_differ_more_than_their_states_are_scored_by_the_centred_head(embed):
     opened = open_embeddings(moved(embed(windows=1200), by=30.0))
-    acc = accuracy(predict(opened, fit_heads(opened, SPEC)))
+    acc = accuracy(predict(opened, fit_heads(opened, SPEC), SPEC))
     assert acc["a+b+c", "centred"] > 0.9
     assert acc["a+b+c", "centred"] > acc["a+b+c", "logistic"] + 0.1
 
@@ -52,7 +52,7 @@ def test_people_who_differ_more_than_their_states_are_scored_by_the_centred_head
 def test_test_windows_are_seen_against_their_own_recording_alone(embed):
     opened = open_embeddings(embed(windows=600))
     fitted = fit_heads(opened, SPEC)
-    table = predict(opened, fitted)
+    table = predict(opened, fitted, SPEC)
     mine = table[(table["head"] == "centred") & (table["subset"] == "a+b")]
     one = mine["record"].iloc[0]
     windows = opened.carrying(("a", "b"), "test")
@@ -67,13 +67,14 @@ def test_both_kinds_of_heads_are_kept_apart_in_one_file(embed):
     path = embed(windows=600)
     output = path.parent / "probe.parquet"
     run(json.dumps(SPEC.plain()), path, output)
-    plain, centred = (load_heads(output.with_suffix(".heads.npz"), kind) for kind in (False, True))
+    heads = output.with_suffix(".heads.npz")
+    plain, centred = (load_heads(heads, kind) for kind in ("logistic", "centred"))
     assert list(plain) == list(centred) == ["a+b+c", "a", "b", "c", "a+b", "a+c", "b+c"]
     assert not any(np.array_equal(plain[s].weight, centred[s].weight) for s in plain)
     found = pd.read_parquet(output)
     assert set(found["head"]) == {"logistic", "centred"}
     run(json.dumps(SPEC.plain() | {"centred": None}), path, output)
-    assert load_heads(output.with_suffix(".heads.npz"), centred=True) == {}
+    assert load_heads(heads, "centred") == {}
     assert pd.read_parquet(output).equals(found[found["head"] == "logistic"].reset_index(drop=True))
 
 
@@ -90,5 +91,5 @@ def test_records_of_one_class_throughout_are_told_of(embed, edit_windows, whose,
     )
     opened = open_embeddings(path)
     spec = SPEC.model_copy(update={"centred": whose})
-    said = [note for note in notes(opened, fit_heads(opened, spec)) if "one class" in note]
+    said = [note for note in notes(opened, fit_heads(opened, spec), spec) if "one class" in note]
     assert bool(said) == told

@@ -53,7 +53,7 @@ def test_numbers_rise_from_one_to_all(subjects):
 def test_with_everyone_labelled_the_score_is_that_of_the_evaluation(embed):
     opened = open_embeddings(embed(incomplete=True, separation=1.0))
     table = score_few_labels(opened, SPEC)
-    scored = predict(opened, fit_heads(opened, PROBE))
+    scored = predict(opened, fit_heads(opened, PROBE), PROBE)
     scored = scored[scored["complete"] & (scored["subset"] != "as_recorded")]
     for subset, part in scored.groupby("subset"):
         p = part[[f"p{c}" for c in range(3)]].to_numpy(np.float64)

@@ -74,7 +74,7 @@ def test_fitting_never_reads_a_test_label(embed, edit_windows):
     opened = open_embeddings(path)
     fitted = fit_heads(opened, QUICK)
     with pytest.raises(DataError, match="label -1"):
-        predict(opened, fitted)
+        predict(opened, fitted, QUICK)
 
 
 def test_order_of_rows_on_disk_changes_nothing(embed):
@@ -130,7 +130,7 @@ def test_one_head_is_the_head_of_the_full_set(embed):
     path = embed()
     opened = open_embeddings(path)
     fitted = fit_heads(opened, QUICK)
-    table = predict(opened, with_one_head(fitted, opened))
+    table = predict(opened, with_one_head(fitted, opened), QUICK)
     full = table[table["subset"] == "a+b+c"].set_index(["head", "record", "number"])["p0"]
     assert (full["one_head"] == full["logistic"]).all()
     single = table[(table["subset"] == "a") & (table["head"] == "one_head")]

@@ -49,40 +49,47 @@ def test_a_recording_is_predicted_as_on_the_command_line(model, nights, tmp_path
     np.testing.assert_allclose(p, table[[f"p_{c}" for c in CLASSES]], atol=1e-6)
 
 
-@pytest.fixture(scope="module")
-def centred(nights):
-    """The same model by the heads of embeddings less the mean of their recording."""
+@pytest.fixture(scope="module", params=["centred", "context"])
+def whole(nights, request):
+    """The same model by the heads that see the whole recording."""
     pair = Pair(nights.model("random")["heads"], nights.model("random")["weights"])
-    trained = open_pairs([pair], "centred")
+    trained = open_pairs([pair], request.param)
     return LoadedModel(joint(trained), load_members([pair], trained, "cpu"))
 
 
-def test_by_the_centred_head_windows_are_scored_as_the_run_scores_them(centred, nights):
+def test_by_heads_of_whole_recordings_windows_are_scored_as_the_run_scores_them(whole, nights):
     known = pd.read_parquet(nights.model("random")["scores"])
-    known = known.query("head == 'centred' and subset == 'fpz+eog'").set_index("number")
-    signals = centred.read(nights.recording)
+    mine = (known["head"] == whole._trained.head) & (known["subset"] == "fpz+eog")
+    known = known[mine].set_index("number")
+    signals = whole.read(nights.recording)
+    assert known.index.is_monotonic_increasing
+    assert len(known) == known.index.max() - known.index.min() + 1  # one after the other, for both
     labelled = {m: signals[m][known.index] for m in ("fpz", "eog")}  # the run has seen no others
-    p = centred.predict_proba(labelled)
+    p = whole.predict_proba(labelled)
     np.testing.assert_allclose(p, known[[f"p{c}" for c in range(5)]], atol=1e-4)
 
 
-def test_a_window_that_lacks_a_modality_is_seen_against_all_that_have_the_others(centred, nights):
-    signals = centred.read(nights.recording)
+def test_a_window_that_lacks_a_modality_is_seen_against_all_that_have_the_others(whole, nights):
+    signals = whole.read(nights.recording)
     lacking = {m: x.copy() for m, x in signals.items()}
     lacking["eog"][3:5] = np.nan
-    two = centred.predict_proba({m: signals[m] for m in ("fpz", "pz")})
-    np.testing.assert_allclose(centred.predict_proba(lacking)[3:5], two[3:5], atol=1e-4)
+    two = whole.predict_proba({m: signals[m] for m in ("fpz", "pz")})
+    np.testing.assert_allclose(whole.predict_proba(lacking)[3:5], two[3:5], atol=1e-4)
 
 
-def test_the_command_line_takes_the_centred_head_and_says_so(centred, nights, tmp_path, capsys):
-    files = nights.model("random")
-    asked = ModelFiles(heads=files["heads"], weights=files["weights"], head="centred")
+def test_the_command_line_takes_heads_of_whole_recordings_and_says_so(
+    whole, nights, tmp_path, capsys
+):
+    files, head = nights.model("random"), whole._trained.head
+    asked = ModelFiles(heads=files["heads"], weights=files["weights"], head=head)
     run_asked([nights.recording], asked, tmp_path / "o.csv", None, [], None, "cpu")
     table = pd.read_csv(tmp_path / "o.csv")
-    p = centred.predict_proba(centred.read(nights.recording))
+    p = whole.predict_proba(whole.read(nights.recording))
     np.testing.assert_allclose(p, table[[f"p_{c}" for c in CLASSES]], atol=1e-6)
-    assert "seen against the mean of this recording's 24" in capsys.readouterr().out
-    assert json.loads((tmp_path / "o.json").read_text())["head"] == "centred"
+    said = capsys.readouterr().out
+    assert "seen against the mean of this recording's 24" in said
+    assert ("beside those within 60 s" in said) == (head == "context")
+    assert json.loads((tmp_path / "o.json").read_text())["head"] == head
 
 
 def test_a_head_that_is_not_there_is_refused(nights, tmp_path):
@@ -92,7 +99,7 @@ def test_a_head_that_is_not_there_is_refused(nights, tmp_path):
         load_heads(nights.model("random")["heads"]),
         load_facts(nights.model("random")["heads"]),
     )
-    with pytest.raises(DataError, match="no head of embeddings less the mean"):
+    with pytest.raises(DataError, match=r"no head 'centred' was fitted.* set probe\.centred and"):
         open_pairs([Pair(heads)], "centred")
     with pytest.raises(PhysioError, match=r"'centered'.*centred"):
         open_pairs([Pair(heads)], "centered")

@@ -194,7 +194,7 @@ def test_several_folds_are_told_apart_and_averaged_in_the_card(tiny_run, tmp_pat
                 assert own["auc"] == pytest.approx(means[head, row["subset"], "auc"])
         card = (bundle.root / "README.md").read_text("utf-8")
     assert "fold 1: 1 subject; fold 2: 1 subject" in card
-    assert "By the heads of `--head centred`" in card
+    assert "by `--head centred`, which sees" in card
     assert "(`--folds all`) has no test score" in " ".join(card.split())
 
 

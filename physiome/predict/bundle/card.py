@@ -10,7 +10,7 @@ from physiome.config.metrics import METRICS
 from physiome.predict.bundle import card_words as words
 from physiome.predict.bundle.contents import Contents
 from physiome.predict.bundle.origin import FoldOrigin, Titles
-from physiome.predict.bundle.tested import RANKED, RESAMPLES
+from physiome.predict.bundle.tested import RANKED, RESAMPLES, WHOLE
 from physiome.predict.trained import Trained
 
 FEW = 20  # test subjects; with fewer an interval says little of itself
@@ -163,21 +163,20 @@ def _scores(told: Told) -> str:
         table=grid(head, rows),
     )
     few = words.FEW.format(n=sum(subjects.values()))
-    parts = [text, few if sum(subjects.values()) < FEW else "", _centred(told)]
+    parts = [text, few if sum(subjects.values()) < FEW else "", _whole(told)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _centred(told: Told) -> str:
+def _whole(told: Told) -> str:
     """Scores of the heads that see the whole recording, where the run fitted such."""
-    by = {r["subset"]: r["centred"] for r in told.contents.tested if r.get("centred")}
-    if not by:
-        return ""
     rows = [
-        (subset, *(_between(r, metric) for metric in RANKED), percent(r["ece"]))
-        for subset, r in by.items()
+        (row["subset"], kind, *(_between(row[kind], m) for m in RANKED), percent(row[kind]["ece"]))
+        for row in told.contents.tested
+        for kind in WHOLE
+        if kind in row
     ]
-    head = ("given", *(f"{METRICS[m].short} (95 %)" for m in RANKED), "ECE")
-    return words.CENTRED.format(table=grid(head, rows))
+    head = ("given", "head", *(f"{METRICS[m].short} (95 %)" for m in RANKED), "ECE")
+    return words.WHOLE.format(table=grid(head, rows)) if rows else ""
 
 
 def _between(row: Mapping[str, Any], metric: str) -> str:

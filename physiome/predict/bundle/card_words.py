@@ -67,11 +67,12 @@ is better: by so much the largest probability differs from the share that is rig
 
 {table}"""
 
-CENTRED = """\
+WHOLE = """\
 ## Heads of whole recordings
 
-By the heads of `--head centred`, on the same windows: they see each window's embedding less the
-mean of its recording or subject, so a window's score depends on the others.
+On the same windows, by `--head centred`, which sees each window's embedding less the mean of its
+recording or subject, and by `--head context`, which also sees the mean of its neighbours: scores
+then depend on the other windows.
 
 {table}"""
 
@@ -117,8 +118,8 @@ LIMITS = """\
 - Everything here is from one data set, {dataset}: one way of recording and scoring, perhaps one
   site and one device. Nothing here shows how it does elsewhere.
 - Amplitudes matter: see Inputs.
-- Windows are scored one by one, but by `--head centred`; labels are as good as those that the
-  data set has.
+- Windows are scored one by one, but by heads of whole recordings; labels are as good as those that
+  the data set has.
 - Who the subjects were (age, sex, diagnoses) is not in the run's files, and how scores differ
   between groups was not measured."""
 

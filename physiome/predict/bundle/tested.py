@@ -16,7 +16,7 @@ from physiome.evaluation.bootstrap import (
     subjects_interval,
 )
 from physiome.evaluation.gains import fold_scores
-from physiome.evaluation.heads_file import CENTRED, LOGISTIC
+from physiome.evaluation.heads_file import CENTRED, CONTEXT, LOGISTIC
 from physiome.evaluation.metrics import window_metrics
 from physiome.files import read_noted
 from physiome.registry import METHODS
@@ -25,6 +25,7 @@ from physiome.subsets import AS_RECORDED
 RESAMPLES, SEED = 2000, 0  # as of `physiome compare`
 RANKED = ("acc", "auc", "balanced_acc")  # with intervals
 NETWORK = ("base", "encoder", "method")  # of a method's settings: what is built
+WHOLE = (CENTRED, CONTEXT)  # heads that see the whole recording
 SIZE = ("subset", "folds", "subjects", "windows")  # the same by whichever heads
 Row = dict[str, Any]
 
@@ -41,12 +42,14 @@ def score_rows(folders: Sequence[Path], method: str, resamples: int = RESAMPLES)
     Returns:
         Rows of subset, folds, subjects, windows, ece, and of acc, auc, balanced_acc as fractions,
         with <metric>_low and <metric>_high, the middle 95 %; None where undefined, and where folds
-        have one subject. `centred`: those scores by the heads that see the whole recording, where
-        there are such.
+        have one subject. `centred`, `context`: those scores by the heads that see the whole
+        recording, where there are such.
     """
-    rows, centred = (_rows(folders, method, resamples, head) for head in (LOGISTIC, CENTRED))
-    by = {row["subset"]: {k: v for k, v in row.items() if k not in SIZE} for row in centred}
-    return [row | ({CENTRED: by[row["subset"]]} if row["subset"] in by else {}) for row in rows]
+    rows = {row["subset"]: row for row in _rows(folders, method, resamples, LOGISTIC)}
+    for kind in WHOLE:
+        for own in _rows(folders, method, resamples, kind):
+            rows[own["subset"]][kind] = {k: v for k, v in own.items() if k not in SIZE}
+    return [*rows.values()]
 
 
 def _rows(folders: Sequence[Path], method: str, resamples: int, head: str) -> list[Row]:
