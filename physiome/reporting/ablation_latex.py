@@ -7,7 +7,7 @@ import pandas as pd
 from physiome.config.metrics import METRICS
 from physiome.config.report import TableSpec
 from physiome.reporting.footnotes import Numbered
-from physiome.reporting.latex import HEADS, LABELS, closing, escape, labelled, tested
+from physiome.reporting.latex import HEADS, LABELS, closing, escape, floor, labelled, tested
 
 
 def variants_to_latex(
@@ -80,6 +80,6 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
     parts = [
         tested(spec, windows, subjects, folds),
         f"Head: {escape(HEADS.get(spec.head, spec.head))}.",
-        "Bold: best of a column.",
+        f"Bold: best of a column; {floor(spec, 'none')}".rstrip("; ") + ".",
     ]
     return " ".join([*parts, *closing(table, spec)])

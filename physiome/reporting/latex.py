@@ -8,7 +8,7 @@ from physiome.config.metrics import METRICS
 from physiome.config.report import TableSpec
 from physiome.reporting.footnotes import Numbered
 from physiome.reporting.table_csv import LABELS
-from physiome.reporting.tables import ROBUSTNESS
+from physiome.reporting.tables import MAJORITY, ROBUSTNESS
 from physiome.subsets import AS_RECORDED
 
 PANEL, COLUMNS = 4, 12  # methods, columns of scores side by side that stay readable; more go below
@@ -154,8 +154,7 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
     parts = [
         tested(spec, windows, subjects, folds),
         f"Head: {escape(HEADS.get(spec.head, spec.head))}.",
-        "Bold: best single model of a row; underlined: best of a row; "
-        "neither where it is no better than the majority class; "
+        f"Bold: best single model of a row; underlined: best of a row; {floor(spec, 'neither')}"
         "blue: smallest change from the full set among single models.",
     ]
     if (table["subset"] == ROBUSTNESS).any():
@@ -166,6 +165,12 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
     if (table["subset"] == AS_RECORDED).any():
         parts.append("As recorded: every test window with the modalities it really has.")
     return " ".join([*parts, *closing(table, spec)])
+
+
+def floor(spec: TableSpec, nothing: str) -> str:
+    """A caption's words on marks that need more than the majority class; "" if it is no row."""
+    words = f"{nothing} where it is no better than the majority class; "
+    return words if MAJORITY in spec.methods else ""
 
 
 def closing(table: pd.DataFrame, spec: TableSpec) -> list[str]:

@@ -115,4 +115,14 @@ def test_a_caption_counts_one_subject_as_one():
     )
 
 
+@pytest.mark.parametrize("lay_out", [to_latex, variants_to_latex])
+def test_a_caption_speaks_of_the_majority_class_only_where_it_is_a_row(lay_out):
+    methods = {"m": entry("M"), "majority": entry("Majority", "control")}
+    for shown in ({"m": methods["m"]}, methods):
+        cells, titles = toy({(s, m): (0.8,) for s in ("a+b", "a", "b") for m in shown})
+        spec = TableSpec(dataset="t", title="T", modalities=titles, methods=shown)
+        tex = lay_out(build_table(cells, shown, titles), spec, 12, 2, 1)
+        assert ("no better than the majority class" in tex) == ("majority" in shown)
+
+
 # --- the paper's cells
