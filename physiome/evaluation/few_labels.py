@@ -121,11 +121,12 @@ def by_number(tables: pd.DataFrame, full: str, seed: int = 0) -> pd.DataFrame:
     Returns:
         `COLUMNS`, in percent; low and high are NaN where no fold has two test subjects. Where folds
         have different numbers of labelled subjects, that of everyone is the smallest of them, and
-        no draw of as many or more counts.
+        only numbers count that a fold of so few draws as well: means are over the same folds.
     """
     rows = []
     everyone = tables.loc[tables["everyone"], "labelled"].min()
-    tables = tables[tables["everyone"] | (tables["labelled"] < everyone)]
+    drawn = [] if np.isnan(everyone) else numbers_labelled(int(everyone))[:-1]
+    tables = tables[tables["everyone"] | tables["labelled"].isin(drawn)]
     tables = tables.assign(labelled=tables["labelled"].mask(tables["everyone"], everyone))
     parts = {full: tables["subset"] == full, MEAN: tables["subset"] != full}
     for name, mine in parts.items():

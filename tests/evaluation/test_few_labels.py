@@ -141,6 +141,18 @@ def test_everyone_of_a_small_fold_is_not_mixed_with_a_draw_of_a_large_one():
     assert (row["labelled"], row["folds"], row["score"]) == (16, 2, pytest.approx(70.0))
 
 
+def test_a_number_that_a_smaller_fold_has_no_draw_of_is_left_out():
+    rows = [(1, n, n == 10, 0.6) for n in numbers_labelled(10)]
+    rows += [(2, n, n == 11, 0.8) for n in numbers_labelled(11)]
+    table = pd.DataFrame(rows, columns=["fold", "labelled", "everyone", "score"])
+    table = table.assign(dataset="d", method="m", metric="auc", draw=0, subset="a+b", tested=3)
+    table["value"] = [np.array([s, s]) for s in table["score"]]
+    found = by_number(table, "a+b")
+    assert found["labelled"].tolist() == [1, 2, 4, 10]  # 8 of 11 subjects, but not 8 of 10
+    assert found["folds"].eq(2).all()
+    assert found["score"].tolist() == pytest.approx([70.0] * 4)
+
+
 def test_without_two_test_subjects_in_any_fold_there_is_no_interval(embed, edit_windows):
     path = embed()
     edit_windows(path, lambda t: t[t["subject"] < "s09"])  # s08 is the first test subject
