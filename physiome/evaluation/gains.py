@@ -29,7 +29,8 @@ class Gain:
     low: float
     high: float
     seeds: int
-    folds: int  # of them the fewest of a seed
+    folds: int  # of them the fewest of a seed and a key
+    subjects: int  # tested in these folds
 
 
 def fold_scores(
@@ -99,13 +100,13 @@ def gain(
     """
     systems = [trained] if untrained is None else [trained, untrained]
     common = [s for s in trained if all(s in system for system in systems)]
-    sums, folds, used = [], [], set()  # sums: of each seed (systems, keys, 1 + R)
+    sums, sizes, used = [], [], set()  # sums: of each seed (systems, 1 + R)
     for s in common:
         pair = [system[s] for system in systems]
         each = [[f for f in pair[0] if all(_defined(one, f, key) for one in pair)] for key in keys]
         if not all(each):
             return None
-        folds.append(min(map(len, each)))
+        sizes += [(len(own), sum(subjects[f] for f in own)) for own in each]
         used.update(*each)
         sums.append(
             np.array(
@@ -125,12 +126,13 @@ def gain(
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=by_seed.shape[2]) / n  # (1 + R, seeds)
     drawn[0] = 1 / n
     values = np.einsum("rs,smr->mr", drawn, by_seed)
+    fewest = map(min, zip(*sizes, strict=True))
     if untrained is None:
-        return Gain(NAN, float(values[0, 0]), NAN, NAN, NAN, n, min(folds))
+        return Gain(NAN, float(values[0, 0]), NAN, NAN, NAN, n, *fewest)
     difference = values[0] - values[1]
     low, high = subjects_interval(difference[1:], sum(subjects[f] for f in used), len(used))
     return Gain(
-        float(values[1, 0]), float(values[0, 0]), float(difference[0]), low, high, n, min(folds)
+        float(values[1, 0]), float(values[0, 0]), float(difference[0]), low, high, n, *fewest
     )
 
 

@@ -48,7 +48,7 @@ def run(
                     keys = [(subset, metric) for subset in part]
                     result = gain(own[mine], own[other] if other else None, keys, subjects[dataset])
                     if result is not None:
-                        row = _row(result, metric, shown, sum(subjects[dataset].values()))
+                        row = _row(result, metric, shown)
                         rows.append({"dataset": dataset, "method": label, "subset": name, **row})
     table = pd.DataFrame(rows, columns=COLUMNS)
     titles = {d: facts["title"] for d, facts in told.items()}
@@ -154,13 +154,13 @@ def _parts(subsets: list[str], metric: str, pressure: str | None) -> dict[str, l
     return {name: part for name, part in found.items() if part}
 
 
-def _row(found: Gain, metric: str, twin: bool, subjects: int) -> dict[str, Any]:
+def _row(found: Gain, metric: str, twin: bool) -> dict[str, Any]:
     """In percent; R2 as it is. Where another system is the reference, nothing is untrained."""
     scale, digits = (1, 4) if metric == "r2" else (100, 2)
     values = {k: round(scale * getattr(found, k), digits) for k in COLUMNS[4:9]}
     if not twin:
         values["untrained"] = float("nan")
-    return {"metric": metric, **values, "seeds": found.seeds, "subjects": subjects}
+    return {"metric": metric, **values, "seeds": found.seeds, "subjects": found.subjects}
 
 
 def _undefined(dataset: str, title: str, own: dict[str, Scores]) -> list[str]:
