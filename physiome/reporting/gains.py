@@ -17,13 +17,15 @@ COLUMNS = [
     "dataset", "method", "subset", "metric", "untrained", "trained", "difference", "low", "high",
     "seeds", "subjects",
 ]  # fmt: skip
+BETWEEN = " - "  # two methods of which a row is the difference
 MEAN = "mean_of_proper_subsets"
 SHOWN = ("auc", "r2")  # metrics of the page and the figure; the CSV has all
 CALLED = {"auc": "AUC (percent)", "r2": "R2 of the pressure to come"}
 READ = (
-    "Trained minus untrained weights of the same system under the same heads; in brackets the "
-    "middle 95 % of a paired bootstrap over test subjects and seeds."
+    "Trained minus untrained weights of the same system under the same heads{of_two}; in brackets "
+    "the middle 95 % of a paired bootstrap over test subjects and seeds."
 )
+OF_TWO = "; of two systems, A - B, the trained weights of A minus those of B"
 
 
 def gains_page(
@@ -48,7 +50,7 @@ def gains_page(
             part = here[here["metric"] == metric]
             if len(part):
                 console.print(_block(part, metric, f"{title}: {CALLED[metric]}", methods))
-    console.print(READ)
+    console.print(READ.format(of_two=OF_TWO if _of_two(table) else ""))
     for note in notes:
         console.print(f"- {note}")
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
@@ -84,9 +86,14 @@ def _cell(row: pd.Series, metric: str) -> str:
     return f"{before}{score} {difference_text(row['difference'], row['low'], row['high'], digits)}"
 
 
+def _of_two(rows: pd.DataFrame) -> bool:
+    """Whether some rows are differences between two systems."""
+    return bool(rows["method"].str.contains(BETWEEN, regex=False).any())
+
+
 def called(method: str, methods: Mapping[str, str]) -> str:
     """A method's title; both titles of a difference."""
-    return " - ".join(methods.get(part, part) for part in method.split(" - "))
+    return BETWEEN.join(methods.get(part, part) for part in method.split(BETWEEN))
 
 
 def gains_figure(
@@ -118,7 +125,8 @@ def gains_figure(
             axes.axvline(0, color=INK, linewidth=0.6)
             axes.set_yticks(list(places), [called(m, methods) for m in part["method"]])
             axes.set_title(title)
-            axes.set_xlabel("trained - untrained, mean of proper subsets")
+            second = ", or of two systems" if _of_two(part) else ""
+            axes.set_xlabel(f"trained - untrained{second}\nmean of proper subsets")
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
     return figure

@@ -19,6 +19,11 @@ from physiome.subsets import AS_RECORDED, named_subsets, subset_name
 
 TOLD = {CENTRED: "embeddings less the mean of their recording, or of all of the subject"}
 TOLD[CONTEXT] = f"{TOLD[CENTRED]}, beside the mean of their neighbours"
+WHY = {  # a fold has no score
+    "auc": "test windows lack a class",
+    "r2": "its target is one value, or fewer than two labelled subjects are there for a ridge",
+}
+NOTHING = "no test window carries every modality, or nothing to fit a head on"
 Scores = dict[int, dict[int, dict[Key, np.ndarray]]]  # seed -> fold -> (subset, metric) -> values
 Subjects = dict[str, dict[int, int]]  # data set -> fold -> test subjects that are drawn from
 
@@ -175,6 +180,7 @@ def _undefined(dataset: str, title: str, own: dict[str, Scores]) -> list[str]:
                 if not values:
                     found.add((fold, "score"))
     return [
-        f"{title}: fold {fold} has no {metric.upper()} (test windows lack a class) and is left out"
+        f"{title}: fold {fold} has no {'score' if metric == 'score' else metric.upper()}"
+        f" ({WHY.get(metric, NOTHING)}) and is left out"
         for fold, metric in sorted(found)
     ]

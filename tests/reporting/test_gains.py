@@ -164,6 +164,25 @@ def test_folds_of_one_subject_each_have_gains_without_intervals(runs, tmp_path):
     assert "nan" not in page
 
 
+def test_the_page_says_why_a_fold_is_left_out_and_what_rows_of_two_systems_are(runs, tmp_path):
+    told = read_json(runs[0])
+    for path in (runs[0].parent / name for name in told["scores"]):
+        table = pd.read_parquet(path)
+        if path.stem.endswith("-2"):
+            table["complete"] = False
+        else:
+            table["target"] = 80.0
+        table.to_parquet(tmp_path / path.name)
+        shutil.copy(path.with_suffix(".json"), tmp_path)
+    write_json(tmp_path / "pairs.json", told)
+    page = " ".join(learn.run([tmp_path / "pairs.json"], tmp_path / "out", [], width=300).split())
+    assert "fold 2 has no score (no test window carries every modality" in page
+    assert "fold 1 has no R2 (its target is one value" in page
+    assert "lack a class" not in page
+    assert "of two systems, A - B, the trained weights of A minus those of B" in page
+    assert "or of two systems" in (tmp_path / "out" / "summary.svg").read_text()
+
+
 def test_twins_that_were_tested_on_other_windows_are_refused(runs, tmp_path):
     for path in runs[:1]:
         told = path.read_text(encoding="utf-8")
