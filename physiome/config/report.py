@@ -114,6 +114,7 @@ class SummaryTable(Spec):
 
     title: str
     long: str  # .long.csv
+    modalities: dict[str, str] = Field(default_factory=dict)  # name -> title, of its data set
     intervals: str | None = None
     figures: tuple[str, ...] = ()  # .svg
 

@@ -13,12 +13,14 @@ def summary_spec(config: Config) -> SummarySpec:
     shown = {config.table_name(dataset): dataset for dataset in config.used}
     for table in sorted(config.made_tables, key=lambda name: name not in shown):
         folder = at.figures(shown[table]) if table in shown else None
+        modalities = config.datasets[config.tables_of[table]].modalities
         compared = len(config.rows_of(table)) > 1
         title = config.datasets[shown[table]].title if folder else config.ablations[table].title
         tables.append(
             SummaryTable(
                 title=title,
                 long=at.table(table, "long.csv"),
+                modalities={name: spec.title for name, spec in modalities.items()},
                 intervals=at.table(table, "intervals.csv") if compared else None,
                 figures=tuple(f"{folder}/{name}.svg" for name in FIGURES) if folder else (),
             )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from physiome.config.metrics import METRICS
 from physiome.reporting.tables import ROBUSTNESS, difference_text
-from physiome.subsets import AS_RECORDED
+from physiome.subsets import AS_RECORDED, subset_name
 
 CSS = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
@@ -28,14 +28,20 @@ PARTS = {"full": "everything observed", ROBUSTNESS: "mean of the proper subsets"
 
 
 def headline(
-    table: pd.DataFrame, differences: pd.DataFrame | None, metrics: Sequence[str]
+    table: pd.DataFrame,
+    differences: pd.DataFrame | None,
+    metrics: Sequence[str],
+    modalities: Mapping[str, str],
 ) -> pd.DataFrame:
     """A row per method: scores with everything observed, and the mean of the proper subsets.
+
+    Of a table of chosen subsets without the full one, scores of the first of its largest.
 
     Args:
         table: rows of one head of `<table>.long.csv`.
         differences: of `<table>.intervals.csv`; None or empty: no column of differences.
         metrics: of METRICS.
+        modalities: name -> title, all that the data set has.
 
     Returns:
         Text, indexed by title; "-" where there is no score.
@@ -43,17 +49,22 @@ def headline(
     full = full_set(table["subset"])
     compared = ROBUSTNESS if (table["subset"] == ROBUSTNESS).any() else full
     values = table.set_index(["method", "subset", "metric"])["mean"].to_dict()
+    of_full = PARTS["full"] if full == subset_name(modalities) else _called(full, modalities)
     titles, rows = dict(zip(table["method"], table["title"], strict=True)), {}
     if differences is not None:
         differences = differences.assign(reference=differences["reference"].map(titles))
     for method, title in titles.items():
         rows[title] = {
             f"{shown}, {METRICS[metric].short}": _figure(values.get((method, subset, metric)))
-            for subset, shown in ((full, PARTS["full"]), (ROBUSTNESS, PARTS[ROBUSTNESS]))
+            for subset, shown in ((full, of_full), (ROBUSTNESS, PARTS[ROBUSTNESS]))
             for metric in metrics
             if (method, subset, metric) in values
         } | _difference(differences, method, compared, metrics[-1])
     return pd.DataFrame.from_dict(rows, orient="index").fillna("-")
+
+
+def _called(subset: str, modalities: Mapping[str, str]) -> str:
+    return " + ".join(modalities.get(name, name) for name in subset.split("+"))
 
 
 def full_set(subsets: Iterable[str]) -> str:

@@ -54,13 +54,13 @@ def _headline(table: SummaryTable, head: str) -> str:
     differences = pd.read_csv(table.intervals) if table.intervals else None
     flagship = rows.loc[rows["method"].str.startswith("physiome"), "title"]
     told = dict(zip(rows["title"], rows["footnote"], strict=True))
-    shown = table_html(headline(rows, differences, PRINTED), flagship)
+    shown = table_html(headline(rows, differences, PRINTED, table.modalities), flagship)
     notes = [_tested(rows), *(f"{title}: {text}" for title, text in told.items() if text)]
     return shown + notes_html(notes)
 
 
 def _tested(rows: pd.DataFrame) -> str:
-    """On how much the scores with everything observed stand."""
+    """On how much the scores of the first columns stand."""
     full = rows[(rows["subset"] == full_set(rows["subset"])) & (rows["metric"] == PRINTED[0])]
     folds, subjects, windows = (int(full[name].max()) for name in ("folds", "subjects", "windows"))
     few = "; so few subjects say little of others" if subjects < FEW else ""

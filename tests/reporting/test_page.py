@@ -26,15 +26,18 @@ INTERVALS = pd.DataFrame(
 )
 
 
+MODALITIES = {"a": "Alpha", "b": "Beta"}
+
+
 def test_the_headline_is_the_full_set_and_the_mean_with_the_differences_interval():
-    found = headline(LONG, INTERVALS, ("acc", "auc"))
+    found = headline(LONG, INTERVALS, ("acc", "auc"), MODALITIES)
     assert list(found.index) == ["PhysioME", "Hand & made"]
     row = found.loc["Hand & made"]
     assert row["everything observed, ACC"] == "70.0"
     assert row["mean of the proper subsets, AUC"] == "50.0"
     assert row.iloc[-1] == "-10.0 (-12.3, 1.0)"
     assert found.iloc[0, -1] == "-"
-    assert list(headline(LONG, None, ("acc",))) == [
+    assert list(headline(LONG, None, ("acc",), MODALITIES)) == [
         "everything observed, ACC",
         "mean of the proper subsets, ACC",
     ]
@@ -42,24 +45,30 @@ def test_the_headline_is_the_full_set_and_the_mean_with_the_differences_interval
 
 def test_a_difference_without_an_interval_stands_without_brackets():
     alone = INTERVALS.assign(low=float("nan"), high=float("nan"))
-    assert headline(LONG, alone, ("acc", "auc")).loc["Hand & made"].iloc[-1] == "-10.0"
+    assert headline(LONG, alone, ("acc", "auc"), MODALITIES).loc["Hand & made"].iloc[-1] == "-10.0"
 
 
 def test_a_table_that_begins_with_a_smaller_subset_still_shows_the_full_set():
     rows = LONG[LONG["subset"] != "mean_of_proper_subsets"].iloc[::-1]
-    found = headline(rows, INTERVALS.assign(subset="a+b"), ("acc", "auc"))
+    found = headline(rows, INTERVALS.assign(subset="a+b"), ("acc", "auc"), MODALITIES)
     assert list(found)[:2] == ["everything observed, ACC", "everything observed, AUC"]
     assert found.loc["PhysioME", "everything observed, ACC"] == "80.0"
     assert found.loc["Hand & made"].iloc[-1] == "-10.0 (-12.3, 1.0)"
 
 
+def test_a_table_without_the_full_set_names_the_subset_that_it_shows():
+    rows = LONG[LONG["subset"] != "mean_of_proper_subsets"]
+    found = headline(rows, None, ("acc",), MODALITIES | {"c": "Gamma"})
+    assert list(found) == ["Alpha + Beta, ACC"]
+
+
 def test_a_score_that_is_not_there_is_a_dash():
     lacking = LONG.assign(mean=LONG["mean"].where(LONG["method"] == "physiome"))
-    assert set(headline(lacking, None, ("acc",)).loc["Hand & made"]) == {"-"}
+    assert set(headline(lacking, None, ("acc",), MODALITIES).loc["Hand & made"]) == {"-"}
 
 
 def test_titles_with_signs_of_html_are_shown_as_they_are(tmp_path):
-    table = table_html(headline(LONG, None, ("acc",)), ["PhysioME"])
+    table = table_html(headline(LONG, None, ("acc",), MODALITIES), ["PhysioME"])
     assert "Hand &amp; made" in table
     assert table.count('class="flagship"') == 1
     assert "<b>" not in page_html("<b>", "x", {"<b>": []})
@@ -76,6 +85,7 @@ def test_the_page_holds_tables_figures_and_recordings_of_a_run(tmp_path):
     records = {"record": ["r1", "r2"], "subject": ["s", "t"], "status": [USED, LEFT_OUT]}
     pd.DataFrame(records | {"windows": [7, 0]}).to_csv(tmp_path / "r.csv", index=False)
     table = {"title": "My nights", "long": str(tmp_path / "mine.long.csv")}
+    table |= {"modalities": MODALITIES}
     table |= {"intervals": str(tmp_path / "mine.intervals.csv"), "figures": list(map(str, figures))}
     settings = {"results": "results", "head": "logistic", "tables": [table]}
     settings |= {"records": {"My nights": str(tmp_path / "r.csv")}}
@@ -104,6 +114,7 @@ def test_the_shipped_configuration_shows_its_own_tables_first():
         "table2.long.csv",
     ]
     assert spec.tables[0].figures
+    assert list(spec.tables[1].modalities) == ["abp", "ecg", "ppg"]
     assert not spec.tables[5].figures
     assert "results/tables/table6.intervals.csv" in summary_files(spec)
     assert len(spec.records) == 2
