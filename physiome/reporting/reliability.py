@@ -61,7 +61,7 @@ def reliability_figure(
         axes.set_ylim(0, 1.02)
         below.set_ylim(0, None)
         below.set_ylabel("share of all")
-        below.set_xlabel("probability of the predicted class")
+        below.set_xlabel("probability of the predicted class\n(windows of all folds together)")
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=1)
     return figure

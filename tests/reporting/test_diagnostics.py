@@ -134,6 +134,7 @@ def test_bins_hold_every_window_and_give_the_calibration_error():
 def test_the_lower_panel_of_reliability_shows_shares_and_says_so():
     bins = reliability_bins(np.array([0.6, 0.9, 0.95, 0.7]), np.array([True, True, False, True]))
     below = reliability_figure({"m": (bins, 0.1)}, METHODS).axes[1]
+    assert "windows of all folds together" in below.get_xlabel()  # tables: the mean over folds
     assert sum(below.lines[0].get_ydata()) == pytest.approx(1)
     assert below.get_ylabel() == "share of all"
 
