@@ -3,6 +3,7 @@
 People differ more than the states of one person do: of that difference a linear head of few
 labelled subjects learns nothing that holds for others. Subtracting the mean over a whole recording
 takes it away without a label; the score of a window then depends on the recording's other windows.
+For scores only labelled windows are embedded, so the mean is theirs.
 """
 
 from itertools import pairwise

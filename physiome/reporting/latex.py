@@ -14,10 +14,11 @@ from physiome.subsets import AS_RECORDED
 PANEL, COLUMNS = 4, 12  # methods, columns of scores side by side that stay readable; more go below
 HEADS = {
     "logistic": "multinomial logistic regression, strength chosen on held-out labelled subjects",
-    "centred": "multinomial logistic regression on embeddings less the mean of their recording or "
-    "subject, strength chosen on held-out labelled subjects",
-    "context": "multinomial logistic regression on embeddings less the mean of their recording or "
-    "subject, beside the mean of their neighbours, strength chosen on held-out labelled subjects",
+    "centred": "multinomial logistic regression on embeddings less the mean of their recording's "
+    "or subject's labelled windows, strength chosen on held-out labelled subjects",
+    "context": "multinomial logistic regression on embeddings less the mean of their recording's "
+    "or subject's labelled windows, beside the mean of their neighbours, strength chosen on "
+    "held-out labelled subjects",
     "paper": "the published two-layer head",
     "one_head": "one logistic head, fitted on the full set and applied to every subset",
 }

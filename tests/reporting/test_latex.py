@@ -125,4 +125,13 @@ def test_a_caption_speaks_of_the_majority_class_only_where_it_is_a_row(lay_out):
         assert ("no better than the majority class" in tex) == ("majority" in shown)
 
 
+def test_a_caption_says_what_windows_the_centred_head_takes_the_mean_of():
+    cells, titles = toy({("a+b", "m"): (0.8,)})
+    spec = TableSpec(
+        dataset="t", title="T", modalities=titles, methods={"m": entry("M")}, head="centred"
+    )
+    tex = to_latex(build_table(cells, spec.methods, titles), spec, 12, 2, 1)
+    assert "the mean of their recording's or subject's labelled windows" in tex
+
+
 # --- the paper's cells
