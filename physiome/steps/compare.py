@@ -114,9 +114,11 @@ def _add(
 
 
 def _read(path: Path, head: str) -> pd.DataFrame:
+    """A head's rows of complete windows; none where a fold has no such window, or no head."""
+    heads = set(read_parquet(path, columns=["head"])["head"])
+    if heads and head not in heads:
+        raise DataError(f"no scores of head {head!r}", where=path, do=nearest(head, heads))
     table = read_parquet(path, filters=[("head", "==", head), ("complete", "==", True)])
-    if table.empty:
-        raise DataError(f"no scores of head {head!r}", where=path)
     return table[table["subset"] != AS_RECORDED]
 
 

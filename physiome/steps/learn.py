@@ -107,8 +107,9 @@ def _read(probe: Path, classes: list[str], head: str) -> pd.DataFrame:
     Raises:
         DataError: no such head was fitted there.
     """
+    heads = set(read_parquet(probe, columns=["head"])["head"])
     table = read_parquet(probe, filters=[("head", "==", head), ("complete", "==", True)])
-    if table.empty and head != LOGISTIC:
+    if heads and head not in heads:
         raise DataError(
             f"no scores of head {head!r}", where=probe, do="ask the section probe for that head"
         )

@@ -67,6 +67,17 @@ def test_folds_of_one_subject_each_have_a_difference_without_interval(tmp_path, 
     assert "nan" not in said
 
 
+def test_a_fold_without_a_complete_window_is_left_out(tmp_path, runs):
+    before = compared(tmp_path, runs)
+    for run in runs:
+        path = run / "fold2" / "m.parquet"
+        table = pd.read_parquet(path)
+        table[~table["complete"]].to_parquet(path)
+    table = compared(tmp_path, runs)
+    assert (table["folds"] == 1).all()
+    assert (table["windows"] == before["windows"] / 2).all()
+
+
 def test_a_score_counts_the_folds_that_it_is_over(tmp_path, runs, capsys):
     """One class alone has an accuracy, and no AUC."""
     for run in runs:

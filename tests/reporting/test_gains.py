@@ -214,5 +214,9 @@ def test_another_head_has_files_of_its_own_and_no_dense_target(runs, tmp_path):
     assert table.query("metric == 'auc'").loc[("good", "abp"), "trained"] < 20  # turned round
     assert "less the mean of their recording" in page
     assert not (tmp_path / "out" / "summary.csv").exists()
+    for path in tmp_path.glob("*-2.parquet"):  # a fold alone is no lack of a head
+        pd.read_parquet(path).assign(complete=False).to_parquet(path)
+    page = learn.run([tmp_path / "pairs.json"], tmp_path / "out", [], "centred")
+    assert "fold 2 has no score" in page
     with pytest.raises(DataError, match="no scores of head 'centred'"):
         learn.run(runs, tmp_path / "none", [], "centred")
