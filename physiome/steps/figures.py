@@ -35,7 +35,7 @@ def run(
         probes: `.parquet` files of the probe step, all methods and folds; others are ignored.
         scores: scores of all folds and methods.
         confusion: SVG; the main method from the full set and its worst subset, over all folds.
-        timeline: SVG; its test record with most windows, from the same two subsets.
+        timeline: SVG; its first fold's test record with most windows, from the same two subsets.
         subsets: SVG; mean scores over folds of every method, intervals over test subjects.
     """
     spec = FigureSpec.parse_text(settings, "figures")
