@@ -138,8 +138,9 @@ def _costs(spec: FigureSpec, costs: Path, means: pd.DataFrame) -> Figure:
     subset = ROBUSTNESS if proper else subset_name(spec.subsets_scored[0])
     score = means[means["subset"] == subset][["method", "mean"]]
     table = pd.read_csv(costs)
-    seconds = table["pretraining_s"].fillna(0) + table["training_s"]
-    minutes = (seconds / 60).where(table["epochs"] > 0)  # first weights alone cost nothing
+    before = table["pretraining_s"].fillna(0)
+    # First weights alone cost nothing; those that another row has trained, what they cost there.
+    minutes = (before + table["training_s"]).where((table["epochs"] > 0) | (before > 0)) / 60
     table = table.assign(minutes=minutes).merge(score, on="method")
     called = f"{spec.metric.upper()} (percent)" + (", mean of proper subsets" if proper else "")
     return cost_figure(table, spec.methods, called)

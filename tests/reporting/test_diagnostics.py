@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from physiome.config.report import MethodEntry
+from physiome.config.report import FigureSpec, MethodEntry
 from physiome.errors import DataError
 from physiome.evaluation.facts import EmbeddingFacts
 from physiome.evaluation.metrics import calibration_error
@@ -148,6 +148,23 @@ def test_what_is_not_trained_is_a_line_and_no_point():
         assert [line.get_ydata()[0] for line in axes.lines if line not in points] == [72.0]
     nothing = cost_figure(costs.assign(mean=50.0, minutes=0.0), METHODS, "ACC")
     assert "No method was trained" in nothing.texts[0].get_text()
+
+
+@pytest.mark.parametrize(
+    ("before_s", "own_s", "epochs", "minutes"),
+    [(60.0, 120.0, 3, 3.0), (60.0, 0.0, 0, 1.0), (0.0, 0.1, 0, None)],
+)
+def test_a_row_that_takes_the_weights_of_another_costs_what_they_cost(
+    tmp_path, before_s, own_s, epochs, minutes
+):
+    row = {"method": "m", "parameters": 1e6, "pretraining_s": before_s, "training_s": own_s}
+    pd.DataFrame([row | {"epochs": epochs}]).to_csv(tmp_path / "costs.csv", index=False)
+    means = pd.DataFrame([{"method": "m", "subset": diagnostics.ROBUSTNESS, "mean": 70.0}])
+    spec = FigureSpec.model_validate(SETTINGS)
+    figure = diagnostics._costs(spec, tmp_path / "costs.csv", means)
+    points = [line for axes in figure.axes[1:] for line in axes.lines if line.get_marker() == "o"]
+    found = [line.get_xdata()[0] for line in points]
+    assert found == ([] if minutes is None else [pytest.approx(minutes)])
 
 
 def test_names_of_near_points_stand_apart():
