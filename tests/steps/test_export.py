@@ -1,6 +1,7 @@
 """A model that is handed on scores as it did at home; its card says what the run's files say."""
 
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ from physiome.config.metrics import METRICS
 from physiome.errors import PhysioError
 from physiome.evaluation.bootstrap import draw
 from physiome.files import file_digest, read_json, write_json
-from physiome.predict.bundle import export
+from physiome.predict.bundle import card, export
 from physiome.predict.bundle.card import percent
 from physiome.predict.bundle.opened import open_bundle
+from physiome.predict.bundle.origin import FoldOrigin
 from physiome.predict.bundle.tested import RANKED, SEED, control_rows, score_rows
 from physiome.reporting.scores import read_scores
 
@@ -84,6 +86,20 @@ def test_the_card_says_who_was_learned_from_and_that_few_were_tested(tiny_run, b
     assert front["license"] == "unknown"
     assert front["library_name"] == "physiome"
     assert {"missing-modalities", "fpz"} <= set(front["tags"])
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_the_card_says_whom_weights_that_are_anothers_were_learned_from(takes):
+    sizes = {"subjects": 1, "records": 1, "windows": 2, "labelled": 2}
+    took = {"epochs": 0, "steps": 0, "trained_parameters": 3, "parameters": 3}
+    training = {"settings": {"base": "crossl", "takes": takes}, "identity": "i"}
+    training |= {"training": took | {"device": "cpu", "precision": "fp32"}}
+    origin = FoldOrigin(1, dict.fromkeys(("pretrain", "train", "test"), sizes), training, {})
+    told = SimpleNamespace(contents=SimpleNamespace(dataset_title="Nights"), origins=[origin])
+    said = card._learned_from(told)
+    assert ("pretrain: learned from without labels" in said) == takes
+    assert ("those that the run trained for `crossl`" in said) == takes
+    assert ("0 epochs" in said) != takes
 
 
 def test_the_contents_say_what_a_model_wants_and_every_sum(bundle):

@@ -133,7 +133,9 @@ def _learned_from(told: Told) -> str:
     lines = [words.LEARNED.format(dataset=told.contents.dataset_title, table=grid(head, rows))]
     for o in told.origins:
         if o.training is not None:
-            lines.append(words.TRAINING.format(fold=o.fold, **o.training["training"]))
+            form = words.TAKEN if _takes(o) else words.TRAINING
+            of = o.training["settings"].get("base")
+            lines.append(form.format(fold=o.fold, of=of, **o.training["training"]))
         told_of = [*o.probe.get("warnings", []), *o.probe.get("notes", [])]
         lines += [f"- Fold {o.fold}, noted by the run: {text}" for text in told_of]
     departure = next((o.probe["departure"] for o in told.origins if o.probe.get("departure")), "")
@@ -144,7 +146,13 @@ def _learned_from(told: Told) -> str:
 def _place(role: str, origin: FoldOrigin) -> str:
     """What a role's subjects were for; a control, or a network with its first weights, has none."""
     trained = origin.training is not None and origin.training["training"]["epochs"] > 0
-    return "not used" if role == "pretrain" and not trained else PLACES[role]
+    used = trained or _takes(origin) or role != "pretrain"
+    return PLACES[role] if used else "not used"
+
+
+def _takes(origin: FoldOrigin) -> bool:
+    """Whether its weights are those of another row of the run, as that was trained."""
+    return origin.training is not None and bool(origin.training["settings"].get("takes"))
 
 
 def _scores(told: Told) -> str:

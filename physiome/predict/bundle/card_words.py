@@ -55,6 +55,11 @@ TRAINING = (
     "encoders, was trained before on subjects of the same fold and role."
 )
 
+TAKEN = (
+    "- Weights of fold {fold}: those that the run trained for `{of}`, {parameters:,} parameters;"
+    " they are only read otherwise."
+)
+
 SCORES = """\
 ## Scores
 
