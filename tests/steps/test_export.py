@@ -82,6 +82,8 @@ def test_the_card_says_who_was_learned_from_and_that_few_were_tested(tiny_run, b
     assert "Few test subjects: 1." in card
     assert "Not a medical device" in card
     assert "Hand-made: AUC at least as high as that of Tiny net in" in card
+    words = " ".join(card.split())  # other controls say nothing of what training gained
+    assert "above its own network untrained is what it has learned" in words
     front = yaml.safe_load(card.split("---\n")[1])
     assert front["license"] == "unknown"
     assert front["library_name"] == "physiome"

@@ -97,7 +97,8 @@ CONTROLS = """\
 The same windows and heads, {shorts} in percent. Hand-made: features of the signals without any
 training; Majority: the most frequent class; untrained: the same network with weights as they were
 before training; Random PhysioME: PhysioME's network with such weights. What a model scores above
-these is what it has learned.
+its own network untrained is what it has learned; what it does not score above the others can be
+had without learning.
 
 {table}
 """
