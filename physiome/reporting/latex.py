@@ -160,7 +160,7 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
     ]
     if (table["subset"] == ROBUSTNESS).any():
         parts.append(
-            "Last row: mean over the proper subsets and, in parentheses, "
+            "Last row: mean over the proper subsets above and, in parentheses, "
             "the mean of $|$full $-$ subset$|$."
         )
     if (table["subset"] == AS_RECORDED).any():

@@ -107,6 +107,14 @@ def test_tables_of_one_data_set_have_keys_of_their_own():
     assert keys == [["tab:my-set"], ["tab:my-set-table1"], ["tab:my-set-widths"]]
 
 
+def test_a_caption_means_the_subsets_that_are_scored():
+    """Of many modalities some subsets are drawn, and the last row is the mean of those."""
+    cells, titles = toy({("a+b", "m"): (0.8,), ("a", "m"): (0.6,)})
+    spec = TableSpec(dataset="t", title="T", modalities=titles, methods={"m": entry("M")})
+    table = build_table(cells, spec.methods, titles, scored=["a+b", "a"])
+    assert "mean over the proper subsets above and" in to_latex(table, spec, 12, 2, 1)
+
+
 def test_a_caption_counts_one_subject_as_one():
     cells, titles = toy({("a+b", "m"): (0.8,)})
     spec = TableSpec(dataset="t", title="T", modalities=titles, methods={"m": entry("M")})
