@@ -26,6 +26,7 @@ from physiome.reporting.scores import (
 )
 from physiome.subsets import AS_RECORDED
 
+INCOMPLETE = "no test window carries every modality"
 COLUMNS_READ = ["subject", "label", "event", "complete", "subset", "head"]
 
 
@@ -84,7 +85,9 @@ def _score_probe(
     rows = pd.DataFrame(_rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0))
     empty = facts.get("empty", [])
     heads = dict.fromkeys([*table["head"], *(cell["head"] for cell in empty)])
-    for subset, reason in facts.get("refused", {}).items():
+    told = {*table["subset"], *(cell["subset"] for cell in empty)}
+    lacking = {subset: INCOMPLETE for subset in facts.get("subsets", {}) if subset not in told}
+    for subset, reason in (lacking | facts.get("refused", {})).items():
         notes.add_reason(facts, subset, reason)
         scores += [rows.assign(**named, subset=subset, head=head)[COLUMNS] for head in heads]
     for cell in empty:
@@ -116,6 +119,8 @@ def _undefined(rows: list[dict[str, Any]], classes: list[str]) -> list[str]:
     """Why scores of a fold's cell are undefined: all of them miss windows of some class."""
     values = {row["metric"]: row["value"] for row in rows}
     absent = [name for name in classes if values[f"windows_{name}"] == 0]
+    if len(absent) == len(classes):
+        return [INCOMPLETE]
     found = [f"no test window of {', '.join(absent)}"] if absent else []
     if np.isnan(values.get("auc_onset", 0.0)) and not absent:
         lost = [name for name in classes if values[f"onset_windows_{name}"] == 0]

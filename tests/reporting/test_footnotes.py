@@ -15,6 +15,7 @@ from physiome.files import canonical_json, read_json, write_json
 from physiome.methods.controls import HandMade
 from physiome.reporting.footnotes import Numbered
 from physiome.reporting.notes import Notes, read_notes, with_folds
+from physiome.reporting.scores import read_scores
 from physiome.steps import embed, probe, scores, show, table
 
 SETTINGS = {
@@ -226,6 +227,21 @@ def embedded(folder, monkeypatch, warnings):
     settings = canonical_json({**plain, "batch": 4, "subsets": ["+".join(NAMES)]})
     embed.run(settings, shards, folder / "folds.json", 1, folder / "x.npy", weights)
     return read_json(folder / "x.json")
+
+
+def test_a_fold_without_complete_windows_is_the_reason_of_its_empty_scores(tmp_path, probe):
+    subsets = {name: {} for name in ("a+b", "a", "b")}
+    probes = [probe("m", fold, subsets=subsets, lacking=9) for fold in (0, 1)]
+    table = pd.read_parquet(probes[1])
+    table[~table["complete"]].to_parquet(probes[1])  # none is left under a+b, and under b
+    scores.run(probes, tmp_path / "s.csv", tmp_path / "by.csv")
+    reasons, _ = read_notes(tmp_path / "s.csv", "toy")
+    why = "fold 1: no test window carries every modality"
+    assert reasons == {("m", subset): why for subset in subsets}
+    found = read_scores(tmp_path / "s.csv").query("fold == 1 and subset == 'a+b'")
+    assert set(found["metric"]) == {"acc", "auc"}
+    assert found["value"].isna().all()
+    assert (found["windows"] == 0).all()
 
 
 def test_departure_and_warnings_go_from_class_and_manifest_to_the_notes(tmp_path, monkeypatch):
