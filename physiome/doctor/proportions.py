@@ -48,7 +48,7 @@ def models(config: Config, dataset: str, seconds: float | None) -> Iterator[Find
         return
     model, (size, learned) = max(sizes.items(), key=lambda item: item[1][0] / item[1][1])
     if size > MOST * learned:
-        many = sum(size > MOST * learned for size, learned in sizes.values())
+        many = int(sum(size > MOST * learned for size, learned in sizes.values()))
         more = f", like {many - 1} more training{'s' * (many > 2)}" if many > 1 else ""
         about = f"{size / 1e6:.0f} million" if size >= 1e6 else f"{size / 1e3:.0f} thousand"
         yield Finding(

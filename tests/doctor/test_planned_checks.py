@@ -1,5 +1,6 @@
 """What `check` and `doctor` both ask of a plan: can the recordings that are there bear it?"""
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -174,3 +175,10 @@ def test_very_many_subsets_are_warned_of(mine):
     (line,) = proportions.subsets(load_files(mine(changes)), "mine")
     assert line.text.startswith("mine: 7 modalities are 127 subsets")
     assert list(proportions.subsets(load_files(mine()), "mine")) == []
+
+
+def test_models_too_large_for_their_windows_are_warned_of_whatever_counted_the_seconds(mine):
+    config = load_files(mine({"methods": ["physiome", "handmade"]}))
+    (line,) = proportions.models(config, "mine", np.float64(1.0))
+    assert (line.level, line.topic) == ("warn", "model size")
+    assert "more training" in line.text

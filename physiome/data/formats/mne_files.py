@@ -51,7 +51,7 @@ class MneReader:
                 do="save it as one",
             )
         self.rate_hz = float(self._raw.info["sfreq"])
-        self.duration_s = self._raw.n_times / self.rate_hz
+        self.duration_s = float(self._raw.n_times / self.rate_hz)  # MNE counts with numpy
         measured = self._raw.info["meas_date"]
         self.start = None if measured is None else measured.timestamp() + self._raw.first_time
         if format_ == "BrainVision":
