@@ -54,12 +54,12 @@ def annotation_labels(seconds: Sequence[Mapping[str, float]]) -> Labels | None:
     for one in seconds:
         for text, length_s in one.items():
             total[text] = total.get(text, 0.0) + length_s
-    lasting = sorted((text for text, length_s in total.items() if length_s > 0), key=str.lower)
-    texts = [text for text in lasting if text.lower() not in UNSCORED]
+    there = sorted(total, key=str.lower)
+    texts = [text for text in there if total[text] > 0 and text.lower() not in UNSCORED]
     if not 2 <= len(texts) <= MOST_CLASSES:
         return None
     rule = {"rule": "annotations", "texts": {text: text for text in texts}}
-    unscored = [text for text in lasting if text not in texts]
+    unscored = [text for text in there if text not in texts]  # each text wants a place
     return Labels(rule | ({"unscored": unscored} if unscored else {}), texts)
 
 

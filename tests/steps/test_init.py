@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from physiome.config.tree import load_files
+from physiome.data.cutting.labels import read_scoring
+from physiome.data.formats import read_annotations
 from physiome.doctor import plan
 from physiome.errors import DataError
 from physiome.steps import init
@@ -17,8 +19,8 @@ from physiome.steps import init
 CHANNELS = ("EEG F3", "EEG F4", "EEG Pz", "ECG")
 
 
-def record(path, channels=CHANNELS, scored=None):
-    """A minute of noise; `scored`: texts of ten seconds each."""
+def record(path, channels=CHANNELS, scored=None, moments=()):
+    """A minute of noise; `scored`: texts of ten seconds each; `moments`: texts that do not last."""
     rng = np.random.default_rng(0)
     lines = [
         edfio.EdfSignal(
@@ -31,6 +33,7 @@ def record(path, channels=CHANNELS, scored=None):
         for name in channels
     ]
     notes = [edfio.EdfAnnotation(10 * i, 10, text) for i, text in enumerate(scored or ())]
+    notes += [edfio.EdfAnnotation(5, None, text) for text in moments]
     path.parent.mkdir(parents=True, exist_ok=True)
     edfio.Edf(lines, annotations=notes or None).write(path)
 
@@ -139,6 +142,16 @@ def test_annotations_that_last_are_labels(tmp_path, shipped):
     assert mine.labels.rule == "annotations"
     assert mine.classes == ("N2", "REM", "W")
     assert mine.window.length_s == 30.0
+
+
+def test_marks_of_a_moment_are_no_classes_and_leave_no_recording_out(tmp_path, shipped):
+    folder = tmp_path / "nights"
+    for subject in "abc":
+        record(folder / f"{subject}.edf", scored=["W", "N2"], moments=["Lights off"])
+    init.run(folder, tmp_path / "mine.yaml", records=True)
+    labels = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"].labels
+    read_scoring(read_annotations(folder / "a.edf")[0], labels, ("N2", "W"), 60.0, "a")
+    assert labels.unscored == ("Lights off",)
 
 
 def test_nights_and_their_hypnograms_are_one_recording_each(tmp_path, shipped):
