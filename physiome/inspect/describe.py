@@ -51,11 +51,13 @@ def _use(name: str, use: Mapping[str, Any]) -> Iterator[str]:
         if use["dropped"]:
             yield f"  {use['dropped']} windows left out for want of modalities"
         for modality, m in use["modalities"].items():
-            if m["absent"]:
-                yield f"  {modality}: missing: {m['absent']}"
-            else:
-                lost = f"; lost to {_counts(m['lost'])}" if m["lost"] else ""
-                yield f"  {modality}: {m['channel']!r} in {m['carried']} windows{lost}"
+            lacking = f"missing: {m['absent']}" if m["absent"] else ""
+            if m["channel"] is None:
+                yield f"  {modality}: {lacking}"
+                continue
+            lost = f"lost to {_counts(m['lost'])}" if m["lost"] else ""
+            found = f"{m['channel']!r} in {m['carried']} windows"
+            yield f"  {modality}: {'; '.join(filter(None, (found, lost, lacking)))}"
         yield from (f"  {text}" for text in use["implausible"].values())
         if use["overhang_s"]:
             yield f"  annotations run {_duration(use['overhang_s'])} past the signals"

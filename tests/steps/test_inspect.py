@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import yaml
 
+from physiome.config.base import deep_merge
 from physiome.config.tree import load_files
 from physiome.errors import ConfigError, DataError
 from physiome.steps import inspect
+from tests.edits.small_run import configuration
 
 NIGHT, HYPNOGRAM = "SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf"
 
@@ -61,6 +63,17 @@ def test_contents_use_and_reasons_are_told(tmp_path, capsys, config):
     assert "eeg_pz_oz: missing: no channel 'EEG Pz-Oz'" in text
     assert "annotations run 59.0 min past the signals" in text
     assert "vitaldb: left out: none of its channels is here" in text
+
+
+def test_a_modality_of_which_some_leads_are_there_is_not_told_as_missing(tmp_path, capsys, config):
+    leads = {"eeg": {"channel": None, "channels": ["EEG Fz", "EEG Cz"]}}
+    changes = {"datasets": {"mine": {"modalities": leads}}}
+    text = yaml.safe_dump(deep_merge(configuration("handmade"), changes))
+    (tmp_path / "leads.yaml").write_text(text)
+    night = write(tmp_path, ["EEG Fz", "EOG horizontal"])
+    inspect.run([night], [*config, tmp_path / "leads.yaml"])
+    told = capsys.readouterr().out
+    assert "eeg: 'EEG Fz' in 5 windows; lost to leads 1; missing: no channel 'EEG Cz'" in told
 
 
 def test_signs_that_steer_a_terminal_are_printed_as_escapes(tmp_path, capsys):
