@@ -153,11 +153,11 @@ def _overridden(
 
 
 def _checked(name: str, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Settings of a system with their defaults; without a specification there are none."""
+    """Settings of a system with their defaults; without a specification, as they are."""
     kind = METHODS[name].specification()
-    if kind is None and plain:
+    if kind is None and plain and not METHODS[name].trains:  # what is trained has at least `train`
         raise ConfigError(f"{name} has no settings", where=where, do="leave it out")
-    return _parsed(canonical_json(plain), where, kind).plain() if kind else {}
+    return _parsed(canonical_json(plain), where, kind).plain() if kind else dict(plain)
 
 
 @cache
