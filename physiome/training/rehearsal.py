@@ -34,25 +34,44 @@ def rehearse(method: Method, signals: Mapping[str, Tensor], labels: Tensor | Non
     Raises:
         TrainingError: in one line, with the file and line of the method where there is one: an
             exception; a loss that is not a finite scalar; no gradient; an embedding that is not
-            (2, D) or not finite.
+            (2, D) or not finite; embeddings of several sizes that are said to be comparable.
     """
     tried = copy.deepcopy(method)
     rng = torch.Generator().manual_seed(0)
     with _told(method, "a step"), torch.random.fork_rng(devices=[]):
         _try_step(tried, signals, labels, rng)
+    widths = {}
     for subset in _tried([m for m in method.modalities if m in signals]):
-        what = f"the embedding of {subset_name(subset)}"
-        with _told(method, what):
-            if method.refuses(subset):
-                continue
-            found = tried.embed({m: signals[m] for m in subset})
-        _require(
-            method,
-            what,
-            found.ndim == 2 and len(found) == WINDOWS,
-            f"its shape is {tuple(found.shape)}, not ({WINDOWS}, D)",
-        )
-        _require(method, what, bool(torch.isfinite(found).all()), "it is not finite")
+        name = subset_name(subset)
+        with _told(method, f"the embedding of {name}"):
+            refused = bool(method.refuses(subset))
+        if not refused:
+            widths[name] = _embedded(tried, {m: signals[m] for m in subset}, name)
+    _require(
+        method,
+        "embeddings of several sizes",
+        not method.comparable or len(set(widths.values())) < 2,
+        ", ".join(f"{name} {width}" for name, width in widths.items())
+        + " columns: one size for every subset, or `comparable = False` in the class",
+    )
+
+
+def _embedded(tried: Method, observed: Mapping[str, Tensor], subset: str) -> int:
+    """The size of a subset's embedding, if it is one."""
+    what = f"the embedding of {subset}"
+    with _told(tried, what):
+        found: object = tried.embed(observed)
+    if not isinstance(found, Tensor):
+        _require(tried, what, False, f"it is a {type(found).__name__}, not a tensor")
+        return 0
+    _require(
+        tried,
+        what,
+        found.ndim == 2 and len(found) == WINDOWS,
+        f"its shape is {tuple(found.shape)}, not ({WINDOWS}, D)",
+    )
+    _require(tried, what, bool(torch.isfinite(found).all()), "it is not finite")
+    return found.shape[1]
 
 
 def _tried(modalities: list[str]) -> list[Subset]:

@@ -32,6 +32,16 @@ class Infinite(Sound):
         return super().fuse(encoded) / 0.0
 
 
+class NoTensor(Sound):
+    def fuse(self, encoded):
+        return list(encoded.values())
+
+
+class Grows(Sound):
+    def fuse(self, encoded):
+        return torch.cat([self.map(x) for x in encoded.values()], dim=1)
+
+
 class NoScalar(Sound):
     def loss(self, batch, rng):
         return {"fit": self.map(batch["a"]).square().mean(dim=1)}
@@ -55,6 +65,8 @@ REFUSED = {
     NeedsBoth: "the embedding of a by NeedsBoth failed - KeyError: 'b'",
     Flat: r"its shape is \(2,\), not \(2, D\)",
     Infinite: "the embedding of a\\+b by Infinite cannot be - it is not finite",
+    NoTensor: "the embedding of a\\+b by NoTensor cannot be - it is a list, not a tensor",
+    Grows: r"embeddings of several sizes by Grows cannot be - a\+b \d+, a \d+, b \d+ columns",
     NoScalar: r"the loss term 'fit' by NoScalar cannot be - its shape is \(2,\), not \(\)",
     NotFinite: "the loss term 'fit' by NotFinite cannot be - it is nan",
     Wrong: "a step by Wrong failed - RuntimeError: mat1 and mat2 shapes",
@@ -81,6 +93,10 @@ def test_a_sound_method_stays_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
     assert all(p.grad is None for p in method.parameters())
     assert method.training
+
+
+def test_embeddings_may_grow_with_the_subset_where_the_class_says_so():
+    rehearse(type("Said", (Grows,), {"comparable": False})(NAMES), windows())
 
 
 def test_of_many_modalities_some_subsets_are_tried():
