@@ -157,6 +157,8 @@ def _checked(name: str, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
     kind = METHODS[name].specification()
     if kind is None and plain and not METHODS[name].trains:  # what is trained has at least `train`
         raise ConfigError(f"{name} has no settings", where=where, do="leave it out")
+    if kind is None and not isinstance(train := plain.get("train", {}), Mapping):
+        raise ConfigError("not a section", where=f"{where}.train", why=repr(train)[:100])
     return _parsed(canonical_json(plain), where, kind).plain() if kind else dict(plain)
 
 

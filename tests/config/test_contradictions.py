@@ -6,6 +6,7 @@ from plain_config import shipped
 from physiome.config.base import deep_merge
 from physiome.config.tree import Config
 from physiome.errors import ConfigError
+from physiome.registry import METHODS, Entry
 
 
 def said(changes):
@@ -130,6 +131,13 @@ def test_a_variant_changes_only_what_is_read_of_it(case):
 
 def test_settings_of_a_control_that_has_none_are_refused():
     assert "systems.majority: majority has no settings" in said({"systems": {"majority": {"a": 1}}})
+
+
+def test_a_training_that_is_no_section_is_refused_where_no_specification_checks_it(monkeypatch):
+    """The plan ended with a traceback: `'int' object has no attribute 'items'`."""
+    monkeypatch.setitem(METHODS, "own", Entry("physiome.methods.own", "Own", "Own", "single"))
+    changes = {"methods_add": ["own"], "systems": {"own": {"train": 3}}}
+    assert "systems.own.train: not a section - 3" in said(changes)
 
 
 @pytest.mark.parametrize(
