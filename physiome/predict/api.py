@@ -40,7 +40,7 @@ def load(
         run: a results folder; or a bundle, a folder, a .zip or hf://owner/name[@revision].
         dataset, method, fold: which model; by default the only data set, PhysioME, the first fold.
             A bundle has one data set and one method.
-        device: where torch shall compute.
+        device: where torch shall compute, as torch names it: cpu, cuda, cuda:1.
         folds: instead of `fold`: "all" or numbers; `predict_proba` is then the models' mean.
         head: logistic, or centred: fitted on embeddings less the mean of their recording (see
             `probe.centred`), or context: on these beside the mean of their neighbours;
@@ -63,8 +63,21 @@ def load(
 
 
 def _loaded(pairs: Sequence[Pair], device: str, head: str) -> "LoadedModel":
+    _check_device(device)
     trained = open_pairs(pairs, head)
     return LoadedModel(joint(trained), load_members(pairs, trained, device))
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter of a torch without CUDA
+        why = str(error).partition("\n")[0]
+        raise PhysioError(
+            f"device {device!r} cannot be used", why=why, do="give cpu, or cuda where there is one"
+        ) from None
 
 
 class LoadedModel:

@@ -57,8 +57,12 @@ def choose(folds: Folds, there: Sequence[int], method: str, where: object) -> li
         return list(there[:1])
     if folds == "all":
         return list(there)
-    if not len(folds):
-        raise PhysioError("no fold is named", where=where, do="give all, or numbers such as 1, 3")
+    if not len(folds) or isinstance(folds, str):
+        raise PhysioError(
+            f"{folds!r} are no folds" if folds else "no fold is named",
+            where=where,
+            do="give all, or numbers such as 1, 3",
+        )
     for fold in folds:
         if fold not in there:
             known = ", ".join(map(str, there))

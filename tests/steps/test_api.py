@@ -11,7 +11,7 @@ from trained_nights import CLASSES, DATASET
 from physiome.errors import DataError, PhysioError
 from physiome.evaluation.embeddings import open_embeddings
 from physiome.evaluation.heads_file import load_facts, load_heads, save_heads
-from physiome.predict import score
+from physiome.predict import api, score
 from physiome.predict.api import LoadedModel, load
 from physiome.predict.asked import ModelFiles
 from physiome.predict.asked import run as run_asked
@@ -178,8 +178,22 @@ def test_signals_that_do_not_fit_are_refused(model, signals, said):
             ask(signals)
 
 
+@pytest.mark.parametrize("device", ["gpu", "auto", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(nights, device):
+    """It ended with an error of torch."""
+    files = nights.model("random")
+    pairs = [Pair(files["heads"], files["weights"])]
+    with pytest.raises(PhysioError, match=f"device '{device}' cannot be used - .* - give cpu"):
+        api._loaded(pairs, device, "logistic")
+
+
 @pytest.mark.parametrize(
-    ("folds", "said"), [([], "no fold is named - give all, or numbers"), (["1"], "no fold '1'")]
+    ("folds", "said"),
+    [
+        ([], "no fold is named - give all, or numbers"),
+        (["1"], "no fold '1'"),
+        ("1,2", "'1,2' are no folds - give all, or numbers"),
+    ],
 )
 def test_folds_that_cannot_be_are_refused(folds, said):
     with pytest.raises(PhysioError, match=said):
