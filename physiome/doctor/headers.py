@@ -195,6 +195,25 @@ def _labels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator[F
         if rule.column not in columns:
             text = f"{dataset}: the records table has no column {rule.column!r}"
             yield Finding("FAIL", "labels", text, nearest(rule.column, columns))
+            return
+        yield from _unknown_labels(dataset, rule, found.records)
+
+
+def _unknown_labels(
+    dataset: str, rule: ColumnLabels, records: list[RawRecord]
+) -> Iterator[Finding]:
+    """Values of the column that stand for no class: their records are left out."""
+    values = [record.columns.get(rule.column, "") for record in records]
+    unknown = Counter(value for value in values if value not in rule.texts)
+    if unknown:
+        value, count = unknown.most_common(1)[0]
+        text = (
+            f"{dataset}: {unknown.total()} of {len(records)} records have no label that is known "
+        )
+        text += f"in column {rule.column!r}; most often ({count}): {value!r}"
+        known = f"labels.texts knows {', '.join(map(repr, rule.texts))}"
+        all_of_them = unknown.total() == len(records)
+        yield Finding("FAIL" if all_of_them else "warn", "labels", text, known)
 
 
 def _by_annotations(settings: ShardSettings) -> bool:

@@ -94,6 +94,18 @@ def test_a_table_without_the_column_of_labels_fails(mine):
     assert (line.level, line.do.split(" (")[0]) == ("FAIL", "did you mean 'group'?")
 
 
+def test_labels_that_stand_for_no_class_are_told_before_anything_is_cut(mine, tmp_path):
+    files, table = mine(), tmp_path / "mine/records.csv"
+    text = table.read_text("utf-8")
+    table.write_text(text.replace(",s\n", ",1.0\n", 1), "utf-8")
+    line = found(files)["labels"]
+    assert (line.level, line.do) == ("warn", "labels.texts knows 's', 'w'")
+    assert line.text.endswith("1 of 10 records have no label that is known in column 'group'; "
+                              "most often (1): '1.0'")  # fmt: skip
+    table.write_text(text.replace(",s\n", ",1.0\n").replace(",w\n", ",\n"), "utf-8")
+    assert found(files)["labels"].level == "FAIL"
+
+
 def test_labels_from_annotations_need_some(mine, monkeypatch):
     files = mine()
     own = yaml.safe_load(files[1].read_text("utf-8"))
