@@ -49,6 +49,9 @@ def run(folder: Path, output: Path, label: str | None = None, records: bool = Fa
         why = found[0]["error"] if found else f"looked for {', '.join(NAMING)}"
         raise DataError("no recording can be read", where=folder, why=why)
     carrying = [block for block in blocks if block["channels"]]  # others are annotations alone
+    if not carrying:
+        why = f"all {len(blocks)} that were read hold annotations alone"
+        raise DataError("no recording has signals", where=folder, why=why)
     table = folder / "records.csv"
     made = [] if table.is_file() else _guessed(folder, carrying)
     rows = (

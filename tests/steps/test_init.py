@@ -177,6 +177,9 @@ def test_nights_and_their_hypnograms_are_one_recording_each(tmp_path, shipped):
 
 
 def test_a_folder_without_recordings_says_so(tmp_path):
+    record(tmp_path / "scored/a-Hypnogram.edf", channels=(), scored=["W", "N2"])
+    with pytest.raises(DataError, match="no recording has signals - all 1 that were read hold"):
+        init.run(tmp_path / "scored", tmp_path / "mine.yaml", records=True)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no recording can be read"):
         init.run(tmp_path / "empty", tmp_path / "mine.yaml")

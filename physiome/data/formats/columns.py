@@ -162,7 +162,8 @@ def _is_number(kind: Any) -> bool:
 
 def _distinct(path: Path, names: list[str]) -> list[str]:
     if not names:
-        raise DataError("no column holds numbers", where=path)
+        do = "write names in the first line, commas between columns, decimals with a point"
+        raise DataError("no column holds numbers", where=path, do=do)
     if len(set(names)) < len(names):
         raise DataError("two columns have one name", where=path, do="rename them")
     return names
