@@ -42,7 +42,9 @@ def check(config: Experiment) -> None:
     for name in config.datasets:
         for fold in (None, *config.numbers(name)):
             for encoder in [*ENCODERS, *config.encoder_variants]:
-                _check_frames(config, name, resolve_encoder(config, encoder, name, fold))
+                found = resolve_encoder(config, encoder, name, fold)
+                if name in config.used:  # of others nothing is cut into frames
+                    _check_frames(config, name, found)
                 resolve_pretrain(config, encoder, name, fold)
             for method in config.all_methods:
                 config.resolve(method, name, fold)

@@ -217,13 +217,16 @@ def load_files(paths: Sequence[Path]) -> Config:
     required = {key for key, field in Config.model_fields.items() if field.is_required()}
     absent = sorted(required - plain.keys())
     # Changes to a data set say less than a whole one does.
-    absent += [f"datasets.{name}.{key}" for name, key in _absent_of_datasets(plain)][:3]
-    if absent:
+    parts = [f"datasets.{name}.{key}" for name, key in _absent_of_datasets(plain)][:3]
+    if absent or parts:
+        own = parts and not absent and len(paths) > 1  # something stands before the changes
         raise ConfigError(
-            f"no {', '.join(absent)}",
+            f"no {', '.join([*absent, *parts])}",
             where=" ".join(map(str, paths)) or "config",
-            why="not a whole configuration",
-            do="name config.yaml before changes to it",
+            why="" if own else "not a whole configuration",
+            do="write it, as workflow/overlays/own-recordings.yaml does, or correct the set's name"
+            if own
+            else "name config.yaml before changes to it",
         )
     return Config.load(plain)
 

@@ -4,7 +4,7 @@ import pytest
 from plain_config import shipped
 
 from physiome.config.base import deep_merge
-from physiome.config.tree import Config
+from physiome.config.tree import Config, load_files
 from physiome.errors import ConfigError
 from physiome.registry import METHODS, Entry
 
@@ -255,3 +255,22 @@ def test_half_a_sign_is_refused_in_few_words():
     message = said({"datasets": {"sleep_edf": {"title": "\ud800"}}})
     assert message.startswith("config: not plain text")
     assert len(message) < 200
+
+
+def test_a_data_set_that_lacks_a_key_is_not_told_to_name_a_file_that_is_named(repository, tmp_path):
+    files = [repository / "config.yaml", tmp_path / "mine.yaml"]
+    files[1].write_text("datasets: {mine: {title: Mine, batches: 1}}", "utf-8")
+    with pytest.raises(
+        ConfigError, match=r"no datasets\.mine\.source, .* - write it, as"
+    ) as caught:
+        load_files(files)
+    assert "before changes" not in str(caught.value)
+
+
+def test_frames_are_those_of_the_data_sets_that_are_used():
+    """Frames of 20 s for windows of a minute were refused for Sleep-EDF's of half a minute."""
+    plain = deep_merge(shipped(), {"encoder": {"frame_s": 20.0, "step_s": 20.0}})
+    plain["overrides"] = {}
+    assert Config.load(plain | {"use_datasets": ["vitaldb"]}).used == ["vitaldb"]
+    with pytest.raises(ConfigError, match="a window of sleep_edf holds one frame"):
+        Config.load(plain)
