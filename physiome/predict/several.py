@@ -59,7 +59,8 @@ def run(
             print(f"[{number}/{len(recordings)}]", end=" ")
             rows.append(_one(recording, folder, model))
     with atomic_path(folder / SUMMARY) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
+        # as they are: beside a row without counts pandas would make floats of all others
+        pd.DataFrame(rows, dtype=object).to_csv(temporary, index=False)
     print("\n".join([*told_of_several(rows, folder / SUMMARY), str(folder / SUMMARY)]))
     failed = [row for row in rows if row["error"]]
     if failed:

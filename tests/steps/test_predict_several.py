@@ -115,6 +115,7 @@ def test_one_bad_recording_does_not_keep_the_others_from_being_scored(nights, tm
         scored(nights, tmp_path / "out", folder)
     rows = pd.read_csv(tmp_path / "out" / "summary.csv", keep_default_na=False)
     assert rows["error"].ne("").tolist() == [True, False]
+    assert [value.isdigit() for value in rows["windows"]] == [False, True]  # it was 12.0
     assert (tmp_path / "out" / "b-whole.csv").exists()
     assert not (tmp_path / "out" / "a-cut.csv").exists()
     assert "1 file without signals left out" in capsys.readouterr().out
