@@ -1,5 +1,6 @@
 """What every part of the configuration shares: frozen, strict, no unknown keys, readable errors."""
 
+import difflib
 import json
 import math
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from physiome.errors import ConfigError, nearest
 
 SHOWN = 5  # problems that are named
+SLIP = 0.9  # likeness of an unknown key to a known one of its own section that is a slip of the pen
 
 
 def _one_spelling(folder: str) -> str:
@@ -150,6 +152,9 @@ def _right_key(model: type[BaseModel], location: tuple[int | str, ...], where: s
     keys, models = _follow(model, location)
     above, beside = _follow(model, location[:-1])
     here = ".".join(str(part) for part in (where, *keys) if str(part))
+    names = {name for candidate in models for name in candidate.model_fields}
+    if difflib.get_close_matches(wrong, names, n=1, cutoff=SLIP):
+        return nearest(wrong, names)
     for parents, candidates in ((keys[:-1], models), (above[:-1], beside)):
         found = [
             ".".join(str(part) for part in (where, *parents, section, wrong) if str(part))
@@ -160,7 +165,7 @@ def _right_key(model: type[BaseModel], location: tuple[int | str, ...], where: s
         places = [place for place in dict.fromkeys(found) if place != here]  # of another kind
         if places:
             return f"it belongs at {' or '.join(places)}"
-    return nearest(wrong, {name for candidate in models for name in candidate.model_fields})
+    return nearest(wrong, names)
 
 
 def _is_kind(model: Any, name: int | str) -> bool:

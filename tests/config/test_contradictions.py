@@ -274,3 +274,9 @@ def test_frames_are_those_of_the_data_sets_that_are_used():
     assert Config.load(plain | {"use_datasets": ["vitaldb"]}).used == ["vitaldb"]
     with pytest.raises(ConfigError, match="a window of sleep_edf holds one frame"):
         Config.load(plain)
+
+
+def test_a_slip_of_the_pen_is_corrected_where_it_stands():
+    """`dataset` at the top was told to belong at `ablations.dataset`."""
+    assert "dataset: unknown key - did you mean 'datasets'?" in said({"dataset": {}})
+    assert "epochs: unknown key - it belongs at pretrain.epochs or " in said({"epochs": 3})
