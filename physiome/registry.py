@@ -6,9 +6,12 @@ source of its own method only: adding a line here reruns nothing.
 
 import importlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from physiome.errors import ConfigError, nearest
+
+Scope = Literal["single", "dedicated", "supervised", "control"]
+SCOPES = get_args(Scope)
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Entry:
     module: str
     cls: str
     title: str  # as in the paper's tables, where it stands there
-    scope: Literal["single", "dedicated", "supervised", "control"]
+    scope: Scope
     trains: bool = True  # has weights of its own, if only fresh ones
     on_encoders: bool = False  # begins with one pretrained encoder per modality
     encoder: str | None = None  # on this one, whatever the configuration names
@@ -149,4 +152,7 @@ def lookup(table: dict[str, Entry], name: str, where: str) -> Entry:
     """
     if name not in table:
         raise ConfigError(f"{where}: {name!r} does not exist - {nearest(name, table)}")
+    scope = table[name].scope
+    if scope not in SCOPES:
+        raise ConfigError(f"physiome/registry.py: {name!r} of {scope!r} - {nearest(scope, SCOPES)}")
     return table[name]

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from physiome.config.base import Spec
 from physiome.config.metrics import PRINTED
 from physiome.config.output import Metric, Shown
+from physiome.registry import Scope
 from physiome.subsets import Subset, named_subsets
 
 ONE_HEAD = "one_head"  # what the probe calls the head that serves every subset
@@ -19,7 +20,7 @@ class MethodEntry(Spec):
     """How a method appears in tables."""
 
     title: str
-    scope: Literal["single", "dedicated", "supervised", "control"]
+    scope: Scope
 
 
 def is_flagship(name: str, entry: MethodEntry) -> bool:

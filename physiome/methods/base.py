@@ -205,5 +205,12 @@ class Method(nn.Module):
             self.train(was_training)
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of the loss terms."""
+        """The weighted sum of the loss terms.
+
+        Raises:
+            ValueError: a term that has a weight is not there.
+        """
+        for name in self.weights:
+            if name not in terms:
+                raise ValueError(f"no loss term {name!r}, which has a weight; given: {list(terms)}")
         return torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum()

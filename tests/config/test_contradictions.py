@@ -1,5 +1,7 @@
 """Settings that are well formed and cannot be meant, or would be passed over, are refused."""
 
+import dataclasses
+
 import pytest
 from plain_config import shipped
 
@@ -100,6 +102,14 @@ def test_a_head_of_tables_is_one_that_is_fitted_everywhere(head, key, off):
 def test_a_run_of_nothing_is_refused(key):
     """It planned no job, and ended as if all were done."""
     assert f"{key}: [] - " in said({key: []})
+
+
+def test_a_method_of_an_unknown_scope_is_told_of_the_known_ones(monkeypatch):
+    """The plan ended with a traceback of the library that checks settings."""
+    odd = dataclasses.replace(METHODS["crossl"], scope="sing")
+    monkeypatch.setitem(METHODS, "crossl", odd)
+    said_of = said({})
+    assert "physiome/registry.py: 'crossl' of 'sing' - did you mean 'single'" in said_of
 
 
 PASSED_OVER = {

@@ -52,6 +52,11 @@ class NotFinite(Sound):
         return {"fit": self.map(batch["a"]).mean() * float("nan")}
 
 
+class NoTerm(Sound):
+    def loss(self, batch, rng):
+        return {"fits": self.map(batch["a"]).mean()}
+
+
 class Wrong(Sound):
     def loss(self, batch, rng):
         return {"fit": torch.matmul(self.map.weight, batch["a"])}
@@ -69,6 +74,7 @@ REFUSED = {
     Grows: r"embeddings of several sizes by Grows cannot be - a\+b \d+, a \d+, b \d+ columns",
     NoScalar: r"the loss term 'fit' by NoScalar cannot be - its shape is \(2,\), not \(\)",
     NotFinite: "the loss term 'fit' by NotFinite cannot be - it is nan",
+    NoTerm: r"no loss term 'fit', which has a weight; given: \['fits'\]",
     Wrong: "a step by Wrong failed - RuntimeError: mat1 and mat2 shapes",
 }
 
