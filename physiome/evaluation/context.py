@@ -28,21 +28,19 @@ def with_neighbours(
     Returns:
         (n, 2 D) float32; a window that has no neighbour stands beside itself.
     """
-    order = np.lexsort((onset_s, records))
-    at, sorted_x = np.asarray(onset_s, float)[order], x[order].astype(np.float64)
-    names = np.asarray(records)[order]
+    order, width = np.lexsort((onset_s, records)), x.shape[1]
+    names, at = np.asarray(records)[order], np.asarray(onset_s, float)[order]
     edges = [0, *np.flatnonzero(names[1:] != names[:-1]) + 1, len(names)]
-    around = np.empty_like(sorted_x)
+    found = np.empty((len(x), 2 * width), np.float32)
     for start, stop in pairwise(edges):
-        mine, own = at[start:stop], sorted_x[start:stop]
-        sums = np.concatenate([np.zeros((1, x.shape[1])), own.cumsum(axis=0)])
+        rows, mine = order[start:stop], at[start:stop]
+        own = x[rows].astype(np.float64)
+        sums = np.concatenate([np.zeros((1, width)), own.cumsum(axis=0)])
         first = np.searchsorted(mine, mine - reach_s - 1e-6)
         last = np.searchsorted(mine, mine + reach_s + 1e-6, side="right")
         others = (last - first - 1)[:, None]
         mean = (sums[last] - sums[first] - own) / np.maximum(others, 1)
-        around[start:stop] = np.where(others > 0, mean, own)
-    found = np.empty((len(x), 2 * x.shape[1]), np.float32)
-    found[order] = np.concatenate([sorted_x, around], axis=1)
+        found[rows, :width], found[rows, width:] = own, np.where(others > 0, mean, own)
     return found
 
 
