@@ -14,11 +14,8 @@ from physiome.evaluation.heads import LinearHead
 from physiome.files import atomic_path, canonical_json
 
 LOGISTIC, CENTRED, CONTEXT = "logistic", "centred", "context"
-KINDS = (
-    LOGISTIC,
-    CENTRED,
-    CONTEXT,
-)  # in a file; <kind>/ before names, but of the first
+# In a file, where <kind>/ stands before a subset's name, but for the first.
+KINDS = (LOGISTIC, CENTRED, CONTEXT)
 FACTS = "facts"  # no subset has this name alone: its arrays are called <subset>/<part>
 LARGEST = 1 << 30  # bytes; heads of 127 subsets of 4,000 columns and ten classes take 0.05 GB
 # What zipfile and numpy raise on a file that is not ours; numpy's memory error names the shape.
