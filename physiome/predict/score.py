@@ -188,6 +188,7 @@ def score(recording: Path, model: Model) -> Scored:
         "map": model.mapped,
         "modalities": list(model.wanted),
         "rescaled": factors,
+        "not_rescaled": [m for m in model.scaled if m not in factors],
         "learned_from": is_learned(report.files.values(), model.learned),
     }
     return Scored(table, report, restored, odd, facts | asked)
@@ -209,8 +210,11 @@ def words(scored: Scored, recording: Path, trained: Trained) -> list[str]:
         lines.append(f"each window seen against the mean of this recording's {len(scored.table)}")
     if trained.head == CONTEXT:
         lines[-1] += f", beside those within {trained.facts['context_s']:g} s"
-    factors = scored.facts["rescaled"]
-    return lines + [f"scaled as in training: {m} by {by:.3g}" for m, by in factors.items()]
+    for m, by in scored.facts["rescaled"].items():
+        lines.append(f"scaled as in training: {m} by {by:.3g}")
+    for m in scored.facts["not_rescaled"]:
+        lines.append(f"not scaled: {m}, of which nothing is observed")
+    return lines
 
 
 def _wanted(modalities: str | None, mapped: Collection[str], names: Sequence[str]) -> Subset:

@@ -149,6 +149,8 @@ def test_a_tables_companion_is_not_shown_as_a_table(noted):
     (noted / "t.costs.csv").write_text("method,parameters\nm,3\n")
     with pytest.raises(DataError, match="not a table of scores"):
         show.run([noted / "t.costs.csv"], "logistic")
+    with pytest.raises(DataError, match=r"t\.tex: not a table of scores.* give .*t\.csv$"):
+        show.run([noted / "t.tex"], "logistic")
     (noted / "t.costs.csv").write_text("")
     with pytest.raises(DataError, match="cannot be read"):
         show.run([noted / "t.costs.csv"], "logistic")

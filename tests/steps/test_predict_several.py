@@ -153,6 +153,17 @@ def test_a_scaled_recording_is_scored_the_same_whatever_its_amplifiers_gain(nigh
         scored(nights, tmp_path, nights.recording, rescale="fpzz")
 
 
+def test_what_is_not_there_to_be_scaled_is_named(nights, tmp_path, capsys):
+    models = Models((Pair(nights.model("handmade")["heads"], None),))
+    lacking = nights.altered("lacking.edf", drop="EOG horizontal")
+    output = tmp_path / "lacking.csv"
+    score.run_models(lacking, models, output, device="cpu", rescale="all")
+    said = capsys.readouterr().out
+    assert "scaled as in training: fpz by 1" in said
+    assert "not scaled: eog, of which nothing is observed" in said
+    assert read_json(output.with_suffix(".json"))["not_rescaled"] == ["eog"]
+
+
 @pytest.fixture
 def finished(nights, tmp_path):
     """A results folder with heads of a network and of a control, in two data sets."""
