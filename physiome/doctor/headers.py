@@ -14,6 +14,7 @@ from physiome.data.cutting.picking import find_channel
 from physiome.data.formats import holds_annotations, open_reader
 from physiome.data.recording import RawRecord
 from physiome.data.sources.kinds import open_source, parse_settings
+from physiome.doctor import enough
 from physiome.doctor.finding import Finding
 from physiome.doctor.stored import raw_lists
 from physiome.errors import DataError, PhysioError, nearest
@@ -35,10 +36,12 @@ class Headers:
         names: of every channel.
         lacking: lead -> a channel that may be meant instead, "" if none: leads of which no
             recording that was opened has the channel.
+        units: lead -> (channel, unit) of those that have one.
         annotated: of those opened, recordings with annotations.
         whole: of those opened, recordings with a wanted channel and, where classes are of
             annotations, with these too.
         seconds: of all recordings, at the mean length of those opened.
+        longest_s: the longest of those opened.
     """
 
     records: list[RawRecord]
@@ -46,9 +49,11 @@ class Headers:
     unreadable: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     lacking: dict[str, str] = field(default_factory=dict)
+    units: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     annotated: int = 0
     whole: int = 0
     seconds: float = 0.0
+    longest_s: float = 0.0
 
     @property
     def told(self) -> str:
@@ -73,6 +78,12 @@ def recordings(config: Config, dataset: str) -> tuple[list[RawRecord], list[str]
     return usable, [r.problem.replace(r.record, "*") for r in found if r.problem is not None]
 
 
+def _all_there(config: Config, dataset: str) -> bool:
+    """Whether no recording is still to be fetched."""
+    spec = config.datasets[dataset]
+    return spec.source.kind == "recordings" or len(raw_lists(config, dataset)) == spec.batches
+
+
 def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
     """Open recordings, spread over all, until there is one with each channel or time is up."""
     leads, began, seconds = carriers(settings.modalities), monotonic(), 0.0
@@ -92,11 +103,15 @@ def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
         found.opened.append(record)
         found.names |= channels.keys()
         found.annotated += annotated
-        carrying = any(find_channel(lead, channels) for lead in leads.values())
-        found.whole += carrying and (annotated or not _by_annotations(settings))
+        carrying = {key: find_channel(lead, channels) for key, lead in leads.items()}
+        found.whole += any(carrying.values()) and (annotated or not _by_annotations(settings))
         seconds += reader.duration_s
+        found.longest_s = max(found.longest_s, reader.duration_s)
+        for key, channel in carrying.items():
+            if channel:
+                found.units.setdefault(key, set()).add((channel.name, channel.unit))
         for key in [*found.lacking]:
-            if find_channel(leads[key], channels):
+            if carrying[key]:
                 del found.lacking[key]
             elif near := candidates(leads[key].channel, channels.values()):
                 found.lacking[key] = near[0]
@@ -124,6 +139,10 @@ def findings(config: Config, dataset: str) -> tuple[list[Finding], float | None]
     lines += _unreadable(dataset, found)
     if found.opened:
         lines += [*_channels(dataset, settings, found), *_labels(dataset, settings, found)]
+        lines += enough.units(dataset, settings, found.units)
+        lines += enough.lengths(dataset, settings, found.longest_s, found.told)
+    if _all_there(config, dataset):
+        lines += enough.subjects(config, dataset, [record.subject for record in records])
     if found.opened and not lines:
         text = f"{dataset}: {found.told} opened, their channels and labels are there"
         lines = [Finding("ok", "recordings", text)]

@@ -7,8 +7,10 @@ from typer.testing import CliRunner
 
 from physiome.cli import app
 from physiome.config.base import deep_merge
+from physiome.config.data import ShardSettings
 from physiome.config.tree import load_files
-from physiome.doctor import headers, plan, proportions
+from physiome.data.recording import UNCALIBRATED
+from physiome.doctor import enough, headers, plan, proportions
 from physiome.errors import DataError
 from tests.edits.small_run import configuration, write_recordings
 
@@ -87,6 +89,52 @@ def test_a_folder_that_is_not_there_fails(mine):
     files = mine({"datasets": {"mine": {"source": {"folder": "yours"}}}})
     assert "'yours' is not there" in found(files)["folders"].text
     assert check(files).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("unit", "level", "said"),
+    [
+        ("mmHg", "FAIL", "channel 'EEG Fpz-Cz' is in uV, and eeg is wanted in mmHg"),
+        ("uW", "warn", "'EEG Fpz-Cz' is in 'uV', of which no conversion to 'uW' is known"),
+    ],
+)
+def test_units_that_cannot_be_are_told_before_anything_is_cut(mine, unit, level, said):
+    line = found(mine(channels(eeg={"unit": unit})))["units"]
+    assert line.level == level
+    assert said in line.text
+    assert "datasets.mine.modalities.eeg.unit, or '' to take" in line.do
+    assert "units" not in found(mine(channels(eeg={"unit": "mV"})))  # converted
+    assert "units" not in found(mine(channels(eeg={"unit": ""})))
+
+
+def test_a_channel_without_a_gain_is_left_out_where_a_unit_is_wanted(mine):
+    given = {"eeg": {("E", UNCALIBRATED)}}
+
+    def told(unit):
+        config = load_files(mine(channels(eeg={"unit": unit})))
+        settings = ShardSettings.parse_text(config.shard_settings("mine"), "")
+        return [*enough.units("mine", settings, given)]
+
+    (line,) = told("uV")
+    assert line.level == "FAIL"
+    assert "'E' is uncalibrated, and eeg is wanted in uV" in line.text
+    assert told("") == []
+
+
+def test_recordings_shorter_than_a_window_are_told_before_anything_is_cut(mine):
+    line = found(mine({"datasets": {"mine": {"window": {"length_s": 300.0}}}}))["lengths"]
+    assert line.level == "FAIL"
+    assert "has 120 s, less than a window of 300 s" in line.text
+
+
+def test_subjects_too_few_for_the_folds_are_told_before_anything_is_cut(mine, tmp_path):
+    line = found(mine({"folds": {"count": 9}}))["subjects"]
+    assert line.level == "FAIL"
+    assert line.text == "mine: the recordings are of 10 subjects, and 9 folds need 11 with labels"
+    assert "subjects" not in found(mine({"folds": {"count": 8}}))
+    table = tmp_path / "mine/records.csv"  # recordings that cannot be used are nobody's
+    table.write_text(table.read_text("utf-8").replace("r1,S1", "r77,S1"), "utf-8")
+    assert "of 9 subjects, and 8 folds" in found(mine({"folds": {"count": 8}}))["subjects"].text
 
 
 def test_a_table_without_the_column_of_labels_fails(mine):
