@@ -19,15 +19,24 @@ from physiome.inspect.propose import propose
 PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
 
 
-def look(path: Path, settings: Mapping[str, ShardSettings]) -> dict[str, Any]:
+Listed = Mapping[str, Mapping[Path, RawRecord]]  # data set -> absolute path of a recording -> it
+
+
+def look(
+    path: Path, settings: Mapping[str, ShardSettings], listed: Listed | None = None
+) -> dict[str, Any]:
     """What a file holds and what each data set would make of it, as JSON data.
 
     A file that cannot be read has the keys `file` and `error` only.
+
+    Args:
+        listed: what tables of records say of it: its annotations, and columns of labels.
     """
+    known = {name: records.get(path.resolve()) for name, records in (listed or {}).items()}
     try:
         reader = open_reader(path)
         channels = reader.channels()
-        annotations = _annotation_file(path)
+        annotations = _annotation_file(path) or _named(known.values())
         scored = _annotations(annotations)
     except DataError as error:
         return {"file": str(path), "error": str(error)}
@@ -42,10 +51,22 @@ def look(path: Path, settings: Mapping[str, ShardSettings]) -> dict[str, Any]:
         "annotations_s": scored,
         "notes": list(reader.notes),
         "use": {
-            name: _use(path, reader, annotations, one) for name, one in settings.items() if channels
+            name: _use(known.get(name) or _alone(path, annotations), reader, one)
+            for name, one in settings.items()
+            if channels
         },
         "proposal": propose(channels),
     }
+
+
+def _named(records: Iterable[RawRecord | None]) -> Path | None:
+    """The first file of annotations that is named."""
+    return next((Path(r.annotations) for r in records if r and r.annotations), None)
+
+
+def _alone(path: Path, annotations: Path | None) -> RawRecord:
+    """The record of a file that no table names."""
+    return RawRecord(path.stem, path.stem, str(path), str(annotations) if annotations else None)
 
 
 def _moment(start: float | None) -> str | None:
@@ -81,16 +102,15 @@ def _annotations(path: Path | None) -> dict[str, float]:
     return seconds
 
 
-def _use(
-    path: Path, reader: Reader, annotations: Path | None, settings: ShardSettings
-) -> dict[str, Any]:
+def _use(raw: RawRecord, reader: Reader, settings: ShardSettings) -> dict[str, Any]:
     """What the shard step would take, by the same code; without labels where there can be none."""
-    labelled = not isinstance(settings.labels, ColumnLabels)
-    if isinstance(settings.labels, AnnotationLabels) and annotations is None:
-        labelled = False
+    labelled = True
+    if isinstance(settings.labels, ColumnLabels):
+        labelled = settings.labels.column in raw.columns
+    if isinstance(settings.labels, AnnotationLabels):
+        labelled = raw.annotations is not None or holds_annotations(raw.signals)
     if not labelled:
         settings = settings.model_copy(update={"labels": None})
-    raw = RawRecord(path.stem, path.stem, str(path), str(annotations) if annotations else None)
     known = reader.channels()
     leads = carriers(settings.modalities)
     absent = [key for key, lead in leads.items() if not find_channel(lead, known)]

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from physiome.config.data import ShardSettings
-from physiome.config.tree import load_files
+from physiome.config.tree import Config, load_files
 from physiome.data.formats.suffixes import NAMING, files_in
+from physiome.data.recording import RawRecord
+from physiome.data.sources.kinds import open_source, parse_settings
 from physiome.errors import ConfigError, DataError
 from physiome.inspect.describe import as_text, map_text
 from physiome.inspect.look import look
@@ -35,16 +37,15 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
                 where=path,
                 do="write --config before each configuration",
             )
-    settings = {}
+    settings, listed = {}, {}
     if config:
         tree = load_files(config)
-        settings = {
-            name: ShardSettings.parse_text(tree.shard_settings(name), "shard settings")
-            for name in tree.datasets
-        }
+        for name in tree.datasets:
+            settings[name] = ShardSettings.parse_text(tree.shard_settings(name), "shard settings")
+            listed[name] = _listed(tree, name)
     found = []
     for path in files_in(paths):
-        found.append(look(path, settings))
+        found.append(look(path, settings, listed))
         if not as_json:
             print(as_text(found[-1]), flush=True)
     proposals = [block["proposal"] for block in found if block.get("proposal")]
@@ -67,6 +68,18 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
             counts = {name: _holding(proposals, name) for name in proposed}
             print(map_text(proposed, counts, len(proposals)))
         print(f"{len(found)} files: {len(found) - bad} read, {bad} not")
+
+
+def _listed(tree: Config, dataset: str) -> dict[Path, RawRecord]:
+    """The recordings of a table of one's own, by their absolute paths; without a table none."""
+    if tree.datasets[dataset].source.kind != "recordings":
+        return {}
+    source = open_source(parse_settings(tree.records_settings(dataset), "{}"))
+    try:
+        records = source.fill(source.records())
+    except DataError:  # for `check` to tell: here it is about files
+        return {}
+    return {Path(r.signals).resolve(): r for r in records if r.problem is None}
 
 
 def _holding(proposals: list[Mapping[str, Any]], name: str) -> int:

@@ -98,6 +98,42 @@ def test_a_night_without_hypnogram_is_judged_unlabelled(tmp_path, capsys, config
     }
 
 
+def own(folder, repository, labels):
+    """Files of a configuration for the recordings in `folder`."""
+    data = {"mine": {"source": {"folder": str(folder)}, "labels": None}}
+    plain = deep_merge(configuration("handmade"), {"datasets": data})
+    plain["datasets"]["mine"]["labels"] = labels
+    (folder / "mine.yaml").write_text(yaml.safe_dump(plain), "utf-8")
+    return [repository / "config.yaml", folder / "mine.yaml"]
+
+
+def test_a_table_of_records_names_the_file_of_annotations(tmp_path, capsys, repository):
+    night = write(tmp_path, name="a.edf")
+    (tmp_path / "records.csv").write_text(f"record,subject,annotations\na,S1,{HYPNOGRAM}\n")
+    labels = {"rule": "annotations", "texts": {"Sleep stage W": "well", "Sleep stage 2": "sick"}}
+    config = own(tmp_path, repository, labels)
+    (block,) = blocks(capsys, [night], config)
+    assert block["annotation_file"] == str(tmp_path / HYPNOGRAM)
+    assert block["use"]["mine"]["labels"] == {"well": 4, "sick": 2, "none": 0}
+    (tmp_path / HYPNOGRAM).unlink()  # for `check` to tell
+    (block,) = blocks(capsys, [night], config)
+    assert (block["annotation_file"], block["use"]["mine"]["labels"]) == (None, None)
+    (tmp_path / "records.csv").unlink()
+    assert blocks(capsys, [night], config)[0]["use"]["mine"]["labels"] is None
+
+
+def test_a_table_of_records_has_the_label_of_a_recording(tmp_path, capsys, repository):
+    night = write(tmp_path, name="a.edf", hypnogram=False)
+    (tmp_path / "records.csv").write_text("record,subject,group\na,S1,w\n")
+    labels = configuration("handmade")["datasets"]["mine"]["labels"]
+    config = own(tmp_path, repository, labels)
+    told = blocks(capsys, [night], config)[0]["use"]["mine"]["labels"]
+    assert max(told, key=told.get) == labels["texts"]["w"]
+    assert told["none"] == 0
+    other = write(tmp_path, name="b.edf", hypnogram=False)  # not in the table
+    assert blocks(capsys, [other], config)[0]["use"]["mine"]["labels"] is None
+
+
 def test_the_numbers_are_those_of_the_shard(tmp_path, capsys, config):
     from physiome.data.cutting.cut import cut_record
     from physiome.data.recording import RawRecord
