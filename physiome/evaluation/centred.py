@@ -10,6 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from physiome.evaluation.heads import ROUNDING
+
 
 def less_own_mean(x: np.ndarray, whose: np.ndarray) -> np.ndarray:
     """Embeddings (n, D), each less the mean of all that are of the same record or subject.
@@ -18,7 +20,8 @@ def less_own_mean(x: np.ndarray, whose: np.ndarray) -> np.ndarray:
         whose: (n,) names of the records, or of the subjects.
 
     Returns:
-        (n, D) float32; of what has one window alone, zeros.
+        (n, D) float32; of what has one window alone, and in columns that vary by rounding alone,
+        zeros: without its mean nothing would tell such a column from others.
     """
     names, which = np.unique(np.asarray(whose, str), return_inverse=True)
     order = np.argsort(which, kind="stable")
@@ -26,5 +29,7 @@ def less_own_mean(x: np.ndarray, whose: np.ndarray) -> np.ndarray:
     found = np.empty(x.shape, np.float32)
     for start, stop in pairwise(edges):
         mine = order[start:stop]
-        found[mine] = x[mine] - x[mine].mean(axis=0, dtype=np.float64)
+        mean = x[mine].mean(axis=0, dtype=np.float64)
+        less = x[mine] - mean
+        found[mine] = np.where(less.std(axis=0) > ROUNDING * np.abs(mean), less, 0.0)
     return found

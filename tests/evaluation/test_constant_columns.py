@@ -5,6 +5,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from physiome.config.evaluation import ProbeSpec
+from physiome.evaluation.centred import less_own_mean
 from physiome.evaluation.heads import Labelled, _standardised, column_scale, fit_logistic
 from physiome.evaluation.heads_file import load_heads, save_heads
 from physiome.evaluation.ridge import fit_ridge
@@ -38,6 +39,15 @@ def test_a_class_that_shows_in_rounding_alone_is_not_seen(value, spec, tmp_path)
     np.testing.assert_allclose(p, expected.probabilities(none), atol=1e-4)
     save_heads(tmp_path / "h.npz", {"a": found}, {})
     np.testing.assert_array_equal(load_heads(tmp_path / "h.npz")["a"].probabilities(leaking), p)
+
+
+@pytest.mark.parametrize("value", [0.3, 3.0, 3e4, 3e7])
+def test_nor_is_it_where_the_mean_of_each_recording_is_gone(value):
+    found = less_own_mean(with_column(value, Y), SUBJECTS)
+    assert not found[:, 4].any()
+    shown = VAGUE.astype(np.float32)
+    np.testing.assert_array_equal(found[:, :4], less_own_mean(shown, SUBJECTS))
+    assert found[:, :4].std(axis=0).min() > 0.5
 
 
 @pytest.mark.parametrize("value", [3.0, 3e7])
