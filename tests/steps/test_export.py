@@ -169,6 +169,28 @@ def test_only_folds_that_have_the_score_give_it_an_interval(tmp_path):
     assert row["acc_low"] is row["acc_high"] is None
 
 
+def test_heads_that_a_fold_lacks_are_not_set_beside_the_scores_of_all(tmp_path):
+    folders = [tmp_path / "fold1", tmp_path / "fold2"]
+    for fold, (folder, kinds) in enumerate(
+        zip(folders, (["logistic", "centred"], ["logistic"]), strict=True), start=1
+    ):
+        folder.mkdir()
+        n = 40
+        p = np.random.default_rng(fold).dirichlet(np.ones(2), n).astype(np.float32)
+        one = pd.DataFrame({
+            "record": "r", "number": range(n), "subject": np.arange(n) // 20,
+            "label": np.arange(n) % 2, "complete": True, "subset": "fpz", "event": False,
+            "p0": p[:, 0], "p1": p[:, 1],
+        })  # fmt: skip
+        pd.concat([one.assign(head=kind) for kind in kinds]).to_parquet(folder / "m.parquet")
+        write_json(folder / "m.json", {"classes": ["a", "b"], "fold": fold})
+    (row,) = score_rows(folders, "m", resamples=50)
+    assert row["folds"] == 2
+    assert "centred" not in row  # of one fold alone
+    (row,) = score_rows(folders[:1], "m", resamples=50)
+    assert row["centred"]["acc"] == row["acc"]
+
+
 def test_of_untrained_methods_the_same_network_alone_is_a_models_twin(tmp_path):
     folder = tmp_path / "fold1"
     folder.mkdir()

@@ -43,12 +43,14 @@ def score_rows(folders: Sequence[Path], method: str, resamples: int = RESAMPLES)
         Rows of subset, folds, subjects, windows, ece, and of acc, auc, balanced_acc as fractions,
         with <metric>_low and <metric>_high, the middle 95 %; None where undefined, and where folds
         have one subject. `centred`, `context`: those scores by the heads that see the whole
-        recording, where there are such.
+        recording, where every fold has such.
     """
     rows = {row["subset"]: row for row in _rows(folders, method, resamples, LOGISTIC)}
     for kind in WHOLE:
         for own in _rows(folders, method, resamples, kind):
-            rows[own["subset"]][kind] = {k: v for k, v in own.items() if k not in SIZE}
+            beside = rows[own["subset"]]
+            if own["folds"] == beside["folds"]:
+                beside[kind] = {k: v for k, v in own.items() if k not in SIZE}
     return [*rows.values()]
 
 
