@@ -68,6 +68,18 @@ def test_a_missing_and_an_extra_file_are_refused(copy):
     assert "no bundle.json in it" in refused(copy / "fold1")
 
 
+@pytest.mark.parametrize("text", ["[1]", "{", "3"])
+def test_contents_that_cannot_be_read_are_told_of_as_a_bundles(tmp_path, text):
+    folder = tmp_path / "b"
+    folder.mkdir()
+    (folder / "bundle.json").write_text(text)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.write(folder / "bundle.json", "bundle.json")
+    for where in (folder, tmp_path / "b.zip"):
+        assert refused(where).startswith(f"{where}: not the bundle.json of a bundle - ")
+        assert refused(where).endswith("fetch the bundle again, or export it again")
+
+
 def test_what_a_hub_or_git_puts_beside_is_passed_over(copy):
     (copy / ".gitattributes").write_text("*.safetensors filter=lfs")
     (copy / ".git").mkdir()

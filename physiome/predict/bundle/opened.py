@@ -91,7 +91,7 @@ def _checked(root: Path, source: str) -> Bundle:
         raise DataError(f"no {NAME} in it", where=source, do="name what `physiome export` wrote")
     if path.stat().st_size > LARGEST:
         raise DataError(f"{NAME} is too large", where=source, why=f"{path.stat().st_size} bytes")
-    contents = Contents.read(read_json(path), source)
+    contents = _contents(root, source)
     _refuse_other(set(contents.files), set(_names(root)) - {NAME}, source)
     for files in contents.folds.values():
         lacking = {files.heads, files.weights or files.heads} - set(contents.files)
@@ -107,6 +107,15 @@ def _checked(root: Path, source: str) -> Bundle:
                 do=AGAIN,
             )
     return Bundle(source, root, contents, file_digest(path))
+
+
+def _contents(root: Path, source: str) -> Contents:
+    try:
+        plain = read_json(root / NAME)
+    except DataError as error:  # whose advice is for results of the workflow
+        what = f"not the {NAME} of a bundle"
+        raise DataError(what, where=source, why=error.why, do=AGAIN) from None
+    return Contents.read(plain, source)
 
 
 def _refuse_other(stated: set[str], found: set[str], source: str) -> None:
@@ -158,7 +167,7 @@ def _unpack(path: Path, folder: Path) -> None:
             if NAME not in members or members[NAME].file_size > LARGEST:
                 raise DataError(f"no {NAME} in it", where=path, do="zip a bundle's own files")
             _write(archive, NAME, folder)
-            stated = Contents.read(read_json(folder / NAME), path).files
+            stated = _contents(folder, str(path)).files
             _refuse_other(set(stated), members.keys() - {NAME}, str(path))
             for name, file in stated.items():
                 if members[name].file_size != file.bytes:
