@@ -41,6 +41,7 @@ def check(config: Experiment) -> None:
     check_rows(config)
     for name in config.datasets:
         for fold in (None, *config.numbers(name)):
+            _check_reach(config, name, fold)
             for encoder in [*ENCODERS, *config.encoder_variants]:
                 found = resolve_encoder(config, encoder, name, fold)
                 if name in config.used:  # of others nothing is cut into frames
@@ -52,6 +53,18 @@ def check(config: Experiment) -> None:
         _check_modalities(config, method)
         _check_published(config, method)
     check_titles(config)
+
+
+def _check_reach(config: Experiment, dataset: str, fold: int | None) -> None:
+    """Refuse a head of neighbours that would see none: windows lie one behind the other."""
+    reach_s = config.section("probe", dataset, fold).reach_s
+    length_s = config.datasets[dataset].window.length_s
+    if dataset in config.used and reach_s is not None and reach_s < length_s:
+        raise ConfigError(
+            f"probe.context_s: no window of {dataset} has a neighbour within {reach_s:g} s",
+            why=f"one begins every {length_s:g} s",
+            do=f"make it longer, or null for this data set (overrides.{dataset}.probe)",
+        )
 
 
 def check_folders(config: Experiment) -> None:

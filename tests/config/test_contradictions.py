@@ -98,6 +98,18 @@ def test_a_head_of_tables_is_one_that_is_fitted_everywhere(head, key, off):
         Config.load(deep_merge(plain, lacking))
 
 
+def test_a_head_of_neighbours_that_would_see_none_is_refused():
+    """It was that of centred embeddings, each column twice."""
+    short = {"use_datasets": ["sleep_edf"], "probe": {"context_s": 20.0}}
+    found = said(short)
+    assert "probe.context_s: no window of sleep_edf has a neighbour within 20 s" in found
+    assert "one begins every 30 s" in found
+    Config.load(deep_merge(shipped(), short | {"probe": {"context_s": 30.0}}))
+    Config.load(deep_merge(shipped(), short | {"probe": {"context_s": 20.0, "centred": None}}))
+    own = {"overrides": {"sleep_edf/2": {"probe": {"context_s": 10.0}}}}
+    assert "within 10 s" in said({"use_datasets": ["sleep_edf"], **own})
+
+
 @pytest.mark.parametrize("key", ["use_datasets", "use_tables"])
 def test_a_run_of_nothing_is_refused(key):
     """It planned no job, and ended as if all were done."""
