@@ -60,6 +60,11 @@ class Headers:
         """How many were opened: `4 of 36 recordings`."""
         return f"{len(self.opened)} of {len(self.records)} recordings"
 
+    @property
+    def all_opened(self) -> bool:
+        """Whether none is left that could be otherwise."""
+        return len(self.opened) + len(self.unreadable) == len(self.records)
+
 
 def recordings(config: Config, dataset: str) -> tuple[list[RawRecord], list[str]]:
     """Recordings whose files are there, before or after they were fetched; and what others lack.
@@ -85,13 +90,14 @@ def _all_there(config: Config, dataset: str) -> bool:
 
 
 def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
-    """Open recordings, spread over all, until there is one with each channel or time is up."""
+    """Open recordings, spread over all, until what is asked for was found or time is up."""
     leads, began, seconds = carriers(settings.modalities), monotonic(), 0.0
     found = Headers(records, lacking=dict.fromkeys(leads, ""))
     for record in _spread(records):
         if monotonic() - began > PATIENCE_S:
             break
-        if len(found.opened) >= ENOUGH and not found.lacking and found.whole:
+        there = found.whole and enough.is_one_fit(settings, found.units, found.longest_s)
+        if len(found.opened) >= ENOUGH and not found.lacking and there:
             break
         try:
             reader = open_reader(Path(record.signals))
@@ -139,8 +145,9 @@ def findings(config: Config, dataset: str) -> tuple[list[Finding], float | None]
     lines += _unreadable(dataset, found)
     if found.opened:
         lines += [*_channels(dataset, settings, found), *_labels(dataset, settings, found)]
-        lines += enough.units(dataset, settings, found.units)
-        lines += enough.lengths(dataset, settings, found.longest_s, found.told)
+        every = found.all_opened
+        lines += enough.units(dataset, settings, found.units, every)
+        lines += enough.lengths(dataset, settings, found.longest_s, found.told, every)
     if _all_there(config, dataset):
         lines += enough.subjects(config, dataset, [record.subject for record in records])
     if found.opened and not lines:
@@ -167,7 +174,6 @@ def _unreadable(dataset: str, found: Headers) -> Iterator[Finding]:
 
 def _channels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator[Finding]:
     leads = carriers(settings.modalities)
-    all_opened = len(found.opened) + len(found.unreadable) == len(found.records)
     for modality, spec in settings.modalities.items():
         keys = lead_keys(modality, spec)
         lacking = [key for key in keys if key in found.lacking]
@@ -177,7 +183,7 @@ def _channels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator
         names = " or ".join(repr(leads[key].channel) for key in lacking)
         text = f"{dataset}: no channel {names} for {modality} in {found.told}"
         yield Finding(
-            "FAIL" if whole and all_opened else "warn",
+            "FAIL" if whole and found.all_opened else "warn",
             "channels",
             text + (": nothing can be learned of it" if whole else ""),
             _instead(found, lacking, [leads[key].channel for key in lacking]),

@@ -1,5 +1,7 @@
 """What `check` and `doctor` both ask of a plan: can the recordings that are there bear it?"""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import yaml
@@ -113,7 +115,7 @@ def test_a_channel_without_a_gain_is_left_out_where_a_unit_is_wanted(mine):
     def told(unit):
         config = load_files(mine(channels(eeg={"unit": unit})))
         settings = ShardSettings.parse_text(config.shard_settings("mine"), "")
-        return [*enough.units("mine", settings, given)]
+        return [*enough.units("mine", settings, given, all_opened=True)]
 
     (line,) = told("uV")
     assert line.level == "FAIL"
@@ -125,6 +127,42 @@ def test_recordings_shorter_than_a_window_are_told_before_anything_is_cut(mine):
     line = found(mine({"datasets": {"mine": {"window": {"length_s": 300.0}}}}))["lengths"]
     assert line.level == "FAIL"
     assert "has 120 s, less than a window of 300 s" in line.text
+
+
+class Opened:
+    """A recording, as far as its header tells of it."""
+
+    def __init__(self, real, duration_s, unit):
+        self.duration_s, self.real, self.unit = duration_s, real, unit
+
+    def channels(self):
+        known = self.real.channels()
+        return {name: dataclasses.replace(c, unit=self.unit) for name, c in known.items()}
+
+
+@pytest.mark.parametrize(
+    ("topic", "bad"), [("lengths", (10.0, "uV")), ("units", (120.0, UNCALIBRATED))]
+)
+def test_of_some_recordings_alone_nothing_is_said_of_all(mine, monkeypatch, topic, bad):
+    """The four that were opened first were short, or without a gain; not those behind them."""
+    files, real = mine(), headers.open_reader
+    good = (120.0, "uV")
+
+    def opening(bad_ones):
+        seen = []
+
+        def opened(path):
+            seen.append(path)
+            return Opened(real(path), *(bad if len(seen) <= bad_ones else good))
+
+        monkeypatch.setattr(headers, "open_reader", opened)
+        return found(files)
+
+    assert getattr(opening(4).get(topic), "level", "warn") == "warn"
+    assert opening(10)[topic].level == "FAIL"
+    ticks = iter(range(100))
+    monkeypatch.setattr(headers, "monotonic", lambda: float(next(ticks)))
+    assert opening(10)[topic].level == "warn"  # time was up before all were opened
 
 
 def test_subjects_too_few_for_the_folds_are_told_before_anything_is_cut(mine, tmp_path):
