@@ -35,6 +35,10 @@ from physiome.predict.trained import Trained
 from physiome.subsets import Subset, parse_subset
 from physiome.training.runtime import compute_device
 
+OF_SUBJECT = (
+    "warning: heads were fitted against the mean of all of a subject's recordings, and here it is "
+    "of this one: if that is of one class throughout, nothing is left to tell it by"
+)
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -207,9 +211,11 @@ def words(scored: Scored, recording: Path, trained: Trained) -> list[str]:
     if scored.facts["learned_from"]:
         lines.append(ONE.format(trained.title))
     if trained.head != LOGISTIC:
-        lines.append(f"each window seen against the mean of this recording's {len(scored.table)}")
+        lines.append("each window seen against the mean of this recording's that carry as much")
     if trained.head == CONTEXT:
         lines[-1] += f", beside those within {trained.facts['context_s']:g} s"
+    if trained.head != LOGISTIC and trained.facts.get("centred") == "subject":
+        lines.append(OF_SUBJECT)
     for m, by in scored.facts["rescaled"].items():
         lines.append(f"scaled as in training: {m} by {by:.3g}")
     for m in scored.facts["not_rescaled"]:

@@ -58,7 +58,7 @@ def run(settings: str, embeddings: Path, output: Path, workers: int = 1) -> None
     with atomic_path(output) as temporary:
         predicted.to_parquet(temporary, index=False)
     model = {key: vars(opened.facts)[key] for key in MODEL}
-    model |= {"spreads": opened.spreads(), "context_s": spec.reach_s}
+    model |= {"spreads": opened.spreads(), "centred": spec.centred, "context_s": spec.reach_s}
     heads = {kind: _linear(fitted, kind) for kind in KINDS}
     save_heads(output.with_suffix(".heads.npz"), heads.pop(LOGISTIC), model, heads)
     written = {"sha256": sums(output, output.with_suffix(".heads.npz"))}

@@ -18,6 +18,7 @@ from physiome.predict.asked import run as run_asked
 from physiome.predict.locate import choose
 from physiome.predict.members import Pair, joint, load_members, open_pairs
 from physiome.predict.sklearn import PhysioEmbedding
+from physiome.steps import probe
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +88,26 @@ def test_the_command_line_takes_heads_of_whole_recordings_and_says_so(
     p = whole.predict_proba(whole.read(nights.recording))
     np.testing.assert_allclose(p, table[[f"p_{c}" for c in CLASSES]], atol=1e-6)
     said = capsys.readouterr().out
-    assert "seen against the mean of this recording's 24" in said
+    assert "seen against the mean of this recording's that carry as much" in said
+    assert "a subject's recordings" not in said
     assert ("beside those within 60 s" in said) == (head == "context")
     assert json.loads((tmp_path / "o.json").read_text())["head"] == head
+
+
+@pytest.mark.parametrize("head", ["logistic", "centred"])
+def test_heads_of_all_of_a_subjects_recordings_are_warned_of(nights, tmp_path, capsys, head):
+    """Of rest in one recording and a task in another, the mean of either takes the class away."""
+    files, heads = nights.model("random"), tmp_path / "m.heads.npz"
+    probe.run(
+        '{"paper_head": null, "strengths": [0.01], "centred": "subject"}',
+        files["heads"].parent / "rows.npy",
+        tmp_path / "m.parquet",
+    )
+    asked = ModelFiles(heads=heads, weights=files["weights"], head=head)
+    run_asked([nights.recording], asked, tmp_path / "o.csv", None, [], None, "cpu")
+    said = capsys.readouterr().out
+    warned = "warning: heads were fitted against the mean of all of a subject's recordings" in said
+    assert warned == (head == "centred")
 
 
 def test_a_head_that_is_not_there_is_refused(nights, tmp_path):
