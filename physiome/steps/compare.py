@@ -15,6 +15,7 @@ from physiome.data.store.parquet import read_parquet
 from physiome.errors import DataError, nearest
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.gains import Key, fold_scores, gain
+from physiome.evaluation.heads_file import LOGISTIC
 from physiome.files import atomic_path, read_noted
 from physiome.reporting.tables import difference_text
 from physiome.subsets import AS_RECORDED
@@ -119,6 +120,8 @@ def _read(path: Path, head: str) -> pd.DataFrame:
     if heads and head not in heads:
         raise DataError(f"no scores of head {head!r}", where=path, do=nearest(head, heads))
     table = read_parquet(path, filters=[("head", "==", head), ("complete", "==", True)])
+    if head != LOGISTIC:  # the ridge of dense targets sees embeddings as they are
+        table = table.drop(columns=["target", "predicted"], errors="ignore")
     return table[table["subset"] != AS_RECORDED]
 
 

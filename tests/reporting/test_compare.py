@@ -67,6 +67,21 @@ def test_folds_of_one_subject_each_have_a_difference_without_interval(tmp_path, 
     assert "nan" not in said
 
 
+def test_a_ridge_of_plain_embeddings_is_of_no_head_that_sees_others(tmp_path, runs):
+    """`physiome compare --head centred` gave its R2 as that head's."""
+    for path in [path for run in runs for path in run.glob("fold*/m.parquet")]:
+        table = pd.read_parquet(path)
+        target = np.random.default_rng(0).normal(size=len(table))
+        table = table.assign(target=target, predicted=target + 0.1)
+        pd.concat([table, table.assign(head="centred")]).to_parquet(path)
+    metrics = {}
+    for head in ("logistic", "centred"):
+        compare.run(runs, ("m", "m"), head, tmp_path / "c.csv", resamples=20)
+        metrics[head] = set(pd.read_csv(tmp_path / "c.csv")["metric"])
+    assert metrics["logistic"] == metrics["centred"] | {"r2"}
+    assert metrics["centred"] == {"auc", "balanced_acc"}
+
+
 def test_a_fold_without_a_complete_window_is_left_out(tmp_path, runs):
     before = compared(tmp_path, runs)
     for run in runs:
