@@ -1,18 +1,18 @@
 """Whether recordings hold what a data set asks for: told by the headers of some of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
-from physiome.config.modality import carriers, lead_keys
+from physiome.config.modality import Lead, carriers, lead_keys
 from physiome.config.tree import Config
 from physiome.data.cutting.channel_kinds import candidates
 from physiome.data.cutting.picking import find_channel
 from physiome.data.formats import holds_annotations, open_reader
-from physiome.data.recording import RawRecord
+from physiome.data.recording import Channel, RawRecord
 from physiome.data.sources.kinds import open_source, parse_settings
 from physiome.doctor import enough
 from physiome.doctor.finding import Finding
@@ -34,8 +34,8 @@ class Headers:
         opened: whose headers were read.
         unreadable: reasons why others were not.
         names: of every channel.
-        lacking: lead -> a channel that may be meant instead, "" if none: leads of which no
-            recording that was opened has the channel.
+        lacking: lead -> the channel that it lacks, its own or the one that is subtracted from it,
+            and another that may be meant, "" if none: leads that no recording that was opened has.
         units: lead -> (channel, unit) of those that have one.
         annotated: of those opened, recordings with annotations.
         whole: of those opened, recordings with a wanted channel and, where classes are of
@@ -48,7 +48,7 @@ class Headers:
     opened: list[RawRecord] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
-    lacking: dict[str, str] = field(default_factory=dict)
+    lacking: dict[str, tuple[str, str]] = field(default_factory=dict)
     units: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     annotated: int = 0
     whole: int = 0
@@ -92,7 +92,7 @@ def _all_there(config: Config, dataset: str) -> bool:
 def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
     """Open recordings, spread over all, until what is asked for was found or time is up."""
     leads, began, seconds = carriers(settings.modalities), monotonic(), 0.0
-    found = Headers(records, lacking=dict.fromkeys(leads, ""))
+    found = Headers(records, lacking={key: (lead.channel, "") for key, lead in leads.items()})
     for record in _spread(records):
         if monotonic() - began > PATIENCE_S:
             break
@@ -109,20 +109,31 @@ def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
         found.opened.append(record)
         found.names |= channels.keys()
         found.annotated += annotated
-        carrying = {key: find_channel(lead, channels) for key, lead in leads.items()}
-        found.whole += any(carrying.values()) and (annotated or not _by_annotations(settings))
+        absent = {key: _absent(lead, channels) for key, lead in leads.items()}
+        carrying = {k: find_channel(leads[k], channels) for k, name in absent.items() if not name}
+        found.whole += bool(carrying) and (annotated or not _by_annotations(settings))
         seconds += reader.duration_s
         found.longest_s = max(found.longest_s, reader.duration_s)
         for key, channel in carrying.items():
             if channel:
                 found.units.setdefault(key, set()).add((channel.name, channel.unit))
         for key in [*found.lacking]:
-            if carrying[key]:
+            if key in carrying:
                 del found.lacking[key]
-            elif near := candidates(leads[key].channel, channels.values()):
-                found.lacking[key] = near[0]
+            elif near := candidates(absent[key], channels.values()):
+                found.lacking[key] = absent[key], near[0]
+            elif not found.lacking[key][1]:
+                found.lacking[key] = absent[key], ""
     found.seconds = seconds / max(1, len(found.opened)) * len(records)
     return found
+
+
+def _absent(lead: Lead, channels: Mapping[str, Channel]) -> str:
+    """The channel without which nothing carries the lead; "" if it has what it needs."""
+    if find_channel(lead, channels) is None:
+        return lead.channel
+    reference = lead.minus is not None and find_channel(Lead(channel=lead.minus), channels) is None
+    return str(lead.minus) if reference else ""
 
 
 def _spread(records: list[RawRecord]) -> list[RawRecord]:
@@ -173,25 +184,25 @@ def _unreadable(dataset: str, found: Headers) -> Iterator[Finding]:
 
 
 def _channels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator[Finding]:
-    leads = carriers(settings.modalities)
     for modality, spec in settings.modalities.items():
         keys = lead_keys(modality, spec)
         lacking = [key for key in keys if key in found.lacking]
         if not lacking:
             continue
         whole = len(lacking) == len(keys)
-        names = " or ".join(repr(leads[key].channel) for key in lacking)
+        wanted = [found.lacking[key][0] for key in lacking]
+        names = " or ".join(map(repr, dict.fromkeys(wanted)))
         text = f"{dataset}: no channel {names} for {modality} in {found.told}"
         yield Finding(
             "FAIL" if whole and found.all_opened else "warn",
             "channels",
             text + (": nothing can be learned of it" if whole else ""),
-            _instead(found, lacking, [leads[key].channel for key in lacking]),
+            _instead(found, lacking, wanted),
         )
 
 
 def _instead(found: Headers, lacking: Iterable[str], wanted: list[str]) -> str:
-    near = [found.lacking[key] for key in lacking if found.lacking[key]]
+    near = [found.lacking[key][1] for key in lacking if found.lacking[key][1]]
     if near:
         return f"did you mean {near[0]!r}? (known: {', '.join(sorted(found.names))})"
     return nearest(wanted[0], found.names)

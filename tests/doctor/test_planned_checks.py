@@ -71,6 +71,24 @@ def test_a_channel_that_no_recording_has_fails_with_the_nearest_there_is(mine):
     assert "results/tables/mine.csv" in done.output  # the plan is told all the same
 
 
+@pytest.mark.parametrize(("minus", "said"), [("EOG horizontall", "'EOG horizontal'"), ("A9", "")])
+def test_a_channel_that_is_subtracted_must_be_there_too(mine, minus, said):
+    """All windows lacked the modality, and channels were said to be there."""
+    line = found(mine(channels(eeg={"minus": minus})))["channels"]
+    assert line.level == "FAIL"
+    assert f"no channel {minus!r} for eeg in 10 of 10 recordings" in line.text
+    assert said in line.do
+    assert "channels" not in found(mine(channels(eeg={"minus": "EOG horizontal"})))
+
+
+def test_a_reference_of_several_leads_is_named_once(mine):
+    names = ("EEG Fpz-Cz", "EOG horizontal")
+    leads = [{"channel": name, "minus": "A9"} for name in names]
+    plain = channels(eeg={"channel": None, "channels": leads}, eog={"channel": "EOG horizontal2"})
+    said = [line.text for line in plan.data(load_files(mine(plain)), "mine")]
+    assert any("no channel 'A9' for eeg in 10" in text for text in said)
+
+
 def test_it_is_a_warning_where_some_recordings_were_not_opened(mine, monkeypatch):
     files = mine(channels(eog={"channel": "none"}))
     ticks = iter(range(100))
