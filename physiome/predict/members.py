@@ -124,7 +124,7 @@ def predict_members(
 def _widest(spreads: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
     """Per modality the lowest low, the mean of the middles and the highest high."""
     found = {}
-    for m in spreads[0]:
+    for m in dict.fromkeys(m for one in spreads for m in one):
         each = np.array([one[m] for one in spreads if m in one])
         found[m] = [each[:, 0].min(), each[:, 1].mean(), each[:, 2].max()]
     return {m: [float(value) for value in values] for m, values in found.items()}

@@ -36,7 +36,8 @@ def rescaled(
     Args:
         rows: modality -> (W, T), or (W, leads, T); what is lost may be anything.
         windows: with has_<m> and var_<m>.
-        modalities: to scale; one that is lost everywhere, or does not vary, stays as it is.
+        modalities: to scale; one that is lost everywhere, here or in training, or does not vary,
+            stays as it is.
 
     Returns:
         rows and windows, changed, and modality -> factor.
@@ -45,15 +46,16 @@ def rescaled(
         PhysioError: the model's heads do not say how its signals vary.
     """
     rows, windows, factors = dict(rows), windows.copy(), {}
+    if modalities and not trained.spreads:
+        raise PhysioError(
+            f"no scale of {', '.join(modalities)} is known",
+            why="the heads are of an older version",
+            do="fit them again, or leave --rescale out",
+        )
     for m in modalities:
-        if m not in trained.spreads:
-            raise PhysioError(
-                f"no scale of {m} is known", why="the heads are of an older version",
-                do="fit them again, or leave --rescale out",
-            )  # fmt: skip
         here = windows[f"has_{m}"].to_numpy(bool) if m in rows else np.zeros(0, bool)
         sd = float(np.sqrt(windows.loc[here, f"var_{m}"].median())) if here.any() else 0.0
-        if not sd > 0:
+        if m not in trained.spreads or not sd > 0:
             continue
         factors[m] = trained.spreads[m][1] / sd
         mean = np.nanmean(rows[m][here])

@@ -219,7 +219,7 @@ def words(scored: Scored, recording: Path, trained: Trained) -> list[str]:
     for m, by in scored.facts["rescaled"].items():
         lines.append(f"scaled as in training: {m} by {by:.3g}")
     for m in scored.facts["not_rescaled"]:
-        lines.append(f"not scaled: {m}, of which nothing is observed")
+        lines.append(f"not scaled: {m}, of which nothing that varies is seen, here or in training")
     return lines
 
 

@@ -11,12 +11,14 @@ import pytest
 from trained_nights import CLASSES
 
 from physiome.errors import PhysioError
+from physiome.evaluation.heads_file import load_facts, load_heads, save_heads
 from physiome.files import read_json
 from physiome.predict import asked, score, several
-from physiome.predict.members import Pair
+from physiome.predict.members import Pair, joint
 from physiome.predict.output.annotations import runs, write_annotations
 from physiome.predict.output.picture import picture
 from physiome.predict.score import Models
+from physiome.predict.trained import open_trained
 
 NIGHT = "n4-PSG"
 
@@ -160,8 +162,25 @@ def test_what_is_not_there_to_be_scaled_is_named(nights, tmp_path, capsys):
     score.run_models(lacking, models, output, device="cpu", rescale="all")
     said = capsys.readouterr().out
     assert "scaled as in training: fpz by 1" in said
-    assert "not scaled: eog, of which nothing is observed" in said
+    assert "not scaled: eog, of which nothing that varies is seen, here or in training" in said
     assert read_json(output.with_suffix(".json"))["not_rescaled"] == ["eog"]
+
+
+def test_what_training_never_saw_is_not_scaled_and_no_older_version(nights, tmp_path, capsys):
+    """`--rescale all` was refused where a modality was missing throughout training."""
+    known, heads = nights.model("handmade")["heads"], tmp_path / "h.npz"
+    facts = load_facts(known)
+    spreads = {m: ends for m, ends in facts["spreads"].items() if m != "eog"}
+    save_heads(heads, load_heads(known), facts | {"spreads": spreads})
+    models, output = Models((Pair(heads, None),)), tmp_path / "o.csv"
+    score.run_models(nights.recording, models, output, device="cpu", rescale="all")
+    assert read_json(output.with_suffix(".json"))["not_rescaled"] == ["eog"]
+    assert "not scaled: eog, of which nothing" in capsys.readouterr().out
+    both = joint([open_trained(heads), open_trained(known)])  # another fold has seen some
+    assert both.spreads["eog"] == facts["spreads"]["eog"]
+    save_heads(heads, load_heads(known), {k: v for k, v in facts.items() if k != "spreads"})
+    with pytest.raises(PhysioError, match=r"no scale of fpz, pz, eog is known - .* older version"):
+        score.run_models(nights.recording, models, output, device="cpu", rescale="all")
 
 
 @pytest.fixture
