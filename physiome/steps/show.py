@@ -47,7 +47,7 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] | None = None) -> 
 def _opened(path: Path, head: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of a head, of the compact and of the long table."""
     if path.suffix != ".csv":
-        do = f"give {path.with_suffix('.csv')}"
+        do = f"give {path / '<table>.csv' if path.is_dir() else path.with_suffix('.csv')}"
         raise DataError("not a table of scores", where=path, why="those are .csv files", do=do)
     compact = _read(path)
     if list(compact.columns[:2]) != ["head", "subset"] or compact.columns[-1] != "note":

@@ -154,6 +154,8 @@ def test_a_tables_companion_is_not_shown_as_a_table(noted):
     (noted / "t.costs.csv").write_text("")
     with pytest.raises(DataError, match="cannot be read"):
         show.run([noted / "t.costs.csv"], "logistic")
+    with pytest.raises(DataError, match=r"give .*/<table>\.csv$"):
+        show.run([noted], "logistic")
 
 
 def test_the_terminal_shows_what_the_table_shows_and_knows_an_electrode_from_a_score(noted, capsys):
