@@ -84,7 +84,10 @@ def _score_probe(
             notes.add_reason(facts, str(subset), reason)
     rows = pd.DataFrame(_rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0))
     empty = facts.get("empty", [])
-    heads = dict.fromkeys([*table["head"], *(cell["head"] for cell in empty)])
+    fits = [told.get("choices", {}) for told in facts.get("subsets", {}).values()]
+    heads = dict.fromkeys(
+        [*table["head"], *(cell["head"] for cell in empty), *(head for fit in fits for head in fit)]
+    )
     told = {*table["subset"], *(cell["subset"] for cell in empty)}
     lacking = {subset: INCOMPLETE for subset in facts.get("subsets", {}) if subset not in told}
     for subset, reason in (lacking | facts.get("refused", {})).items():

@@ -31,6 +31,18 @@ def test_scores_are_tidy_and_name_their_source(tmp_path, probe):
     }
 
 
+def test_a_fold_of_which_no_test_window_can_be_scored_has_empty_scores(tmp_path, probe):
+    """Of chosen subsets that none carries; with no other fold the step failed."""
+    path = probe("m", 0, subsets={"a+b": {"choices": {"logistic": {}, "centred": {}}}})
+    pd.read_parquet(path).iloc[:0].to_parquet(path)
+    scores, subjects = scored(tmp_path, path)
+    assert set(scores["head"]) == {"logistic", "centred"}
+    assert scores["value"].isna().all()
+    assert (scores["windows"] == 0).all()
+    assert subjects.empty
+    assert set(scored(tmp_path, path, probe("m", 1))[0]["fold"]) == {0, 1}
+
+
 def test_all_subsets_are_compared_on_the_same_windows(tmp_path, probe):
     scores, _ = scored(tmp_path, probe())
     for subset in ("a+b", "a", "b"):
