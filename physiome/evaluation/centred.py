@@ -31,5 +31,5 @@ def less_own_mean(x: np.ndarray, whose: np.ndarray) -> np.ndarray:
         mine = order[start:stop]
         mean = x[mine].mean(axis=0, dtype=np.float64)
         less = x[mine] - mean
-        found[mine] = np.where(less.std(axis=0) > ROUNDING * np.abs(mean), less, 0.0)
+        found[mine] = np.where(less.std(axis=0) <= ROUNDING * np.abs(mean), 0.0, less)
     return found

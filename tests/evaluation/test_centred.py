@@ -27,6 +27,8 @@ def test_what_is_always_so_of_a_recording_is_gone():
     moved = x + np.stack([shift[name] for name in whose])
     np.testing.assert_allclose(less_own_mean(moved, whose), found, atol=1e-4)
     assert not less_own_mean(x[:1], whose[:1]).any()  # nothing is left of a window alone
+    x[whose == "b", 0] = np.nan
+    assert (np.isnan(less_own_mean(x, whose)) == np.isnan(x)).all()  # and no zero made of nothing
 
 
 def moved(path, by):
