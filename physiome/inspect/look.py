@@ -17,8 +17,6 @@ from physiome.errors import DataError
 from physiome.inspect.propose import propose
 
 PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
-
-
 Listed = Mapping[str, Mapping[Path, RawRecord]]  # data set -> absolute path of a recording -> it
 
 
@@ -36,7 +34,7 @@ def look(
     try:
         reader = open_reader(path)
         channels = reader.channels()
-        annotations = _annotation_file(path) or _named(known.values())
+        annotations = _named(known.values()) or _annotation_file(path)
         scored = _annotations(annotations)
     except DataError as error:
         return {"file": str(path), "error": str(error)}

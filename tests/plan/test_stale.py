@@ -45,13 +45,16 @@ def remember(path, *params):
 
 
 def refusal(config):
-    with pytest.raises(DataError) as caught:
+    """What is said; "" if nothing is refused."""
+    try:
         require_known(config)
-    return str(caught.value)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def test_recordings_of_the_configuration_are_known(config):
-    require_known(get(config(**nights(batches=2))))
+    assert refusal(get(config(**nights(batches=2)))) == ""
 
 
 def test_other_recordings_are_refused_with_the_list_they_are_from(config):
@@ -76,8 +79,8 @@ def test_what_snakemake_makes_again_by_itself_is_not_refused(config):
     settings = mine.records_settings("sleep_edf")
     remember(BATCH, settings, 1, "")
     remember(LIST, settings)
-    require_known(config(**nights(4)))
-    require_known(config(**nights(batches=2)))
+    assert refusal(config(**nights(4))) == ""
+    assert refusal(config(**nights(batches=2))) == ""
 
 
 def test_a_list_that_was_made_again_before_a_kill_is_not_refused(config):
@@ -86,7 +89,7 @@ def test_a_list_that_was_made_again_before_a_kill_is_not_refused(config):
     more = config(**nights(4))
     remember(BATCH, settings, 1, "")
     remember(LIST, more.records_settings("sleep_edf"))
-    require_known(more)
+    assert refusal(more) == ""
 
 
 def test_what_snakemake_takes_for_the_right_one_is_refused(config):
@@ -99,9 +102,9 @@ def test_what_snakemake_takes_for_the_right_one_is_refused(config):
 
 def test_where_copies_lie_does_not_matter_where_recordings_do(config, tmp_path):
     get(config(**nights()))
-    require_known(config(**nights(folder=str(tmp_path / "elsewhere"))))
+    assert refusal(config(**nights(folder=str(tmp_path / "elsewhere")))) == ""
     (tmp_path / "results").rename(tmp_path / "moved")
-    require_known(config(results="moved/demo", **nights()))
+    assert refusal(config(results="moved/demo", **nights())) == ""
     theirs = config(results="moved/demo", **nights(fill="folder", folder=str(tmp_path)))
     assert "source.raw.fill: 'synthetic', not 'folder'" in refusal(theirs)
 

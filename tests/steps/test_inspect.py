@@ -122,6 +122,19 @@ def test_a_table_of_records_names_the_file_of_annotations(tmp_path, capsys, repo
     assert blocks(capsys, [night], config)[0]["use"]["mine"]["labels"] is None
 
 
+def test_the_tables_annotations_count_where_a_hypnogram_lies_beside(tmp_path, capsys, repository):
+    night = write(tmp_path)
+    other = edfio.EdfAnnotation(0, 180, "Sleep stage 2")
+    edfio.Edf([], annotations=[other]).write(tmp_path / "other.edf")
+    table = f"record,subject,annotations\n{night.stem},S1,other.edf\n"
+    (tmp_path / "records.csv").write_text(table)
+    labels = {"rule": "annotations", "texts": {"Sleep stage W": "well", "Sleep stage 2": "sick"}}
+    (block,) = blocks(capsys, [night], own(tmp_path, repository, labels))
+    assert block["annotation_file"] == str(tmp_path / "other.edf")
+    assert block["annotations_s"] == {"Sleep stage 2": 180.0}
+    assert block["use"]["mine"]["labels"] == {"well": 0, "sick": 6, "none": 0}
+
+
 def test_a_table_of_records_has_the_label_of_a_recording(tmp_path, capsys, repository):
     night = write(tmp_path, name="a.edf", hypnogram=False)
     (tmp_path / "records.csv").write_text("record,subject,group\na,S1,w\n")

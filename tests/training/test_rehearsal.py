@@ -102,7 +102,12 @@ def test_a_sound_method_stays_as_it_was():
 
 
 def test_embeddings_may_grow_with_the_subset_where_the_class_says_so():
-    rehearse(type("Said", (Grows,), {"comparable": False})(NAMES), windows())
+    method = type("Said", (Grows,), {"comparable": False})(NAMES)
+    drawn = windows()
+    rehearse(method, drawn)  # a class that does not say so is refused, see above
+    encoded = method.encode(drawn)
+    widths = {method.fuse({m: encoded[m] for m in some}).shape[1] for some in (NAMES, NAMES[:1])}
+    assert len(widths) == 2
 
 
 def test_of_many_modalities_some_subsets_are_tried():
