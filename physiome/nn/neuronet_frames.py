@@ -43,15 +43,14 @@ class ResidualBlock(nn.Module):
         layout: of frames that overlap and are to stay uncut, if any.
 
     Attributes:
-        layout: what becomes of it; None where the stride needs frames that are cut out.
+        layout: what becomes of it; None where frames must be cut out, for the stride's sake or
+            because they are short.
     """
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int, layout: Layout | None = None
     ):
         super().__init__()
-        if layout and layout.step % stride:
-            layout = None
         self.conv1 = _conv(inputs, outputs, kernel, stride, padding=1)
         inner = layout and layout.after(kernel, stride, 1)
         self.norm1 = FrameNorm(outputs, inner)

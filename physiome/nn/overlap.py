@@ -34,9 +34,13 @@ class Layout(NamedTuple):
     whole: int
     edge: int = 0
 
-    def after(self, kernel: int, stride: int, padding: int) -> "Layout":
-        """Where they lie after a sliding operation, of which the first pads. It keeps in step."""
-        assert self.step % stride == 0
+    def after(self, kernel: int, stride: int, padding: int) -> "Layout | None":
+        """Where they lie after a sliding operation, of which the first pads.
+
+        None where they fall out of step, or are so short that their ends meet.
+        """
+        if self.step % stride:
+            return None
         length, whole = (
             (places + 2 * padding - kernel) // stride + 1 for places in (self.length, self.whole)
         )
@@ -44,7 +48,8 @@ class Layout(NamedTuple):
         # Places before `clean` see nothing of the last end and of the padding behind it
         clean = (self.length - self.edge - kernel + padding) // stride + 1
         edge = max(start, length - clean)
-        assert 0 < 2 * edge <= length
+        if 2 * edge > length:
+            return None
         return Layout(self.frames, length, self.step // stride, whole, edge)
 
     def counts(self) -> Tensor:
@@ -120,6 +125,7 @@ def _slide(
 ) -> Frames:
     """A sliding operation with padding on windows, and on what it sees at the ends of frames."""
     before, after = x.layout, x.layout.after(kernel, stride, padding)
+    assert after is not None
     seen = (after.edge - 1) * stride + kernel
     last = (after.length - 1) * stride - padding + kernel
     spans = ((-padding, seen - padding), (last - seen, last))

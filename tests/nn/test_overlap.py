@@ -20,6 +20,7 @@ CASES = {
     "all strides shared": (400, 160, 1040, (4, 4, 6, 6)),
     "an odd frame, samples left over": (401, 100, 777, (4, 4, 6, 6)),
     "the shortest frame, next to each other": (289, 4, 309, (4, 4, 6, 6)),
+    "ends of frames that meet, as of 5 s at 64 Hz": (320, 64, 448, (4, 4, 6, 6)),
 }
 
 
