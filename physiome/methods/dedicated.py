@@ -48,6 +48,11 @@ class OnePerSubset(Method):
         for name, model in self.each():
             model.calibrate({m: sample[m] for m in name.split("+")})
 
+    def learns_from(self, modalities: Sequence[str]) -> bool:
+        """Where some model has these modalities: a subset that is not scored has none."""
+        of_models = (tuple(name.split("+")) for name in self.models)
+        return any(set(subset) <= set(modalities) for subset in of_models)
+
     def objectives(
         self, batch: Signals, rng: torch.Generator
     ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:

@@ -1,6 +1,7 @@
-"""Windows that teach a method nothing, as frozen encoders alone see them, end no training."""
+"""Windows that teach a method nothing, as those that frozen encoders alone see, end no training."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ from tinyshards import tiny_store
 from toys import train
 
 from physiome.config.systems.cbramod import CBraModSpec
+from physiome.config.systems.contrawr import ContraWRSpec
 from physiome.config.systems.multimae import MultiMAESpec
 from physiome.errors import TrainingError
 from physiome.methods.cbramod import CBraModFusion
+from physiome.methods.contrawr import DedicatedContraWR
 from physiome.methods.multimae import MultiMAE
 from physiome.training.checkpoint import read_weights
 
@@ -57,6 +60,19 @@ def test_windows_that_are_visible_as_a_whole_do_not_end_a_training(seed, comes_f
     losses = [json.loads(line)["pixels"] for line in lines]
     assert 0 < losses.count(0.0) < len(losses)
     assert (losses[0] == 0.0) == comes_first
+
+
+@pytest.mark.parametrize(("seed", "comes_first"), [(0, False), (4, True)])
+def test_windows_of_a_subset_without_a_model_do_not_end_a_training(seed, comes_first, tmp_path):
+    """Six carry a alone, of which there is no model where it is not scored."""
+    store, output = tiny_store(tmp_path, absent={"b": range(6), "c": range(6)}), tmp_path / "w.st"
+    spec = ContraWRSpec.parse(SECTIONS["contrawr"])
+    fed = replace(inputs(NAMES), scored=("a+b+c", "b"))
+    train(lambda: DedicatedContraWR.build(spec, fed, []), store, output, epochs=2, seed=seed)
+    lines = output.with_suffix(".metrics.jsonl").read_text().splitlines()
+    learned = ["b/contrast" in json.loads(line) for line in lines]
+    assert 0 < sum(learned) < len(learned)
+    assert learned[0] != comes_first
 
 
 class Detached(CBraModFusion):
