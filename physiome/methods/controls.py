@@ -87,7 +87,8 @@ def features(x: Tensor, rate_hz: float) -> Tensor:
 
     Mean, standard deviation, log standard deviation, 1st/10th/50th/90th/99th percentile (for a
     pressure: diastolic and systolic levels), mean absolute slope, log power in six bands, and the
-    frequency of the highest spectral line between 0.7 and 3.5 Hz (for a pulse: the heart rate).
+    frequency of the highest spectral line between 0.7 and 3.5 Hz (for a pulse: the heart rate); 0
+    where a slow or short signal has no line there.
     """
     x = x.double()
     levels = torch.quantile(x, x.new_tensor([0.01, 0.1, 0.5, 0.9, 0.99]), dim=1).T  # (B, 5)
@@ -97,7 +98,8 @@ def features(x: Tensor, rate_hz: float) -> Tensor:
     hz = torch.fft.rfftfreq(x.shape[1], 1 / rate_hz, dtype=x.dtype, device=x.device)
     bands = [power[:, (hz >= low) & (hz < high)].sum(dim=1) for low, high in BANDS_HZ]
     pulse = (hz >= PULSE_HZ[0]) & (hz <= PULSE_HZ[1])
-    rate = hz[pulse][power[:, pulse].argmax(dim=1)]
+    none = x.new_zeros(len(x))
+    rate = hz[pulse][power[:, pulse].argmax(dim=1)] if pulse.any() else none
     tiny = 1e-8
     columns = [
         x.mean(dim=1, keepdim=True),

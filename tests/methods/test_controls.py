@@ -38,6 +38,13 @@ def test_a_flat_signal_has_finite_features():
     assert torch.isfinite(features(torch.full((1, SAMPLES), 5.0), RATE_HZ)).all()
 
 
+@pytest.mark.parametrize(("samples", "rate_hz"), [(60, 1.0), (20, 100.0)], ids=["slow", "short"])
+def test_signals_without_a_line_of_the_pulse_have_no_rate(samples, rate_hz):
+    found = features(waves(3)["a"][:, :samples], rate_hz)
+    assert torch.isfinite(found).all()
+    assert found[:, -1].tolist() == [0.0, 0.0, 0.0]
+
+
 def test_hand_made_features_stand_in_the_modalities_order():
     method, signals = HandMade(NAMES, RATE_HZ), waves(2)
     for subset in (("c", "a"), ("b",), NAMES):
