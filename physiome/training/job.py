@@ -64,7 +64,7 @@ def train_to_file(
         gpu: what is compiled, and kept on the device; None: nothing.
     """
     monitor, gpu = monitor or Monitor(None, store, np.arange(0)), gpu or GpuSpec()
-    method = _begun(build, store, groups, spec.seed)
+    method = _begun(build, store, groups, spec)
     if rehearsed and spec.epochs:
         rehearse(method, *_two_windows(store, groups, labels))
     if gpu.compile and spec.epochs:
@@ -97,14 +97,14 @@ def train_to_file(
 
 
 def _begun(
-    build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], seed: int
+    build: Callable[[], Method], store: WindowStore, groups: Sequence[Batch], spec: TrainSpec
 ) -> Method:
     """The method with its first weights and the constants of its windows."""
-    torch.manual_seed(seed)
+    torch.manual_seed(spec.seed)
     method = build()
     set_constants(method, store, np.unique(np.concatenate([i for _, i in groups])))
     method.begin()
-    require_weights(method)
+    require_weights(method, spec.epochs)
     return method
 
 

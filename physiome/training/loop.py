@@ -107,7 +107,7 @@ class _Run:
         thinned = spec.max_leads is not None  # then a window is another one in every epoch
         self.kept = KeptFrames(method, trained, len(store.table), 0.0 if thinned else keep_gb * 1e9)
         self.trained = [p for p in method.parameters() if p.requires_grad]
-        self.optimizer = _optimizer(self.trained, spec)
+        self.optimizer = _optimizer(self.trained or list(method.parameters()), spec)
         self.rounds = spec.precision == "tf32"
         self.bf16 = wants_bf16(spec.precision, device)
         self.rng = torch.Generator()  # on the CPU, whatever the device: see `nn.draws`

@@ -177,8 +177,9 @@ class Monitor:
 
 
 def _some_weights(method: Method) -> Tensor:
-    """Weights from all over the trained ones, on the CPU."""
-    flat = [p.detach().flatten() for p in method.parameters() if p.requires_grad]
+    """Weights from all over the trained ones, or all where none is, on the CPU."""
+    trained = [p for p in method.parameters() if p.requires_grad] or method.parameters()
+    flat = [p.detach().flatten() for p in trained]
     return torch.cat([w[:: max(1, len(w) // OF_EACH)][:OF_EACH].double().cpu() for w in flat])
 
 

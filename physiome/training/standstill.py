@@ -33,19 +33,23 @@ def moved(state: Mapping[str, Tensor], first: Mapping[str, str]) -> dict[str, Te
     return {n: x for n, x in state.items() if n not in first or fingerprint([x]) != first[n]}
 
 
-def require_weights(method: nn.Module) -> None:
+def require_weights(method: nn.Module, epochs: int) -> None:
     """Refuse a method in which there is nothing to train.
 
     Raises:
-        TrainingError: no parameter of it requires a gradient.
+        TrainingError: no parameter of it requires a gradient; of no epochs: it has none at all.
     """
-    if not any(p.requires_grad for p in method.parameters()):
+    wanted = [p.requires_grad for p in method.parameters()]
+    if not any(wanted) and (epochs or not wanted):
+        hint = (
+            "keep layers as attributes, in nn.ModuleDict or nn.ModuleList; a method without "
+            "weights has trains=False in physiome/registry.py"
+        )
         raise TrainingError(
             "no weight learns",
             where=f"{type(method).__module__}.{type(method).__name__}",
-            why=f"{sum(1 for _ in method.parameters())} parameters, none of which wants a gradient",
-            do="keep layers as attributes, in nn.ModuleDict or nn.ModuleList; a method without "
-            "weights has trains=False in physiome/registry.py",
+            why=f"{len(wanted)} parameters, none of which wants a gradient",
+            do="leave some of them to learn, or set its train.epochs to 0" if wanted else hint,
         )
 
 

@@ -11,6 +11,7 @@ from tiny import NAMES, inputs
 from tinyshards import tiny_store
 from toys import train
 
+from physiome.config.monitor import MonitorSpec
 from physiome.config.systems.cbramod import CBraModSpec
 from physiome.config.systems.contrawr import ContraWRSpec
 from physiome.config.systems.multimae import MultiMAESpec
@@ -23,13 +24,15 @@ from physiome.training.checkpoint import read_weights
 SMALL = SECTIONS["cbramod"]
 
 
-def build(folder, cls: type[CBraModFusion] = CBraModFusion) -> CBraModFusion:
-    """With a frozen encoder of a, of published weights."""
+def build(
+    folder, cls: type[CBraModFusion] = CBraModFusion, frozen: tuple[str, ...] = ("a",)
+) -> CBraModFusion:
+    """With frozen encoders, of published weights."""
     path = folder / "published.pth"
     torch.manual_seed(1)
     torch.save(Published(CBraModSpec.parse(SMALL)).state_dict(), path)
     torch.manual_seed(0)
-    spec = {**SMALL, "published": {"a": str(path)}, "frozen": ("a",)}
+    spec = {**SMALL, "published": {m: str(path) for m in frozen}, "frozen": frozen}
     return cls(CBraModSpec.parse(spec), inputs(NAMES))
 
 
@@ -73,6 +76,18 @@ def test_windows_of_a_subset_without_a_model_do_not_end_a_training(seed, comes_f
     learned = ["b/contrast" in json.loads(line) for line in lines]
     assert 0 < sum(learned) < len(learned)
     assert learned[0] != comes_first
+
+
+def test_published_weights_are_kept_as_a_whole_where_nothing_is_to_be_trained(tmp_path):
+    store, output = tiny_store(tmp_path, windows=16), tmp_path / "w.safetensors"
+    with pytest.raises(TrainingError, match=r"no weight learns .* set its train\.epochs to 0"):
+        train(lambda: build(tmp_path, frozen=NAMES), store, output)
+    train(lambda: build(tmp_path, frozen=NAMES), store, output, epochs=0, monitor=MonitorSpec())
+    given = build(tmp_path, frozen=NAMES)
+    given.begin()
+    tensors, manifest = read_weights(output)
+    assert all(torch.equal(tensors[n], p) for n, p in given.named_parameters())
+    assert manifest["training"]["trained_parameters"] == 0
 
 
 class Detached(CBraModFusion):
