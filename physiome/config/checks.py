@@ -268,7 +268,7 @@ def _check_frames(config: Experiment, name: str, encoder: CommonEncoderSpec) -> 
             f"encoder.frame_s {encoder.frame_s} is longer than a window of {name} "
             f"({length_s} s) - set overrides.{name}.encoder.frame_s"
         )
-    if encoder.frames(length_s) < 2:
+    if encoder.frames(window.samples, window.rate_hz) < 2:
         raise ConfigError(
             f"a window of {name} holds one frame, of which none can be masked - "
             f"shorten overrides.{name}.encoder.frame_s or step_s"

@@ -74,9 +74,14 @@ class EncoderSpec(Transformers, CommonEncoderSpec):
             raise ValueError(f"step_s {self.step_s} is longer than frame_s {self.frame_s}")
         return self
 
-    def frames(self, length_s: float) -> int:
-        """Number of frames in a window of `length_s` seconds."""
-        return int((length_s - self.frame_s) / self.step_s + 1e-6) + 1
+    def in_samples(self, rate_hz: float) -> tuple[int, int]:
+        """Frame and step, to the next sample."""
+        return round(self.frame_s * rate_hz), max(1, round(self.step_s * rate_hz))
+
+    def frames(self, samples: int, rate_hz: float) -> int:
+        """Number of whole frames in a window of so many samples."""
+        frame, step = self.in_samples(rate_hz)
+        return (samples - frame) // step + 1
 
 
 class Lora(Spec):

@@ -30,10 +30,10 @@ class ModalityEncoder(nn.Module):
 
     def __init__(self, spec: EncoderSpec, samples: int, rate_hz: float, leads: int = 0):
         super().__init__()
-        frame, step = round(spec.frame_s * rate_hz), round(spec.step_s * rate_hz)
+        frame, step = spec.in_samples(rate_hz)
         if frame > samples:
             raise ConfigError(f"encoder.frame_s {spec.frame_s} is longer than the window")
-        self.n, self.width = (samples - frame) // step + 1, spec.width
+        self.n, self.width = spec.frames(samples, rate_hz), spec.width
         self.scaling = Scaling()
         self.frame_network = FrameNetwork(frame, step, spec.channels, samples)
         features = self.frame_network.features

@@ -298,6 +298,14 @@ def test_frames_are_those_of_the_data_sets_that_are_used():
         Config.load(plain)
 
 
+def test_frames_are_counted_in_samples_as_encoders_count_them():
+    """At 125 Hz 7.5 s are 938 samples and 1.5 s are 188: two such frames do not fit into 9 s."""
+    plain = deep_merge(shipped(), {"encoder": {"frame_s": 7.5, "step_s": 1.5}})
+    plain["datasets"]["sleep_edf"]["window"] |= {"length_s": 9.0, "rate_hz": 125.0}
+    with pytest.raises(ConfigError, match="a window of sleep_edf holds one frame"):
+        Config.load(plain | {"use_datasets": ["sleep_edf"]})
+
+
 def test_a_slip_of_the_pen_is_corrected_where_it_stands():
     """`dataset` at the top was told to belong at `ablations.dataset`."""
     assert "dataset: unknown key - did you mean 'datasets'?" in said({"dataset": {}})

@@ -49,8 +49,8 @@ def test_config_yaml_is_the_papers_experiment():
     assert config.used == ["sleep_edf", "vitaldb"]
     assert list(config.tables_of) == [f"table{number}" for number in range(1, 7)]
     assert config.numbers("sleep_edf") == [1, 2, 3, 4, 5]
-    assert config.encoder.frames(30.0) == 27
-    assert config.section("encoder", "vitaldb").frames(60.0) == 20
+    assert config.encoder.frames(3000, 100.0) == 27
+    assert config.section("encoder", "vitaldb").frames(6000, 100.0) == 20
     assert config.resolve("physiome", "vitaldb").settings["depth"] == 4
     assert config.resolve("physiome", "sleep_edf").settings["depth"] == 6
 
