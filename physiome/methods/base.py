@@ -208,8 +208,10 @@ class Method(nn.Module):
         """The weighted sum of the loss terms.
 
         Raises:
-            ValueError: a term that has a weight is not there.
+            ValueError: no term has a weight, or one that has is not there.
         """
+        if not self.weights:
+            raise ValueError(f"no loss term has a weight; given: {list(terms)}")
         for name in self.weights:
             if name not in terms:
                 raise ValueError(f"no loss term {name!r}, which has a weight; given: {list(terms)}")

@@ -57,6 +57,12 @@ class NoTerm(Sound):
         return {"fits": self.map(batch["a"]).mean()}
 
 
+class NoWeights(Sound):
+    def __init__(self, names):
+        super().__init__(names)
+        self.weights = {}
+
+
 class Wrong(Sound):
     def loss(self, batch, rng):
         return {"fit": torch.matmul(self.map.weight, batch["a"])}
@@ -75,6 +81,7 @@ REFUSED = {
     NoScalar: r"the loss term 'fit' by NoScalar cannot be - its shape is \(2,\), not \(\)",
     NotFinite: "the loss term 'fit' by NotFinite cannot be - it is nan",
     NoTerm: r"no loss term 'fit', which has a weight; given: \['fits'\]",
+    NoWeights: r"no loss term has a weight; given: \['fit', 'level'\]",
     Wrong: "a step by Wrong failed - RuntimeError: mat1 and mat2 shapes",
 }
 
