@@ -29,6 +29,12 @@ def build(moment=DRAWN, names=NAMES, **changes) -> RobustSsF:
     return method
 
 
+def test_a_coarsest_level_that_cannot_be_halved_is_refused():
+    with pytest.raises(ValueError, match="the last, 15, is odd"):
+        build(widths=(4, 8, 8, 15))
+    build(widths=(5, 7, 9, 14)).loss(waves(2), draws())
+
+
 def force(method: RobustSsF, *scenario: str) -> RobustSsF:
     """From now on the scenario decoder sees exactly these, its couple the others."""
     method._draw = lambda present, rng: (scenario, tuple(m for m in present if m not in scenario))

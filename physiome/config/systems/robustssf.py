@@ -1,6 +1,8 @@
 """Settings of RobustSsF."""
 
-from pydantic import NonNegativeFloat, PositiveInt
+from typing import Self
+
+from pydantic import NonNegativeFloat, PositiveInt, model_validator
 
 from physiome.config.image import Image
 from physiome.config.model import Probability
@@ -17,3 +19,9 @@ class RobustSsFSpec(SystemSpec):
     separate_until: Probability = 0.067  # of the epochs: separate reconstruction only
     full_until: Probability = 0.2  # of the epochs: no modality is missing
     full_share: Probability = 0.2  # afterwards, of the first steps of an epoch
+
+    @model_validator(mode="after")
+    def _coarsest_halves(self) -> Self:
+        if self.widths[-1] % 2:  # a gated sum and a shortcut give half of a fusion each
+            raise ValueError(f"widths: the last, {self.widths[-1]}, is odd: a fusion halves it")
+        return self
