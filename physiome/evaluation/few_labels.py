@@ -110,28 +110,32 @@ def one_strength(spec: ProbeSpec) -> ProbeSpec:
     return spec.model_copy(update={"strengths": (grid[len(grid) // 2],)})
 
 
-def by_number(tables: pd.DataFrame, full: str, seed: int = 0) -> pd.DataFrame:
+def by_number(tables: pd.DataFrame, subsets: Sequence[str], seed: int = 0) -> pd.DataFrame:
     """The mean over folds, then draws, with the middle 95 % over drawn test subjects and draws.
 
     Args:
         tables: dataset, fold, method and the columns of `score_few_labels`, all folds and methods.
-        full: name of the full set; all other subsets make up `MEAN`.
+        subsets: those that are scored, the full set first; all others make up `MEAN`.
         seed: of drawing draws.
 
     Returns:
         `COLUMNS`, in percent; low and high are NaN where no fold has two test subjects. Where folds
         have different numbers of labelled subjects, that of everyone is the smallest of them, and
         only numbers count that a fold of so few draws as well: means are over the same folds.
+        Folds and draws count that have the score, for `MEAN` of every one of its subsets.
     """
     rows = []
     everyone = tables.loc[tables["everyone"], "labelled"].min()
     drawn = [] if np.isnan(everyone) else numbers_labelled(int(everyone))[:-1]
     tables = tables[tables["everyone"] | tables["labelled"].isin(drawn)]
     tables = tables.assign(labelled=tables["labelled"].mask(tables["everyone"], everyone))
-    parts = {full: tables["subset"] == full, MEAN: tables["subset"] != full}
-    for name, mine in parts.items():
-        keys = ["dataset", "method", "labelled", "metric"]
-        for (dataset, method, number, metric), part in tables[mine].groupby(keys, sort=False):
+    tables = tables[np.array([not np.isnan(value[0]) for value in tables["value"]], bool)]
+    keys = ["dataset", "method", "labelled", "metric"]
+    for name, wanted in {subsets[0]: subsets[:1], MEAN: subsets[1:]}.items():
+        mine = tables[tables["subset"].isin(wanted)]
+        having = mine.groupby([*keys, "fold", "draw"])["subset"].transform("size")
+        mine = mine[having == len(wanted)]
+        for (dataset, method, number, metric), part in mine.groupby(keys, sort=False):
             values = _averaged(part, seed)
             folds, drawn = part["fold"].nunique(), part["draw"].nunique()
             tested = part.groupby("fold")["tested"].first().sum()

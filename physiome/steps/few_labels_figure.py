@@ -22,7 +22,7 @@ def run(settings: str, scores: list[Path], csv: Path, figure: Path) -> None:
     """
     spec = FigureSpec.parse_text(settings, "few_labels_figure")
     tables = pd.concat(map(read_parquet, scores), ignore_index=True)
-    table = by_number(tables, subset_name(spec.modalities))
+    table = by_number(tables, list(map(subset_name, spec.subsets_scored)))
     with atomic_path(csv) as temporary:
         table.to_csv(temporary, index=False)
     save(few_labels_figure(table, spec.methods, spec.modalities, "auc"), figure)

@@ -20,6 +20,7 @@ from physiome.evaluation.few_labels import (
 from physiome.evaluation.metrics import window_metrics
 from physiome.evaluation.probe import fit_heads, predict
 from physiome.steps import few_labels, few_labels_figure
+from physiome.subsets import all_subsets, subset_name
 
 PROBE = ProbeSpec(strengths=(1e-2, 1e-1, 1.0), paper_head=None, one_head=False)
 SPEC = FewLabelsSpec(probe=PROBE, draws=2, resamples=20, seed=0)
@@ -124,7 +125,9 @@ def test_means_are_over_subsets_folds_then_draws():
         dataset="d", method="m", metric="auc", labelled=4, everyone=False, tested=3
     )
     everyone = table[:1].assign(labelled=9, everyone=True)
-    found = by_number(pd.concat([table, everyone]), "a+b").set_index(["labelled", "subset"])
+    found = by_number(pd.concat([table, everyone]), ["a+b", "a", "b"]).set_index(
+        ["labelled", "subset"]
+    )
     assert found.loc[(4, "a+b"), "score"] == pytest.approx(65.0)  # of 80 and 50
     assert found.loc[(4, MEAN), "score"] == pytest.approx(60.0)
     assert 50 <= found.loc[(4, "a+b"), "low"] <= found.loc[(4, "a+b"), "high"] <= 80
@@ -132,12 +135,39 @@ def test_means_are_over_subsets_folds_then_draws():
     assert found.loc[(9, "a+b"), "score"] == pytest.approx(90.0)
 
 
+def test_the_mean_of_subsets_is_of_those_that_have_all_of_them():
+    """A method that refuses subsets had a mean of the others beside means of all of them."""
+    rows = [("all", 0, s, 0.6) for s in ("a+b", "a", "b")]
+    rows += [("all", 1, s, 0.9) for s in ("a+b", "a")]  # the one labelled subject never carries b
+    rows += [("some", 0, s, 0.9) for s in ("a+b", "a")]
+    table = pd.DataFrame(rows, columns=["method", "draw", "subset", "score"])
+    table = table.assign(dataset="d", fold=1, metric="auc", labelled=1, everyone=False, tested=3)
+    table["value"] = [np.array([s, s]) for s in table["score"]]
+    everyone = table[:3].assign(labelled=2, everyone=True)
+    found = by_number(pd.concat([table, everyone]), ["a+b", "a", "b"])
+    found = found[found["subset"] == MEAN].set_index(["method", "labelled"])
+    assert list(found.index) == [("all", 1), ("all", 2)]
+    assert found.loc[("all", 1), ["score", "draws"]].tolist() == [pytest.approx(60.0), 1]
+
+
+def test_a_fold_whose_score_is_undefined_is_no_fold_of_the_mean():
+    """It counted as one, and its subjects gave the other's only one an interval of no width."""
+    table = pd.DataFrame({"fold": [1, 2], "tested": [1, 2], "score": [0.8, np.nan]})
+    table = table.assign(
+        dataset="d", method="m", metric="auc", labelled=4, everyone=True, draw=0, subset="a"
+    )
+    table["value"] = [np.array([s, s, s]) for s in table["score"]]
+    (row,) = by_number(table, ["a"]).to_dict("records")
+    assert (row["score"], row["folds"]) == (pytest.approx(80.0), 1)
+    assert np.isnan(row["low"])
+
+
 def test_everyone_of_a_small_fold_is_not_mixed_with_a_draw_of_a_large_one():
     rows = [(1, 16, True, 0.6), (2, 16, False, 0.1), (2, 21, True, 0.8)]
     table = pd.DataFrame(rows, columns=["fold", "labelled", "everyone", "score"])
     table = table.assign(dataset="d", method="m", metric="auc", draw=0, subset="a+b", tested=3)
     table["value"] = [np.array([s, s]) for s in table["score"]]
-    (row,) = by_number(table, "a+b").to_dict("records")
+    (row,) = by_number(table, ["a+b"]).to_dict("records")
     assert (row["labelled"], row["folds"], row["score"]) == (16, 2, pytest.approx(70.0))
 
 
@@ -147,7 +177,7 @@ def test_a_number_that_a_smaller_fold_has_no_draw_of_is_left_out():
     table = pd.DataFrame(rows, columns=["fold", "labelled", "everyone", "score"])
     table = table.assign(dataset="d", method="m", metric="auc", draw=0, subset="a+b", tested=3)
     table["value"] = [np.array([s, s]) for s in table["score"]]
-    found = by_number(table, "a+b")
+    found = by_number(table, ["a+b"])
     assert found["labelled"].tolist() == [1, 2, 4, 10]  # 8 of 11 subjects, but not 8 of 10
     assert found["folds"].eq(2).all()
     assert found["score"].tolist() == pytest.approx([70.0] * 4)
@@ -158,7 +188,7 @@ def test_without_two_test_subjects_in_any_fold_there_is_no_interval(embed, edit_
     edit_windows(path, lambda t: t[t["subject"] < "s09"])  # s08 is the first test subject
     np.save(path, np.load(path)[: len(pd.read_parquet(path.with_suffix(".parquet")))])
     table = score_few_labels(open_embeddings(path), SPEC).assign(dataset="d", fold=1, method="m")
-    found = by_number(table, "a+b+c")
+    found = by_number(table, list(map(subset_name, all_subsets("abc"))))
     assert found["score"].notna().all()
     assert found[["low", "high"]].isna().all(axis=None)
 
