@@ -46,7 +46,7 @@ def run(
     for dataset, facts in told.items():
         subsets = list(map(subset_name, named_subsets(facts.get("scored"), facts["modalities"])))
         own = scores[dataset]
-        found += _undefined(dataset, facts["title"], own)
+        found += _undefined(facts["title"], own)
         for label, mine, other, shown in _compared(facts["rows"], own):
             for metric in _metrics(own[mine]):
                 for name, part in _parts(subsets, metric, facts["pressure"]).items():
@@ -86,6 +86,9 @@ def _read_all(runs: list[Path], head: str) -> tuple[dict, dict[str, dict[str, Sc
             if fold in mine:
                 raise DataError(f"seed {facts['seed']} of {dataset} occurs twice", where=path)
             table = _read(probe, here["classes"], head)
+            mine[fold] = _score(table, here, facts)
+            if table.empty:  # there was nothing to fit a head of this method on, or to test
+                continue
             windows = table[["record", "number", "label"]].drop_duplicates()
             windows = windows.sort_values(["record", "number"], ignore_index=True)
             known, first = tested.setdefault((dataset, fold), (windows, probe))
@@ -96,7 +99,6 @@ def _read_all(runs: list[Path], head: str) -> tuple[dict, dict[str, dict[str, Sc
                     where=probe,
                     do="run all of them with the same shards and folds",
                 )
-            mine[fold] = _score(table, here, facts)
             subjects.setdefault(dataset, {})[fold] = table["subject"].nunique()
     return told, scores, subjects
 
@@ -169,19 +171,23 @@ def _row(found: Gain, metric: str, twin: bool) -> dict[str, Any]:
     return {"metric": metric, **values, "seeds": found.seeds, "subjects": found.subjects}
 
 
-def _undefined(dataset: str, title: str, own: dict[str, Scores]) -> list[str]:
-    """Folds without a score, once for all methods: their test windows are the same."""
-    found = set()
-    for scores in own.values():
+def _undefined(title: str, own: dict[str, Scores]) -> list[str]:
+    """Folds without a score, once for all methods: their test windows are the same.
+
+    Where a method alone has none, as it refuses what others are fitted on, it is named.
+    """
+    found: set[tuple[int, str, str]] = set()
+    scored = {fold for s in own.values() for folds in s.values() for fold in folds if folds[fold]}
+    for method, scores in own.items():
         for folds in scores.values():
             for fold, values in folds.items():
                 for (_, metric), value in values.items():
                     if np.isnan(value[0]):
-                        found.add((fold, metric))
+                        found.add((fold, metric.upper(), WHY.get(metric, NOTHING)))
                 if not values:
-                    found.add((fold, "score"))
+                    of = f" of {method}" if fold in scored else ""
+                    found.add((fold, f"score{of}", NOTHING))
     return [
-        f"{title}: fold {fold} has no {'score' if metric == 'score' else metric.upper()}"
-        f" ({WHY.get(metric, NOTHING)}) and is left out"
-        for fold, metric in sorted(found)
+        f"{title}: fold {fold} has no {what} ({why}) and is left out"
+        for fold, what, why in sorted(found)
     ]

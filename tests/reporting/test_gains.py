@@ -199,6 +199,23 @@ def test_twins_that_were_tested_on_other_windows_are_refused(runs, tmp_path):
         learn.run([tmp_path / "pairs.json"], tmp_path / "out", [])
 
 
+def test_a_method_without_a_head_in_a_fold_is_left_out_there_alone(runs, tmp_path):
+    """As a control that needs a signal which no labelled subject of the fold carries."""
+    told = read_json(runs[0])
+    for path in (runs[0].parent / name for name in told["scores"]):
+        table = pd.read_parquet(path)
+        lacking = path.stem in ("good-2", "good_fresh-1")  # in the order of files: first and last
+        table.iloc[: 0 if lacking else None].to_parquet(tmp_path / path.name)
+        shutil.copy(path.with_suffix(".json"), tmp_path)
+    write_json(tmp_path / "pairs.json", told)
+    page = " ".join(learn.run([tmp_path / "pairs.json"], tmp_path / "out", [], width=300).split())
+    assert "fold 1 has no score of good_fresh (no test window" in page
+    assert "fold 2 has no score of good (no test window" in page
+    table = pd.read_csv(tmp_path / "out" / "summary.csv").set_index(["method", "metric"])
+    assert "good" not in table.index.get_level_values("method")  # no fold has both
+    assert (table.loc[("same", "r2"), "subjects"] == 2 * SUBJECTS).all()
+
+
 def test_another_head_has_files_of_its_own_and_no_dense_target(runs, tmp_path):
     """The ridge of a dense target belongs to none of the heads beside the usual one."""
     told = read_json(runs[0])
