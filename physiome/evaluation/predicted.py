@@ -1,6 +1,6 @@
 """Reading what the heads predicted for one data set, for figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,13 @@ def main_of(spec: FigureSpec, found: Sequence[Mapping[str, Any]]) -> str:
     if wanted not in known:
         raise DataError(f"no probe results of method {wanted!r}", do=nearest(wanted, known))
     return wanted
+
+
+def heads_of(facts: Mapping[str, Any], found: Iterable[str]) -> list[str]:
+    """Heads of a probe: those it has rows of (`found`), those it fitted, and those it could not."""
+    fits = [told.get("choices", {}) for told in facts.get("subsets", {}).values()]
+    lacking = [cell["head"] for cell in facts.get("empty", [])]
+    return list(dict.fromkeys([*found, *lacking, *(head for fit in fits for head in fit)]))
 
 
 def predicted(facts: Mapping[str, Any], head: str, subset: str | None = None) -> pd.DataFrame:

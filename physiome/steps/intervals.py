@@ -19,6 +19,7 @@ from physiome.evaluation.bootstrap import (
     subjects_interval,
 )
 from physiome.evaluation.metrics import window_metrics
+from physiome.evaluation.predicted import heads_of
 from physiome.files import atomic_path, read_noted
 from physiome.reporting.tables import ROBUSTNESS
 from physiome.subsets import subset_name
@@ -76,11 +77,12 @@ def run(probes: list[Path], output: Path, settings: str) -> None:
 
     Args:
         probes: `.parquet` files of the probe step, the `.json` beside each; others are ignored.
-        output: CSV, one row per method, subset and metric; empty where there is no common fold.
+        output: CSV, one row per method, subset and metric, without numbers where no fold is common;
+            under one head for all subsets, rows of methods that have it.
         settings: an IntervalSpec as JSON.
 
     Raises:
-        DataError: a method without probes, the same probe twice, or other test windows.
+        DataError: a method without probes or the head, the same probe twice, or other test windows.
     """
     spec = IntervalSpec.parse_text(settings, "intervals")
     scored = _read(probes, spec)
@@ -93,7 +95,10 @@ def run(probes: list[Path], output: Path, settings: str) -> None:
 
 
 def _read(probes: list[Path], spec: IntervalSpec) -> dict[str, dict[int, _Scored]]:
-    """Method -> fold -> scores; under one head for all subsets, of methods that have it."""
+    """Method -> fold -> scores; under one head for all subsets, of methods that have it.
+
+    A method that could not be fitted, or tested on a complete window, has no scores.
+    """
     wanted = dict.fromkeys((spec.reference, *spec.methods))
     every = [(Path(probe), read_noted(Path(probe).with_suffix(".json"))) for probe in probes]
     here = [(path, facts) for path, facts in every if facts["dataset"] == spec.dataset]
@@ -115,9 +120,17 @@ def _read(probes: list[Path], spec: IntervalSpec) -> dict[str, dict[int, _Scored
             raise DataError(f"fold {fold} of method {method!r} occurs twice", where=path)
         scored[method][fold] = _Scored(path, facts, spec)
     without = [m for m in scored if not any(fold.values for fold in scored[m].values())]
-    if without and spec.head != ONE_HEAD:
-        raise DataError(f"no complete test windows of method {without[0]!r}, head {spec.head!r}")
-    return {m: folds for m, folds in scored.items() if m not in without}
+    if spec.head == ONE_HEAD:
+        return {m: folds for m, folds in scored.items() if m not in without}
+    fitted = {facts["method"] for path, facts in here if spec.head in _heads(path, facts)}
+    for method in without:
+        if method not in fitted:
+            raise DataError(f"no complete test windows of method {method!r}, head {spec.head!r}")
+    return scored
+
+
+def _heads(probe: Path, facts: dict[str, Any]) -> list[str]:
+    return heads_of(facts, read_parquet(probe, columns=["head"])["head"].unique())
 
 
 def _compare(

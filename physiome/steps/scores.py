@@ -15,6 +15,7 @@ from physiome.evaluation.metrics import (
     subject_accuracy,
     window_metrics,
 )
+from physiome.evaluation.predicted import heads_of
 from physiome.files import read_noted, sums, write_json
 from physiome.reporting.notes import NOTES, Notes
 from physiome.reporting.scores import (
@@ -84,10 +85,7 @@ def _score_probe(
             notes.add_reason(facts, str(subset), reason)
     rows = pd.DataFrame(_rows({"acc": NAN, "auc": NAN}, windows=0, subjects=0))
     empty = facts.get("empty", [])
-    fits = [told.get("choices", {}) for told in facts.get("subsets", {}).values()]
-    heads = dict.fromkeys(
-        [*table["head"], *(cell["head"] for cell in empty), *(head for fit in fits for head in fit)]
-    )
+    heads = heads_of(facts, table["head"])
     told = {*table["subset"], *(cell["subset"] for cell in empty)}
     lacking = {subset: INCOMPLETE for subset in facts.get("subsets", {}) if subset not in told}
     for subset, reason in (lacking | facts.get("refused", {})).items():

@@ -8,6 +8,7 @@ from physiome.config.report import MethodEntry
 from physiome.errors import ConfigError, DataError
 from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.metrics import window_metrics
+from physiome.files import read_json, write_json
 from physiome.reporting.tables import ROBUSTNESS, build_table
 from physiome.steps import intervals, scores
 
@@ -69,6 +70,24 @@ def test_a_method_without_the_one_head_is_left_out(tmp_path, probes):
     assert len(compare(tmp_path, probes, head="one_head")) == 2 * len(ROWS)
     with pytest.raises(DataError, match="no complete test windows of method 'm', head 'paper'"):
         compare(tmp_path, probes, head="paper")
+
+
+@pytest.mark.parametrize("lacking", ["windows", "heads", "reference"])
+def test_a_method_that_nothing_could_be_tested_of_has_no_difference(tmp_path, probes, lacking):
+    """The step failed, and with it a run of which `scores` and tables were empty there."""
+    for path in probes[:2] if lacking == "reference" else probes[2:]:
+        if lacking == "windows":
+            edit(path, lambda table: table.assign(complete=False))
+            continue
+        edit(path, lambda table: table.iloc[:0])
+        empty = [{"subset": "a", "head": "logistic", "reason": "one class"}]
+        write_json(
+            path.with_suffix(".json"), read_json(path.with_suffix(".json")) | {"empty": empty}
+        )
+    found = compare(tmp_path, probes)
+    assert len(found) == 2 * len(ROWS)
+    assert found[["difference", "low", "high"]].isna().all(axis=None)
+    assert (found[["folds", "subjects", "resamples"]] == 0).all(axis=None)
 
 
 def test_interval_is_that_of_a_loop_over_repeated_windows(tmp_path, probes):
