@@ -37,6 +37,9 @@ SPECIAL = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
+        # At the start of a row they would belong to the end of the one before
+        "[": "{[}",
+        "*": "{*}",
     }
 )
 

@@ -92,6 +92,18 @@ def test_special_characters_are_printable():
     assert escape("<2 Hz|>") == r"\textless{}2 Hz\textbar{}\textgreater{}"
 
 
+@pytest.mark.parametrize("title", ["[ours] M", "*M"])
+@pytest.mark.parametrize("lay_out", [to_latex, variants_to_latex])
+def test_no_row_begins_with_what_ends_the_one_before(lay_out, title):
+    r"""`\\` and `\midrule` take a bracket that follows for a length, and `\\` a star."""
+    titles = {"a": title, "b": "B"}
+    cells, _ = toy({(s, "m"): (0.8,) for s in ("a+b", "a", "b")})
+    spec = TableSpec(dataset="t", title="T", modalities=titles, methods={"m": entry(title)})
+    tex = lay_out(build_table(cells, spec.methods, titles), spec, 12, 2, 1)
+    assert f"{{{title[0]}}}{title[1:]}" in tex
+    assert not re.search(r"^\s*[\[*]", tex, re.MULTILINE)
+
+
 def test_tables_of_one_data_set_have_keys_of_their_own():
     cells, titles = toy({("a+b", "m"): (0.8,)})
     spec = TableSpec(dataset="my_set", title="T", modalities=titles, methods={"m": entry("M")})
