@@ -144,7 +144,7 @@ def _cell(cell: dict, decimals: int) -> str:
         text = rf"\underline{{{text}}}"
     if cell["blue"] and not last:
         text = rf"\textcolor{{blue}}{{{text}}}"
-    if last and not pd.isna(cell["mean"]):
+    if last and not pd.isna(cell["drop"]):
         drop = f"({cell['drop']:.{decimals}f})"
         text += " " + (rf"\textcolor{{blue}}{{{drop}}}" if cell["blue"] else drop)
     aside = "" if pd.isna(cell["sd"]) else rf"$\pm${cell['sd']:.{decimals}f}"

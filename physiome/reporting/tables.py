@@ -53,7 +53,8 @@ def build_table(
 
     Returns:
         subset, method, metric, mean, sd (over folds, ddof=1), folds, drop (|full - subset|, of
-        means), paper, paper_drop, note, and the marks bold, underline, blue. In percent.
+        means over the folds of both), paper, paper_drop, note, and the marks bold, underline, blue.
+        In percent.
     """
     every = [subset_name(s) for s in named_subsets(scored, tuple(modalities))]
     shown = every if subsets is None else [subset_name(s) for s in subsets]
@@ -61,7 +62,7 @@ def build_table(
         shown = [*shown, AS_RECORDED]
     table = _means(cells, methods, shown, reasons or {}, metrics)
     full = subset_name(modalities)
-    table["drop"] = _drops(table, full)
+    table["drop"] = _drops(table, cells, full)
     table = pd.concat([table, _robustness(table, methods, every)], ignore_index=True)
     table = _with_paper(table, methods, modalities, paper, full)
     return _with_marks(table, methods, decimals)
@@ -107,12 +108,20 @@ def _means(
     return pd.DataFrame(found, columns=columns).astype({"mean": float, "sd": float})
 
 
-def _drops(table: pd.DataFrame, full: str) -> pd.Series:
-    """|full - subset| of each row; NaN for the full set and for what cannot be compared."""
-    keys = pd.MultiIndex.from_frame(table[["method", "metric"]])
-    reference = table[table["subset"] == full].set_index(["method", "metric"])["mean"]
-    drop = (reference.reindex(keys).to_numpy() - table["mean"]).abs()
-    return drop.mask(table["subset"].isin([full, AS_RECORDED]))
+def _drops(table: pd.DataFrame, cells: pd.DataFrame, full: str) -> pd.Series:
+    """|full - subset| of each row, of means over the folds that have both, as folds differ.
+
+    NaN for the full set and for what cannot be compared with a row of it.
+    """
+    keys, columns = ["method", "metric", "fold"], ["value", "whole"]
+    whole = cells.loc[cells["subset"] == full, [*keys, "value"]].rename(columns={"value": "whole"})
+    both = cells.merge(whole, on=keys).dropna(subset=columns)
+    means = (100 * both[columns]).groupby([both[k] for k in ("subset", *keys[:2])]).mean()
+    drops = (means["whole"] - means["value"]).abs()
+    rows = pd.MultiIndex.from_frame(table[["subset", *keys[:2]]])
+    drop = pd.Series(drops.reindex(rows).to_numpy(), table.index)
+    shown = (table["subset"] == full).any()
+    return drop.where(shown & ~table["subset"].isin([full, AS_RECORDED]))
 
 
 def _robustness(

@@ -181,6 +181,21 @@ def test_score_missing_in_some_folds_says_in_how_many_it_is_there():
     assert lost["note"] == "undefined in every fold"
 
 
+def test_what_is_lost_is_lost_in_the_folds_that_have_both():
+    """A hard fold without a head of all modalities was a loss of those that it has heads of."""
+    accs = (0.9, 0.5)
+    cells, titles = toy(
+        {("a+b", "m"): (0.9, np.nan), ("a", "m"): accs, ("b", "m"): accs, ("a+b", "n"): accs,
+         ("a", "n"): (np.nan, 0.4), ("b", "n"): (0.9, np.nan)},
+        folds=(0, 1),
+    )  # fmt: skip
+    table = build_table(cells, {name: entry(name) for name in "mn"}, titles)
+    assert cell(table, "a", "m")["mean"] == pytest.approx(70.0)
+    assert cell(table, "a", "m")["drop"] == pytest.approx(0.0)
+    assert cell(table, ROBUSTNESS, "m")["drop"] == pytest.approx(0.0)
+    assert cell(table, ROBUSTNESS, "n")["drop"] == pytest.approx(5.0)
+
+
 def test_marks_ignore_controls_and_share_a_printed_tie():
     cells, titles = toy(
         {
