@@ -31,6 +31,7 @@ OF_TWO = "; of two systems, A - B, the trained weights of A minus those of B"
 def gains_page(
     table: pd.DataFrame,
     titles: Mapping[str, str],
+    whole: Mapping[str, str],
     methods: Mapping[str, str],
     notes: Sequence[str],
     width: int = 100,
@@ -40,6 +41,7 @@ def gains_page(
     Args:
         table: rows of summary.csv.
         titles: data set -> what it is called.
+        whole: data set -> the name of its full set.
         methods: method -> what it is called.
     """
     text = StringIO()
@@ -49,17 +51,19 @@ def gains_page(
         for metric in SHOWN:
             part = here[here["metric"] == metric]
             if len(part):
-                console.print(_block(part, metric, f"{title}: {CALLED[metric]}", methods))
+                named = f"{title}: {CALLED[metric]}"
+                console.print(_block(part, metric, named, whole[dataset], methods))
     console.print(READ.format(of_two=OF_TWO if _of_two(table) else ""))
     for note in notes:
         console.print(f"- {note}")
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
-def _block(part: pd.DataFrame, metric: str, title: str, methods: Mapping[str, str]) -> Table:
-    first = part["subset"].iloc[0]
+def _block(
+    part: pd.DataFrame, metric: str, title: str, full: str, methods: Mapping[str, str]
+) -> Table:
     with_pressure = [s for s in dict.fromkeys(part["subset"]) if s.startswith("mean_with")]
-    shown = {first: "everything observed", MEAN: "mean of proper subsets"}
+    shown = {full: "everything observed", MEAN: "mean of proper subsets"}
     if with_pressure:  # what can be read off, and what must be inferred
         shown = {s: s.replace("_", " ") for s in with_pressure}
     block = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -58,7 +58,8 @@ def run(
     table = pd.DataFrame(rows, columns=COLUMNS)
     titles = {d: facts["title"] for d, facts in told.items()}
     named = {m: r["title"] for facts in told.values() for m, r in facts["rows"].items()}
-    page = gains_page(table, titles, named, found, width)
+    whole = {d: subset_name(facts["modalities"]) for d, facts in told.items()}
+    page = gains_page(table, titles, whole, named, found, width)
     stem = "summary" if head == LOGISTIC else f"summary.{head}"
     with atomic_path(output / f"{stem}.csv") as temporary:
         table.to_csv(temporary, index=False)

@@ -216,6 +216,19 @@ def test_a_method_without_a_head_in_a_fold_is_left_out_there_alone(runs, tmp_pat
     assert (table.loc[("same", "r2"), "subjects"] == 2 * SUBJECTS).all()
 
 
+def test_a_part_is_not_called_everything_observed(runs, tmp_path):
+    """As where no labelled subject carries all modalities: there is no head of the full set."""
+    told = read_json(runs[0])
+    for path in (runs[0].parent / name for name in told["scores"]):
+        pd.read_parquet(path).query("subset != 'abp+ecg'").to_parquet(tmp_path / path.name)
+        shutil.copy(path.with_suffix(".json"), tmp_path)
+    write_json(tmp_path / "pairs.json", told)
+    page = learn.run([tmp_path / "pairs.json"], tmp_path / "out", [])
+    assert page.index("everything observed") < page.index("mean of proper subsets")
+    everything, proper = page.split("Control")[1].split()[:2]
+    assert (everything, float(proper) > 50) == ("-", True)
+
+
 def test_another_head_has_files_of_its_own_and_no_dense_target(runs, tmp_path):
     """The ridge of a dense target belongs to none of the heads beside the usual one."""
     told = read_json(runs[0])
