@@ -23,6 +23,7 @@ from physiome.errors import TrainingError
 from physiome.files import write_errors
 from physiome.methods.base import Method, Progress
 from physiome.nn.kept import KeptFrames
+from physiome.training import standstill
 from physiome.training.checkpoint import ResumeState
 from physiome.training.contrasts import chance_terms, summary_line
 from physiome.training.finite import (
@@ -35,13 +36,6 @@ from physiome.training.monitor import Monitor
 from physiome.training.progress import Reporter, Taken, read_terms
 from physiome.training.rehearsal import faster_in_bf16
 from physiome.training.runtime import Interrupted, bf16, stop_signals, tf32, wants_bf16
-from physiome.training.standstill import (
-    fingerprint,
-    moved,
-    require_change,
-    require_gradient,
-    untrained,
-)
 from physiome.training.verdict import Look
 
 log = logging.getLogger(__name__)
@@ -118,8 +112,10 @@ class _Run:
         self.step, self.last_terms, self.saved = 0, {}, 0.0
         self.metrics_bytes, self.seconds, self.peak = 0, 0.0, 0  # of processes before this one
         self.unread: list[Taken] = []  # steps whose losses are still on the device
-        self.first_weights = fingerprint(self.trained)  # before anything resumed is loaded
-        self.still = untrained(method)
+        self.first_weights = standstill.fingerprint(
+            self.trained
+        )  # before anything resumed is loaded
+        self.still = standstill.untrained(method)
         self.name = f"{type(method).__module__}.{type(method).__name__}"
 
     def go(self, title: str, save_every_s: float) -> Summary:
@@ -173,7 +169,8 @@ class _Run:
                     raise Interrupted(asked[0], self.step)
         self.resume.wait()
         if total:
-            require_change(self.trained, self.first_weights, self.name)
+            standstill.require_change(self.trained, self.first_weights, self.name)
+            self.monitor.standstill = standstill.without_gradient(self.method, self.optimizer)
         return self._summary(time.monotonic() - self.started, reporter.segments_per_s)
 
     def _faster_in_bf16(self) -> bool:
@@ -203,7 +200,7 @@ class _Run:
             pieces.append((share, terms | chances))
         if self.step == 0 and self.method.learns_from(batch[0]):
             (logged,) = self._finite([Taken(0, epoch, batch, rate, pieces, ())])
-            require_gradient(self.trained, logged, self.name)
+            standstill.require_gradient(self.trained, logged, self.name)
         norms = []
         if spec.clip_norm is not None:
             norms = [clip_grad_norm_(group, spec.clip_norm) for group in self.method.clip_groups()]
@@ -298,7 +295,7 @@ class _Run:
                 "bf16": self.bf16,
                 "recent": list(self.monitor.recent),
                 # A training begins anew with the same frozen weights.
-                "model": moved(self.method.state_dict(), self.still),
+                "model": standstill.moved(self.method.state_dict(), self.still),
                 "optimizer": self.optimizer.state_dict(),
             }
         )

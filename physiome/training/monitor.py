@@ -62,6 +62,7 @@ class Monitor:
         self.no_probe = OFF if spec is None else ""  # why there is no probe; empty if there is one
         self.before: Look | None = None
         self.after: Look | None = None
+        self.standstill = ""  # what the training says of weights that it never moved
         self.seconds = 0.0  # spent on looking
 
     def begin(self, method: Method, trained: np.ndarray, at_once: int, epochs: int) -> Look | None:
@@ -113,7 +114,7 @@ class Monitor:
             "subjects": len(np.unique(sample.subjects)) if sample else 0,
             "seconds": round(self.seconds, 3),
         }
-        return facts | verdict(self.before, self.after, list(self.recent))
+        return facts | verdict(self.before, self.after, list(self.recent), self.standstill)
 
     def _choose(self, total: int, modalities: tuple[str, ...], trained: np.ndarray) -> None:
         whole = np.all([self.store.carrying(m) for m in modalities], axis=0)

@@ -14,13 +14,17 @@ NEAR = 0.99  # of the level of chance: a contrast that has learnt nothing is at 
 
 
 def verdict(
-    before: Look | None, after: Look | None, recent: Sequence[Mapping[str, float]]
+    before: Look | None,
+    after: Look | None,
+    recent: Sequence[Mapping[str, float]],
+    standstill: str = "",
 ) -> dict[str, object]:
     """Figures and warnings.
 
     Args:
         before, after: looks at the first and at the last weights; None if there was none.
         recent: contrasts with their chance and accuracy, of the last steps.
+        standstill: what there is to say of weights that no step moved; see `without_gradient`.
 
     Returns:
         before, after, difference (scores of the probe), contrasts (term -> level, chance and
@@ -34,6 +38,7 @@ def verdict(
         and (first := (before or {}).get(name)) is not None
     }
     texts = [] if before is None or after is None else _of_looks(before, after)
+    texts += [standstill] if standstill else []
     texts += [
         f"{name} ends at chance: {c['level']:.3f}, chance is {c['chance']:.3f}"
         for name, c in levels.items()

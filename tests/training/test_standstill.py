@@ -1,5 +1,9 @@
 """A training that trains nothing ends with an error instead of a row in the tables."""
 
+import json
+import os
+import signal
+
 import pytest
 import torch
 from tinyshards import tiny_store
@@ -7,6 +11,7 @@ from torch import nn
 from toys import Toy, train
 
 from physiome.errors import TrainingError
+from physiome.training.runtime import Interrupted
 from physiome.training.standstill import fingerprint, require_gradient
 
 
@@ -38,6 +43,15 @@ class Listed(Toy):
         del self.map, self.norm
 
 
+class Idle(Toy):
+    """Two parts that no loss hangs on, beside one that learns and one that is frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.decoders = nn.ModuleDict({"a": nn.Linear(3, 3), "b": nn.Linear(3, 3, bias=False)})
+        self.frozen = nn.Linear(3, 3).requires_grad_(False)
+
+
 class Undone(Toy):
     """Takes every step back."""
 
@@ -49,6 +63,20 @@ class Undone(Toy):
         with torch.no_grad():
             for p, kept in zip(self.parameters(), self.kept, strict=True):
                 p.copy_(kept)
+
+
+class Stopped(Idle):
+    """Asked to end after so many of its steps; None: never."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def after_step(self):
+        if self.after is not None:
+            self.after -= 1
+            if self.after == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("method", [Constant, Detached])
@@ -72,6 +100,30 @@ def test_weights_that_equal_their_start_are_an_error_at_the_end(store, tmp_path)
     with pytest.raises(TrainingError, match=r"Undone: training changed no weight"):
         train(Undone, store, output)
     assert not output.exists()
+
+
+SAID = (
+    "3 of 7 trainable tensors never got a gradient and are as they were initialised: decoders.a, "
+    "decoders.b"
+)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_weights_that_no_step_moved_are_told_of(resumed, store, tmp_path, caplog):
+    """Whatever else learns, and whichever process ended the training."""
+    output = tmp_path / "w.safetensors"
+    if resumed:
+        with pytest.raises(Interrupted):
+            train(lambda: Stopped(after=4), store, output)
+    train(lambda: Stopped(after=None), store, output)
+    assert json.loads(output.with_suffix(".json").read_text())["monitor"]["warnings"] == [SAID]
+    assert SAID in caplog.text
+
+
+def test_nothing_is_said_where_every_weight_was_moved_or_none_was_to_be(store, tmp_path):
+    for name, method, epochs in (("toy", Toy, 3), ("idle", Idle, 0)):
+        output = train(method, store, tmp_path / f"{name}.safetensors", epochs=epochs)
+        assert json.loads(output.with_suffix(".json").read_text())["monitor"]["warnings"] == []
 
 
 def test_no_epochs_are_no_training_and_no_error(store, tmp_path):
