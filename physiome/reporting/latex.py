@@ -173,7 +173,8 @@ def _caption(table: pd.DataFrame, spec: TableSpec, windows: int, subjects: int, 
 
 def floor(spec: TableSpec, nothing: str) -> str:
     """A caption's words on marks that need more than the majority class; "" if it is no row."""
-    words = f"{nothing} where it is no better than the majority class; "
+    but = ", errors aside" if any(METRICS[m].less_is_better for m in spec.metrics) else ""
+    words = f"{nothing} where it is no better than the majority class{but}; "
     return words if MAJORITY in spec.methods else ""
 
 

@@ -181,7 +181,8 @@ def _with_marks(
     """bold: best single model of a row; underline: best of single and dedicated; blue: least drop.
 
     The best is the highest, or the lowest where less is better. Controls and models that learned
-    from labels take no mark, and nothing is best that is no better than the majority class.
+    from labels take no mark, and nothing is best that is no better than the majority class, but for
+    errors.
     """
     scope = table["method"].map({name: entry.scope for name, entry in methods.items()})
     keys = [table["subset"], table["metric"]]
@@ -205,9 +206,12 @@ def _printed(values: pd.Series, decimals: int) -> pd.Series:
 
 
 def _beats_majority(table: pd.DataFrame, sign: pd.Series, decimals: int) -> pd.Series:
-    """Which cells are better than the majority class in their row; all where it is not shown."""
+    """Which cells are better than the majority class in their row; all where it is not shown.
+
+    And all of errors: the classes' shares are well calibrated and tell no window from another.
+    """
     shown = sign * _printed(table["mean"], decimals)
     keys = ["subset", "metric"]
     known = table.assign(shown=shown)[table["method"] == MAJORITY].set_index(keys)["shown"]
     floor = known.reindex(pd.MultiIndex.from_frame(table[keys])).to_numpy()
-    return pd.Series(~(shown.to_numpy() <= floor), index=table.index)
+    return pd.Series(~((shown.to_numpy() <= floor) & (sign == 1).to_numpy()), index=table.index)

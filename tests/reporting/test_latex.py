@@ -135,6 +135,15 @@ def test_a_caption_counts_one_subject_as_one():
     )
 
 
+@pytest.mark.parametrize(("metric", "said"), [("f1", "class; "), ("ece", "class, errors aside; ")])
+def test_a_caption_says_where_errors_are_marked_whatever_the_majority_class_has(metric, said):
+    methods = {"m": entry("M"), "majority": entry("Majority", "control")}
+    cells, titles = with_metrics({("a+b", m): (0.8,) for m in methods}, [metric])
+    given = {"modalities": titles, "methods": methods, "metrics": (metric,)}
+    table = build_table(cells, methods, titles, metrics=[metric])
+    assert said in to_latex(table, TableSpec(dataset="t", title="T", **given), 12, 2, 1)
+
+
 @pytest.mark.parametrize("lay_out", [to_latex, variants_to_latex])
 def test_a_caption_speaks_of_the_majority_class_only_where_it_is_a_row(lay_out):
     methods = {"m": entry("M"), "majority": entry("Majority", "control")}

@@ -234,8 +234,10 @@ def with_metrics(values, metrics):
 
 def test_the_least_calibration_error_is_the_best():
     values = {("a+b", "m"): (0.1,), ("a+b", "n"): (0.3,), ("a+b", "c"): (0.01,)}
+    # The shares of the classes are well calibrated and tell no window from another.
+    values["a+b", "majority"] = (0.02,)
     cells, titles = with_metrics(values, ["f1", "ece"])
-    methods = {"m": entry("m"), "n": entry("n"), "c": entry("c", "control")}
+    methods = {m: entry(m, "control" if m in ("c", "majority") else "single") for _, m in values}
     table = build_table(cells, methods, titles, metrics=["f1", "ece"])
     for mark in ("bold", "underline"):
         assert marked(table, mark) == {("a+b", "n", "f1"), ("a+b", "m", "ece")}
