@@ -72,6 +72,13 @@ def test_overlapping_classes_are_refused():
         score([(0, 60, "w"), (45, 30, "1")])
 
 
+def test_times_are_of_one_moment_up_to_their_rounding():
+    s = score([(0, 30.005, "w"), (30, 29.995, "1"), (60, 30, "1"), (90.004, 30, "r")])
+    assert labels_at(s, [0, 30, 60, 90]) == [0, 1, 1, 2]
+    with pytest.raises(DataError, match="overlap"):
+        score([(0, 30.02, "w"), (30, 30, "1")])
+
+
 def test_nothing_scored_is_refused():
     with pytest.raises(DataError, match="no annotation carries a class"):
         score([(0, 60, "?")])

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from format_files import MARKS, NAMES, RATE_HZ, SECONDS, WRITERS, microvolts
 
-from physiome.config.data import ShardSettings
+from physiome.config.data import AnnotationLabels, ShardSettings
 from physiome.data.cutting.cut import cut_record
+from physiome.data.cutting.labels import annotation_labels, read_scoring
 from physiome.data.cutting.signals import unit_factor
 from physiome.data.formats import open_reader, read_annotations
 from physiome.data.formats.companions import companions
@@ -194,6 +195,20 @@ def test_annotations_of_a_cropped_fif_begin_with_what_was_kept(tmp_path, dated):
     assert found == set(zip([30.0, 60.0, 70.0], texts, strict=True))
     skipped = np.isnan(open_reader(path).read("EEG"))
     assert np.flatnonzero(skipped).tolist() == list(range(7000, 7500))
+
+
+@pytest.mark.parametrize("first_s", [0.0, 0.37])
+def test_times_that_fif_keeps_in_24_bits_label_every_window_of_a_night(tmp_path, first_s):
+    path, count = tmp_path / "r_raw.fif", 1000
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(1, 10 * (30 * count + 30)))
+    raw = mne.io.RawArray(samples, mne.create_info(["EEG"], 10, "eeg"), verbose="ERROR")
+    onsets = first_s + 30.0 * np.arange(count)
+    raw.set_annotations(mne.Annotations(onsets, 30.0, rng.choice(["rest", "sums"], count)))
+    raw.save(path, verbose="ERROR")
+    rule = AnnotationLabels(rule="annotations", texts={"rest": "rest", "sums": "sums"})
+    found = read_scoring(read_annotations(path)[0], rule, ("rest", "sums"), 30.0 * count, path)
+    assert (annotation_labels(found, onsets, 30.0) >= 0).all()
 
 
 def test_a_fif_of_several_files_is_refused(tmp_path):

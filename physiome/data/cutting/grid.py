@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from physiome.config.data import AnnotationLabels, ShardSettings
-from physiome.data.cutting.labels import Scoring, read_scoring
+from physiome.data.cutting.labels import SLACK_S, Scoring, read_scoring
 from physiome.data.formats import holds_annotations, read_annotations
 from physiome.data.recording import RawRecord, Reader
 from physiome.errors import DataError
@@ -49,7 +49,7 @@ def plan_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Pla
     last = math.floor((reader.duration_s - anchor_s) / length_s + 1e-6)
     numbers = np.arange(max(last, 0))
     onsets_s = anchor_s + numbers * length_s
-    inside = (onsets_s >= span[0] - 1e-6) & (onsets_s + length_s <= span[1] + 1e-6)
+    inside = (onsets_s >= span[0] - SLACK_S) & (onsets_s + length_s <= span[1] + SLACK_S)
     if not inside.any():
         raise DataError(
             "recording is shorter than one window",

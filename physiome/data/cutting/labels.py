@@ -10,7 +10,7 @@ from physiome.data.recording import Annotation
 from physiome.errors import DataError
 
 UNLABELLED = -1
-EPSILON_S = 1e-6  # rounding of times written as decimals
+SLACK_S = 0.01  # rounding of times in files: FIF keeps 24 bits, 4 ms at the end of a day
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def _join(
     joined: list[tuple[int, float, float]] = []
     for a in scored:
         index, stop_s = classes.index(rule.texts[a.text]), a.onset_s + a.duration_s
-        if joined and a.onset_s <= joined[-1][2] + EPSILON_S:
+        if joined and a.onset_s <= joined[-1][2] + SLACK_S:
             before = joined[-1]
             if before[0] == index:
                 joined[-1] = (index, before[1], max(before[2], stop_s))
                 continue
-            if a.onset_s < before[2] - EPSILON_S:
+            if a.onset_s < before[2] - SLACK_S:
                 raise DataError(
                     "annotations of two classes overlap",
                     where=where,
@@ -123,9 +123,9 @@ def _span(
 
 def annotation_labels(scoring: Scoring, onsets_s: np.ndarray, length_s: float) -> np.ndarray:
     """Label (W,) int8 of each window: the class that covers it wholly, else -1."""
-    place = np.searchsorted(scoring.starts_s, onsets_s + EPSILON_S, side="right") - 1
+    place = np.searchsorted(scoring.starts_s, onsets_s + SLACK_S, side="right") - 1
     held = np.maximum(place, 0)
-    covered = (place >= 0) & (scoring.stops_s[held] >= onsets_s + length_s - EPSILON_S)
+    covered = (place >= 0) & (scoring.stops_s[held] >= onsets_s + length_s - SLACK_S)
     return np.where(covered, scoring.classes[held], UNLABELLED).astype(np.int8)
 
 
