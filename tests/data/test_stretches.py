@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from physiome.config.data import ShardSettings
 from physiome.data.cutting import channels
+from physiome.data.cutting.cut_lead import Findings, cut_lead
 from physiome.data.cutting.grid import Plan
 from physiome.data.cutting.picking import Pick
 from physiome.data.cutting.stretches import divide
@@ -131,9 +132,45 @@ def test_windows_hold_what_was_recorded_at_their_time(rate_hz, onset_s, monkeypa
     found, _ = prepared(x, rate_hz, 100.0, onset_s, 1 << 30, monkeypatch)
     found = replace(found, starts=found.starts[:-5])  # behind the last sample nothing is known
     onsets_s = onset_s + 10.0 * np.arange(len(found.starts))
-    late_s = abs(delay_s(found, onsets_s, 100.0, tone_hz))
-    # Windows begin on a sample at their own rate: the nearest, where rates are no whole numbers.
-    assert late_s < (1e-3 if rate_hz.is_integer() else 0.5 / 100.0 + 1e-3)
+    assert abs(delay_s(found, onsets_s, 100.0, tone_hz)) < 2e-3
+
+
+def judged(x, rate_hz, first, last, **changes):
+    """Windows `first` to `last` of a channel with what is lost, as if no others were wanted."""
+    spec = shard_settings(100.0)
+    window = spec.window.model_copy(update={"length_s": changes.pop("length_s", 10.0)})
+    quality = spec.quality.model_copy(update=changes)
+    spec = spec.model_copy(update={"window": window, "quality": quality})
+    onsets_s = window.length_s * np.arange(first, last)
+    plan = Plan(onsets_s, np.arange(first, last), float(onsets_s[-1]) + window.length_s)
+    pick = Pick(Channel("c", rate_hz, "", len(x) / rate_hz))
+    met = Findings(notes=[])
+    rows, verdict = cut_lead(Whole(x, rate_hz), pick, "m", spec.modalities["m"], plan, spec, met)
+    return rows, verdict.reason.tolist()
+
+
+@pytest.mark.parametrize("rate_hz", [12.5, 62.5, 99.9, 128.0, 199.997, 249.89])
+def test_a_window_is_the_same_whichever_others_are_wanted(rate_hz):
+    """A night is trained on from half an hour before sleep on, and scored from its beginning."""
+    x = np.random.default_rng(0).normal(0, 2, int(LENGTH_S * rate_hz))
+    whole, _ = judged(x, rate_hz, 0, 50)
+    for first in (1, 17, 31):
+        part, _ = judged(x, rate_hz, first, 40)
+        np.testing.assert_allclose(part, whole[first:40], atol=1e-3)
+
+
+def test_what_is_lost_is_the_same_whichever_other_windows_are_wanted():
+    x = np.random.default_rng(0).normal(0, 2, 60_000)
+    for middle in (20_000, 30_000):
+        x[middle - 150 : middle + 150] = np.nan
+    whole, lost = judged(x, 100.0, 0, 60, max_gap_s=5.0)
+    part, in_part = judged(x, 100.0, 20, 30, max_gap_s=5.0)
+    assert in_part == lost[20:30] == [""] * 10
+    np.testing.assert_allclose(part, whole[20:30], atol=1e-3)
+    x[20_000:20_600] = 1.0
+    _, lost = judged(x, 100.0, 0, 300, length_s=2.0)
+    assert lost[100:103] == ["flat"] * 3
+    assert judged(x, 100.0, 102, 110, length_s=2.0)[1] == lost[102:110]
 
 
 @pytest.mark.parametrize("rate_hz", [0.4, 1.0, 4.0, 12.5, 100.0])

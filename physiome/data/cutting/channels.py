@@ -103,14 +103,19 @@ def _read(
 ) -> Prepared:
     """Stretch by stretch; a channel that fits in one is read and filtered as a whole."""
     window, quality, rate_hz = settings.window, settings.quality, channel.rate_hz
-    reach_s = math.ceil(signals.reach_s(rate_hz, window.rate_hz, window.lowpass_hz))
+    # Gaps that are bridged and flat stretches that count must be seen whole, too.
+    filtered_s = signals.reach_s(rate_hz, window.rate_hz, window.lowpass_hz)
+    flat_s = quality.max_flat_s - window.length_s + 1 / rate_hz
+    reach_s = math.ceil(max(filtered_s, quality.max_gap_s, flat_s))
     stop_s = plan.stop_s + reach_s
-    # At a whole second all whole rates have a sample; of others, the nearest gives the time.
-    origin = round(max(0, math.floor(plan.onsets_s[0] - reach_s)) * rate_hz)
+    step = signals.ratio(rate_hz, window.rate_hz)
+    # Where a sample falls on one at the windows' rate, counted from the recording's beginning:
+    # then windows hold the same samples wherever the first of them lies.
+    first = max(0, math.floor(plan.onsets_s[0] - reach_s)) * rate_hz
+    origin = math.floor(first / step.denominator + 1e-6) * step.denominator
     begin_s = origin / rate_hz
     n = round(min(stop_s, channel.duration_s) * rate_hz) - origin
     around_s = reach_s + max(AROUND_S, window.length_s, quality.max_gap_s, quality.max_flat_s)
-    step = signals.ratio(rate_hz, window.rate_hz)
     marker = Marker(n, rate_hz, begin_s, plan.onsets_s, window.length_s, quality)
     samples, missing = [], []
     for stretch in divide(n, math.ceil(around_s * rate_hz), step.denominator):
