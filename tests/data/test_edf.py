@@ -88,7 +88,6 @@ def test_a_cut_file_is_refused_with_bytes_expected_and_found(tmp_path, seed):
         (192, b"EDF+D", "interrupted"),
         (256 + 2 * (16 + 80 + 8), b"low", "physical minimum of S0"),
         (256 + 2 * (16 + 80 + 8), b"-1e300  ", "impossible physical range"),
-        (256 + 2 * (16 + 80 + 8 + 8 + 8), b"32767   ", "no digital range"),
         (256 + 2 * (16 + 80 + 8 + 8 + 8 + 8 + 8 + 80), b"1e9     ", "samples per record of S0"),
     ],
 )
@@ -102,6 +101,20 @@ def test_a_damaged_header_names_the_field(tmp_path, offset, text, says):
         open_reader(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "offset"), [("physical", 0), ("digital", 2 * (8 + 8))])
+def test_a_channel_without_calibration_keeps_nobody_from_the_others(tmp_path, kind, offset):
+    path = tmp_path / "a.edf"
+    signals = write(path)
+    content, offset = bytearray(path.read_bytes()), 256 + 2 * (16 + 80 + 8) + offset
+    for end in (0, 2 * 8):  # as programs write it of a channel that nothing was plugged into
+        content[offset + end : offset + end + 8] = b"0       "
+    path.write_bytes(content)
+    reader = open_reader(path)
+    np.testing.assert_allclose(reader.read("S1"), signals[1].data, atol=1e-9)
+    with pytest.raises(DataError, match=f"'S0' no {kind} range - minimum and maximum are both 0"):
+        reader.read("S0")
 
 
 def test_an_empty_a_missing_and_an_unknown_file_are_told_apart(tmp_path):

@@ -60,7 +60,8 @@ class EdfReader:
         """Samples (n,) in the channel's own unit and rate, from `start_s` to `stop_s`.
 
         Raises:
-            DataError: unknown or ambiguous channel; MNE warns, or disagrees with the header.
+            DataError: unknown, ambiguous or uncalibrated channel; MNE warns, or disagrees with the
+                header.
         """
         known = self.channels()
         if channel not in known:
@@ -72,6 +73,7 @@ class EdfReader:
                 do="rename them in the file",
             )
         signal, rate_hz = self._signals[channel], known[channel].rate_hz
+        self._require_calibration(channel)
         first = max(0, round(start_s * rate_hz))
         length = signal.samples * self.header.records
         last = length if stop_s is None else min(length, round(stop_s * rate_hz))
@@ -103,6 +105,18 @@ class EdfReader:
                 )
             samples: Any = raw.get_data(start=first, stop=last)
         return np.ascontiguousarray(samples[0], dtype=np.float64)
+
+    def _require_calibration(self, channel: str) -> None:
+        """Refuse a channel without one; an unused one keeps nobody from reading the others."""
+        signal = self._signals[channel]
+        for kind, (low, high) in (("physical", signal.physical), ("digital", signal.digital)):
+            if low == high:
+                raise DataError(
+                    f"EDF header gives {channel!r} no {kind} range",
+                    where=self.path,
+                    why=f"minimum and maximum are both {low:g}",
+                    do="correct its header, or do without this channel",
+                )
 
     def _check_range(self, channel: str, values: np.ndarray) -> None:
         """The values lie where the header's calibration puts whole samples, or we misread it."""

@@ -35,8 +35,8 @@ class EdfSignal:
     label: str  # UTF-8, or LATIN-1 where it cannot be that
     unit: str  # the same
     stored: tuple[str, str]  # label and unit in LATIN-1, which is how MNE reads both
-    physical: tuple[float, float]  # minimum, maximum in `unit`
-    digital: tuple[float, float]
+    physical: tuple[float, float]  # minimum, maximum in `unit`; both one number: no calibration
+    digital: tuple[float, float]  # the same
     samples: int  # per data record
 
 
@@ -201,12 +201,6 @@ def _signals(path: Path, file: BinaryIO, count: int) -> tuple[EdfSignal, ...]:
                 fields.real(f"{kind} {end} of {label}", *place(f"{kind} {end}", number))
                 for end in ("minimum", "maximum")
             )
-            if low == high:
-                raise DataError(
-                    f"EDF header gives {label!r} no {kind} range",
-                    where=path,
-                    why=f"minimum and maximum are both {low:g}",
-                )
             if max(abs(low), abs(high)) > LARGEST:
                 raise DataError(
                     f"EDF header gives {label!r} an impossible {kind} range",
