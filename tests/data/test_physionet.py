@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from physiome.config.sources import PhysioNetSource
+from physiome.data.formats import open_reader
 from physiome.data.sources.physionet import PhysioNet
 from physiome.errors import ConfigError, DataError
 
@@ -70,6 +71,20 @@ def test_a_header_brings_its_signals(tmp_path):
     assert record.record == "a_x1"
     assert record.signals.endswith("raw/a/x1.hea")
     assert {p.name for p in (tmp_path / "raw/a").iterdir() if p.is_file()} == {"x1.hea", "x1.mat"}
+
+
+@pytest.mark.parametrize("fill", ["download", "folder"])
+def test_a_table_comes_with_its_rate(tmp_path, fill):
+    files = {"Subject00_1.csv": b"ecg\n1\n", "Subject00_1.json": b'{"SamplingFrequency": 1}'}
+    transfer = publish(tmp_path / "served", files, records=["Subject00_1.csv"])
+    raw = tmp_path / "raw"
+    if fill == "folder":
+        raw = tmp_path / "served/eegmat/1.0.0"
+        (raw / "RECORDS").unlink()
+    source = PhysioNet(spec(fill, transfer=transfer), raw)
+    (record,) = source.fill(source.records())
+    assert (record.record, record.problem) == ("Subject00_1", None)
+    assert open_reader(record.signals).read("ecg").tolist() == [1.0]
 
 
 def test_a_file_with_another_sum_is_no_recording(tmp_path):

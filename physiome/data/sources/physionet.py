@@ -15,7 +15,7 @@ from physiome.config.sources import PhysioNetSource
 from physiome.data.download.fetch import addresses, fetch
 from physiome.data.download.file_checks import has_digest
 from physiome.data.download.limits import Limits
-from physiome.data.formats.suffixes import is_recording
+from physiome.data.formats.suffixes import NAMING, is_recording
 from physiome.data.recording import RawRecord
 from physiome.data.sources.record_table import Row, check_id, check_inside, fill_each
 from physiome.errors import DataError, nearest
@@ -132,7 +132,7 @@ class PhysioNet:
     def _signals(self, name: str) -> str:
         """The file that is read: as listed, or the WFDB header of a name without suffix."""
         known = PurePosixPath(name)
-        return name if is_recording(Path(name)) else known.with_name(known.name + ".hea").as_posix()
+        return name if _has_suffix(name) else known.with_name(known.name + ".hea").as_posix()
 
     def _annotations(self, name: str) -> str:
         return "" if self.spec.annotations is None else _stem(name) + self.spec.annotations
@@ -149,7 +149,12 @@ class PhysioNet:
 
 def _stem(name: str) -> str:
     """`a/b.edf` -> `a/b`; a name without the suffix of a recording's file as it is."""
-    return name.rpartition(".")[0] if is_recording(Path(name)) else name
+    return name.rpartition(".")[0] if _has_suffix(name) else name
+
+
+def _has_suffix(name: str) -> bool:
+    """Whether a listed name ends as a recording's file does; it need not be there yet."""
+    return PurePosixPath(name).suffix.lower() in NAMING
 
 
 def _is_text(path: Path) -> None:
