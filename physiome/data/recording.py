@@ -1,5 +1,6 @@
 """The words the data layer speaks: a raw record, a reader of its files, its annotations."""
 
+import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,6 +46,14 @@ class Annotation:
     onset_s: float
     duration_s: float
     text: str
+
+
+def moment_of(start: float | None) -> datetime.datetime | None:
+    """When a recording begins; None: it does not say, or in a year that no calendar has."""
+    try:
+        return None if start is None else datetime.datetime.fromtimestamp(start, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 class Reader(Protocol):

@@ -1,6 +1,5 @@
 """What a recording holds and what each data set would make of it, by the code that cuts it."""
 
-import datetime
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from physiome.data.cutting.channel_kinds import candidates
 from physiome.data.cutting.cut import cut_windows
 from physiome.data.cutting.picking import find_channel
 from physiome.data.formats import holds_annotations, open_reader, read_annotations
-from physiome.data.recording import Channel, RawRecord, Reader
+from physiome.data.recording import Channel, RawRecord, Reader, moment_of
 from physiome.data.report import Report
 from physiome.errors import DataError
 from physiome.inspect.propose import propose
@@ -68,9 +67,8 @@ def _alone(path: Path, annotations: Path | None) -> RawRecord:
 
 
 def _moment(start: float | None) -> str | None:
-    if start is None:
-        return None
-    return datetime.datetime.fromtimestamp(start, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+    moment = moment_of(start)
+    return None if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _annotation_file(path: Path) -> Path | None:

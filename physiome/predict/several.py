@@ -13,7 +13,7 @@ from physiome.data.formats.suffixes import files_in
 from physiome.errors import PhysioError
 from physiome.files import atomic_path
 from physiome.predict.learned import told_of_several
-from physiome.predict.output.annotations import moment_of, write_annotations
+from physiome.predict.output.annotations import edf_moment, write_annotations
 from physiome.predict.output.paths import SUMMARY, outputs, require_apart
 from physiome.predict.output.picture import write_picture
 from physiome.predict.score import Model, Models, Scored, opened, score, words, write
@@ -85,7 +85,7 @@ def _one(recording: Path, folder: Path, model: Model) -> dict[str, Any]:
     length_s, base = settings.window.length_s, folder / recording.stem
     said = scored.table["class"].tolist()
     title = f"{recording.name}, {model.trained.title}"
-    if start is not None and moment_of(start) is None:
+    if start is not None and edf_moment(start) is None:
         print(f"{recording.name}: begins in a year that EDF cannot say; its annotations do not")
     write_annotations(
         base.with_name(f"{base.name}.annotations.edf"), settings.classes, said, length_s, start

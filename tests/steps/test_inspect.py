@@ -15,6 +15,7 @@ import yaml
 
 from physiome.config.base import deep_merge
 from physiome.config.tree import load_files
+from physiome.data.synthetic.write_vital import Wave, write_vital
 from physiome.errors import ConfigError, DataError
 from physiome.steps import inspect
 from tests.edits.small_run import configuration
@@ -49,6 +50,13 @@ def write(folder, names=("EEG Fpz-Cz", "EOG horizontal"), name=NIGHT, hypnogram=
 def blocks(capsys, paths, config=()):
     inspect.run([*paths], [*config], as_json=True)
     return json.loads(capsys.readouterr().out)["files"]
+
+
+def test_a_clock_beyond_any_calendar_is_no_start(tmp_path, capsys):
+    wave = Wave(np.sin(np.arange(6000)), 100.0, "mV", 0.001, (0, 1))
+    write_vital(tmp_path / "a.vital", {"SNUADC/ECG": wave}, 1.7e12)  # milliseconds for seconds
+    (block,) = blocks(capsys, [tmp_path / "a.vital"])
+    assert (block["start"], block["duration_s"]) == (None, 60.0)
 
 
 def test_contents_use_and_reasons_are_told(tmp_path, capsys, config):

@@ -15,7 +15,7 @@ from physiome.evaluation.heads_file import load_facts, load_heads, save_heads
 from physiome.files import read_json
 from physiome.predict import asked, score, several
 from physiome.predict.members import Pair, joint
-from physiome.predict.output.annotations import runs, write_annotations
+from physiome.predict.output.annotations import edf_moment, runs, write_annotations
 from physiome.predict.output.picture import picture
 from physiome.predict.score import Models
 from physiome.predict.trained import open_trained
@@ -82,6 +82,11 @@ def test_a_date_that_edf_cannot_say_is_left_out(tmp_path, year, said):
     written = edfio.read_edf(tmp_path / "a.edf")
     assert written.annotations[0].text == "Sleep stage W"
     assert (written.starttime.hour == 22) == said
+
+
+@pytest.mark.parametrize("start", [1.7e12, -1e14, 1e30])  # the first as milliseconds would be
+def test_a_start_that_no_calendar_knows_is_left_out(start):
+    assert edf_moment(start) is None
 
 
 def test_annotations_open_in_mne_and_hold_the_table(nights, tmp_path):

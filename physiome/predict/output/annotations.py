@@ -8,6 +8,7 @@ from pathlib import Path
 import edfio
 import numpy as np
 
+from physiome.data.recording import moment_of
 from physiome.files import atomic_path
 from physiome.predict.output.sleep import is_staging
 
@@ -36,7 +37,7 @@ def write_annotations(
         if name or staging
     ]
     begins = {}
-    moment = moment_of(start)
+    moment = edf_moment(start)
     if moment is not None:
         begins = {
             "recording": edfio.Recording(startdate=moment.date()),
@@ -46,12 +47,10 @@ def write_annotations(
         edfio.Edf([], annotations=marks, **begins).write(temporary)
 
 
-def moment_of(start: float | None) -> datetime.datetime | None:
+def edf_moment(start: float | None) -> datetime.datetime | None:
     """When a recording begins, if it says so and EDF can."""
-    if start is None:
-        return None
-    moment = datetime.datetime.fromtimestamp(start, datetime.UTC)
-    return moment if moment.year in YEARS else None
+    moment = moment_of(start)
+    return moment if moment is not None and moment.year in YEARS else None
 
 
 def runs(said: Sequence[str]) -> Iterator[tuple[str, int, int]]:
