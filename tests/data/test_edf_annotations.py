@@ -68,8 +68,24 @@ def test_times_count_from_the_first_sample(path):
     """The first list may say by what fraction of a second the samples begin later."""
     data = path.read_bytes()
     assert data.count(b"+0\x14\x14\x00") == 1
+    _, whole = read_annotations(path)
     path.write_bytes(data.replace(b"+0\x14\x14\x00", b"+7\x14\x14\x00"))
-    assert [a.onset_s for a in read_annotations(path)[0]] == [-7, 23]
+    found, start = read_annotations(path)
+    assert [a.onset_s for a in found] == [-7, 23]
+    assert start == whole + 7
+
+
+def test_a_recording_begins_a_fraction_of_a_second_behind_its_header(tmp_path):
+    wave = edfio.EdfSignal(np.arange(200.0), 100, physical_range=(0, 200), label="EEG")
+    half_past = datetime.time(22, 0, 0, 500_000)
+    day = edfio.Recording(startdate=datetime.date(2001, 2, 3))
+    mark = edfio.EdfAnnotation(1.0, 1.0, "a")
+    edfio.Edf([wave], annotations=[mark], recording=day, starttime=half_past).write(
+        tmp_path / "a.edf"
+    )
+    begins = datetime.datetime(2001, 2, 3, 22, 0, 0, 500_000, datetime.UTC).timestamp()
+    assert EdfReader(tmp_path / "a.edf").start == begins
+    assert read_annotations(tmp_path / "a.edf") == ([Annotation(1.0, 1.0, "a")], begins)
 
 
 DAMAGE = {

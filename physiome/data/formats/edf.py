@@ -12,8 +12,8 @@ import mne
 import numpy as np
 
 from physiome.data.formats.complaints import refuse_complaints
-from physiome.data.formats.edf_annotations import list_annotations
-from physiome.data.formats.edf_header import ANNOTATIONS, read_edf_header
+from physiome.data.formats.edf_annotations import begins_s, list_annotations
+from physiome.data.formats.edf_header import ANNOTATIONS, EdfHeader, read_edf_header
 from physiome.data.recording import Annotation, Channel
 from physiome.errors import DataError, nearest
 
@@ -34,7 +34,7 @@ class EdfReader:
         self.notes: list[str] = []
         self.header = read_edf_header(self.path)
         self.duration_s = self.header.duration_s
-        self.start = self.header.start
+        self.start = _start(self.path, self.header)
         self._note_annotations()
         self._signals = {s.label: s for s in self.header.signals if s.label != ANNOTATIONS}
         counts = Counter(s.label for s in self.header.signals)
@@ -143,4 +143,8 @@ def read_annotations(path: str | Path) -> tuple[list[Annotation], float | None]:
     header = read_edf_header(path)
     if ANNOTATIONS not in {s.label for s in header.signals}:
         raise DataError("file has no annotations", where=path, do="give the EDF+ annotation file")
-    return list_annotations(path, header), header.start
+    return list_annotations(path, header), _start(path, header)
+
+
+def _start(path: str | Path, header: EdfHeader) -> float | None:
+    return None if header.start is None else header.start + begins_s(path, header)

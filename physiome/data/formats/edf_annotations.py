@@ -29,15 +29,23 @@ def list_annotations(path: str | Path, header: EdfHeader) -> list[Annotation]:
         DataError: naming the first data record where an annotation signal holds something else
             than whole lists, or that does not follow the one before it at once.
     """
-    found, begin_s, timed = [], None, -1
+    found, begin_s, timed = [], begins_s(path, header), -1
     for record, onset_s, duration_s, texts in _lists(path, header):
-        if begin_s is None:  # the first list says when its data record begins
-            begin_s = 0.0 if texts[0] else onset_s
-        if record > timed and not texts[0]:  # so does the first of every other data record
+        if record > timed and not texts[0]:  # the first list of every data record says its time
             _check_time(path, header, record, onset_s - begin_s)
             timed = record
         found += [Annotation(onset_s - begin_s, duration_s, _decoded(t)) for t in texts if t]
     return sorted(found, key=lambda a: a.onset_s)
+
+
+def begins_s(path: str | Path, header: EdfHeader) -> float:
+    """By what the first sample is later than the header, which knows whole seconds only.
+
+    Raises:
+        DataError: see `list_annotations`.
+    """
+    _, onset_s, _, texts = next(_lists(path, header), (0, 0.0, 0.0, [b""]))
+    return 0.0 if texts[0] else onset_s
 
 
 def _check_time(path: str | Path, header: EdfHeader, record: int, begin_s: float) -> None:
