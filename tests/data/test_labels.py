@@ -82,6 +82,8 @@ def test_times_are_of_one_moment_up_to_their_rounding():
 def test_nothing_scored_is_refused():
     with pytest.raises(DataError, match="no annotation carries a class"):
         score([(0, 60, "?")])
+    with pytest.raises(DataError, match="2 have its text, but no duration - write into the file"):
+        score([(0, 0, "w"), (30, 0, "1"), (60, 30, "?")])
 
 
 def test_scored_overhang_is_counted_and_limited():

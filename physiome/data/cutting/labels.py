@@ -54,13 +54,16 @@ def read_scoring(
                 why=f"at {a.onset_s:g} s",
                 do="list it in labels.texts or labels.unscored",
             )
-    scored = sorted((a for a in annotations if a.text in rule.texts), key=lambda a: a.onset_s)
-    scored = [a for a in scored if a.duration_s > 0]
+    named = sorted((a for a in annotations if a.text in rule.texts), key=lambda a: a.onset_s)
+    scored = [a for a in named if a.duration_s > 0]
     if not scored:
         raise DataError(
             "no annotation carries a class",
             where=where,
-            do="check labels.texts against the file's texts",
+            why=f"{len(named)} have its text, but no duration" if named else "",
+            do="write into the file how long each lasts"
+            if named
+            else "check labels.texts against the file's texts",
         )
     joined = _join(scored, rule, classes, where)
     overhang_s = max(0.0, joined[-1][2] - duration_s)
