@@ -275,3 +275,14 @@ def test_a_hypnogram_has_rem_below_wake(classes, rows, levels):
     stage = picture(table, classes, ["eeg"], 30.0, "a night").axes[0]
     assert [text.get_text() for text in stage.get_yticklabels()] == rows
     assert stage.patches[0].get_data().values.tolist() == levels
+
+
+def test_what_was_written_before_is_no_recording(nights, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(nights.recording, folder / "n.edf")
+    model = nights.model("handmade")
+    score.run(folder / "n.edf", model["heads"], folder / "n.csv", device="cpu")
+    for _ in range(2):
+        rows = scored(nights, folder / "scored", folder)
+        assert rows.index.tolist() == [str(folder / "n.edf")]

@@ -18,18 +18,27 @@ FORMATS = {  # in the order of preference; first the suffix that a record is nam
 OF_FORMAT = {suffix: name for name, suffixes in FORMATS.items() for suffix in suffixes}
 BY_MNE = ("BrainVision", "FIF", "EEGLAB")
 TABLES = ("Parquet", "CSV")
+PREDICTED = b'"unlike_training"'  # a key of the `.json` beside a table of predictions
 NAMING = tuple(suffixes[0] for suffixes in FORMATS.values())  # one file a record
 
 
 def is_recording(path: Path) -> bool:
     """Whether a file is called like a recording; a table is one if a `.json` of its name is there.
 
-    The table of records is none.
+    The table of records is none, nor is what `physiome predict` wrote.
     """
     suffix = path.suffix.lower()
     if OF_FORMAT.get(suffix) in TABLES:
-        return path.with_suffix(".json").is_file()
+        beside = path.with_suffix(".json")
+        return beside.is_file() and not _is_of_predictions(beside)
     return suffix in NAMING
+
+
+def _is_of_predictions(beside: Path) -> bool:
+    try:
+        return PREDICTED in beside.read_bytes()
+    except OSError:  # whoever opens the table is told why
+        return False
 
 
 def files_in(paths: list[Path]) -> Iterator[Path]:
