@@ -8,7 +8,7 @@ import mne
 import numpy as np
 import pandas as pd
 import pytest
-from format_files import MARKS, NAMES, RATE_HZ, SECONDS, WRITERS, microvolts
+from format_files import MARKS, NAMES, RATE_HZ, SECONDS, WRITERS, fif, microvolts
 
 from physiome.config.data import AnnotationLabels, ShardSettings
 from physiome.data.cutting.cut import cut_record
@@ -170,6 +170,13 @@ def test_stretches_that_fif_skipped_are_missing(tmp_path):
     raw.save(path, verbose="ERROR")
     found = np.isnan(open_reader(path).read("EEG", 1.0, 5.0))
     assert np.flatnonzero(found).tolist() == list(range(100, 250))
+
+
+def test_a_fif_may_be_called_as_its_record_is(tmp_path):
+    path = tmp_path / "night 1.fif"
+    fif(tmp_path / "r_raw.fif")
+    (tmp_path / "r_raw.fif").rename(path)
+    np.testing.assert_allclose(1e6 * open_reader(path).read("ECG"), microvolts()[1], atol=1e-3)
 
 
 def test_fif_channels_may_be_called_like_types_of_channels(tmp_path):

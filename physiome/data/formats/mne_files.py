@@ -29,6 +29,7 @@ SAMPLE_BYTES = {"short": 2, "int": 4, "single": 4, "double": 8}
 # Texts of annotations, in lower case, that begin where recording went on after an interruption
 INTERRUPTED = ("new segment/", "boundary", "bad boundary", "edge boundary")
 SKIPPED = "bad_acq_skip"  # a stretch of FIF without data
+NAMING = r"This filename .* does not conform to MNE naming"  # a custom; the file is as good
 FETCH = "fetch the file again"
 
 
@@ -40,7 +41,7 @@ class MneReader:
         self.notes: list[str] = []
         if format_ in CHECKS:
             CHECKS[format_](self.path)
-        with refuse_complaints(self.path, "MNE"):
+        with refuse_complaints(self.path, "MNE", known=NAMING):
             self._raw = OPENERS[format_](self.path, preload=False, verbose="WARNING")
         beside = [Path(name) for name in self._raw.filenames if name is not None]
         self.files = tuple(dict.fromkeys([self.path, *beside]))
