@@ -18,27 +18,45 @@ from physiome.errors import DataError
 OF_CODE = (ResourceWarning, DeprecationWarning, PendingDeprecationWarning, FutureWarning)
 # Nor do these: the file may be read another time.
 OF_MACHINE = (errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE, errno.ENFILE)
+# What MNE says of matters that no sample depends on: filters, patients, electrodes' places, names.
+ASIDE = "|".join((
+    r"Channels contain different (highpass|lowpass) filters",
+    r"Highpass cutoff frequency \S+ is greater than lowpass",
+    r"Online software filter detected",
+    r"Invalid patient information",
+    r"No coordinate information found",
+    r"Not setting positions? of",
+    r"Estimated head radius",
+    r"Unknown types found, setting as type EEG",
+    r"Data file name in EEG\.data .* is incorrect, the file name must have changed",
+    r"This filename .* does not conform to MNE naming",
+))  # fmt: skip
+# MNE says so of annotations, which are counted where they are read.
+OUTSIDE = r"(Limited|Omitted) \d+ annotation\(s\) that were (expanding )?outside"
 
 
 @contextlib.contextmanager
 def refuse_complaints(
     path: str | Path, library: str, what: str = "", known: str = r"\Z."
-) -> Iterator[None]:
+) -> Iterator[list[str]]:
     """Run calls of `library` on `path`; any complaint about the file becomes a DataError.
 
     Args:
         what: what is wrong with the file if the library raises; else, that it cannot read it.
-        known: how complaints begin (a pattern) whose cause the caller has found and noted itself.
+        known: how complaints begin (a pattern) that are harmless, or whose cause the caller found.
+
+    Yields:
+        a list, which holds the complaints that were known once the calls are through.
 
     Raises:
         DataError: the library warned, printed or raised; our own errors, a lack of memory
             and a disk that fails pass.
     """
-    said = io.StringIO()
+    said, passed = io.StringIO(), list[str]()
     try:
         with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(said):
             warnings.simplefilter("always")
-            yield
+            yield passed
     except (DataError, MemoryError):
         raise
     except Exception as error:
@@ -50,7 +68,10 @@ def refuse_complaints(
             why=f"{type(error).__name__}: {error}",
             do="fetch the file again",
         ) from error
-    lines = {" ".join(line.split()) for line in said.getvalue().splitlines() if line.strip()}
+    printed = said.getvalue()
+    for w in caught:  # what is warned of may be printed, too, over several lines
+        printed = printed.replace(str(w.message), "")
+    lines = {" ".join(line.split()) for line in printed.splitlines() if line.strip()}
     for w in caught:
         if issubclass(w.category, OF_CODE):
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
@@ -64,3 +85,4 @@ def refuse_complaints(
             why="; ".join(unknown),
             do="fetch the file again",
         )
+    passed += sorted(lines)

@@ -11,7 +11,7 @@ from typing import Any
 import mne
 import numpy as np
 
-from physiome.data.formats.complaints import refuse_complaints
+from physiome.data.formats.complaints import ASIDE, OUTSIDE, refuse_complaints
 from physiome.data.formats.edf_annotations import begins_s, list_annotations
 from physiome.data.formats.edf_header import ANNOTATIONS, EdfHeader, read_edf_header
 from physiome.data.recording import Annotation, Channel
@@ -20,9 +20,6 @@ from physiome.errors import DataError, nearest
 # What MNE multiplies a channel's values by to make them volts; other units, and these in another
 # case, stay as they are. (Micro sign and Greek mu are two letters.)
 TO_VOLT = {"uV": 1e-6, "\N{MICRO SIGN}V": 1e-6, "\N{GREEK SMALL LETTER MU}V": 1e-6, "mV": 1e-3}
-
-# MNE says so of annotations, which we read and count ourselves.
-OUTSIDE = r"(Limited|Omitted) \d+ annotation\(s\) that were (expanding )?outside"
 
 
 class EdfReader:
@@ -85,7 +82,7 @@ class EdfReader:
         return values
 
     def _mne_samples(self, name: str, rate_hz: float, length: int, first: int, last: int):
-        with refuse_complaints(self.path, "MNE", known=OUTSIDE):
+        with refuse_complaints(self.path, "MNE", known=f"{ASIDE}|{OUTSIDE}"):
             # MNE decodes annotations, too, which are not used here: LATIN-1 never fails.
             read_raw = mne.io.read_raw_edf if self.header.sample_bytes == 2 else mne.io.read_raw_bdf
             raw = read_raw(

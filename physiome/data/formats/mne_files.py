@@ -4,6 +4,7 @@ MNE passes over some ways in which such files lie: data cut behind a whole sampl
 interruption, after which every annotation would belong to other samples. Both are refused here.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import mne
 import numpy as np
 
-from physiome.data.formats.complaints import refuse_complaints
+from physiome.data.formats.complaints import ASIDE, OUTSIDE, refuse_complaints
 from physiome.data.formats.fif_tags import check_fif
 from physiome.data.formats.mat_elements import check_mat
 from physiome.data.recording import Annotation, Channel
@@ -25,11 +26,18 @@ OPENERS: Mapping[str, Any] = {
 CHECKS = {"FIF": check_fif, "EEGLAB": check_mat}  # of claims that a decoder would believe
 # FIFF codes of units (Neuromag's file format); values of others are taken as they are.
 UNITS = {107: "V", 112: "T", 201: "T/m"}
+# What BrainVision's units have become, where MNE says no code: of what has no place on the head
+CONVERTED = {
+    "V": "V", "mV": "V", "µV": "V", "uV": "V", "nV": "V", "µS": "S", "uS": "S", "n/a": "",
+}  # fmt: skip
 SAMPLE_BYTES = {"short": 2, "int": 4, "single": 4, "double": 8}
 # Texts of annotations, in lower case, that begin where recording went on after an interruption
 INTERRUPTED = ("new segment/", "boundary", "bad boundary", "edge boundary")
 SKIPPED = "bad_acq_skip"  # a stretch of FIF without data
-NAMING = r"This filename .* does not conform to MNE naming"  # a custom; the file is as good
+# What MNE says of marks, which are judged here. BrainVision's may say that data are cut: no other
+# size need be told there.
+BOUNDARY = r"The data contains 'boundary' events|At least one event has a sample index of -1"
+MARKS = {"FIF": f"|{OUTSIDE}", "EEGLAB": f"|{OUTSIDE}|{BOUNDARY}"}
 FETCH = "fetch the file again"
 
 
@@ -41,8 +49,9 @@ class MneReader:
         self.notes: list[str] = []
         if format_ in CHECKS:
             CHECKS[format_](self.path)
-        with refuse_complaints(self.path, "MNE", known=NAMING):
+        with refuse_complaints(self.path, "MNE", known=ASIDE + MARKS.get(format_, "")) as said:
             self._raw = OPENERS[format_](self.path, preload=False, verbose="WARNING")
+        self.notes += [line for line in said if re.match(OUTSIDE, line)]
         beside = [Path(name) for name in self._raw.filenames if name is not None]
         self.files = tuple(dict.fromkeys([self.path, *beside]))
         if len(beside) > 1:  # a FIF of several parts; the sums of all but the first are not noted
@@ -101,15 +110,14 @@ class MneReader:
 
     def channels(self) -> dict[str, Channel]:
         """Channels by name."""
-        return {
-            str(facts["ch_name"]): Channel(
-                str(facts["ch_name"]),
-                self.rate_hz,
-                UNITS.get(int(facts["unit"]), ""),
-                self.duration_s,
-            )
-            for facts in self._raw.info["chs"]
-        }
+        names, codes = self._raw.ch_names, [int(facts["unit"]) for facts in self._raw.info["chs"]]
+        stored: Mapping[str, str] = getattr(self._raw, "_orig_units", {})  # as the file spells them
+        found = {}
+        for name, code in zip(map(str, names), codes, strict=True):
+            told = stored.get(name, "")
+            unit = UNITS.get(code) or CONVERTED.get(told, told)
+            found[name] = Channel(name, self.rate_hz, unit, self.duration_s)
+        return found
 
     def read(self, channel: str, start_s: float = 0.0, stop_s: float | None = None) -> np.ndarray:
         """Samples (n,), NaN where the file says that it has none.
