@@ -128,6 +128,17 @@ def test_an_unknown_signal_names_the_nearest(record):
         open_reader(record).read("PLET")
 
 
+def test_two_signals_of_one_name_keep_nobody_from_the_others(record):
+    expected = open_reader(record).read("ABP")
+    lines = record.read_text().splitlines()
+    assert lines[2].endswith(" V")
+    record.write_text("\n".join([*lines[:2], lines[2][:-1] + "II", *lines[3:]]) + "\n")
+    reader = open_reader(record)
+    np.testing.assert_array_equal(reader.read("ABP"), expected)
+    with pytest.raises(DataError, match="several signals are called 'II' - rename"):
+        reader.read("II")
+
+
 def test_it_is_noted_if_the_header_gives_no_checksum(record):
     assert open_reader(record).notes == []
     lines = record.read_text().splitlines()  # fields from the sixth on: checksum, block, name

@@ -32,8 +32,7 @@ class WfdbReader:
         self._header = _read_header(self.path)
         # A header may end its lines before the description, which is the signal's name.
         names = [name or f"signal {n}" for n, name in enumerate(_names(self.path, self._header))]
-        if len(set(names)) != len(names):
-            raise DataError("several signals share a name", where=self.path, why=", ".join(names))
+        self._ambiguous = {name for name in names if names.count(name) > 1}
         self._checked: set[str] = set()
         self._places = {name: place for place, name in enumerate(names)}
         self._rates = [float(self._header.fs) * n for n in self._header.samps_per_frame]
@@ -64,11 +63,18 @@ class WfdbReader:
         Before the first are read, the whole signal is compared with the header's checksum.
 
         Raises:
-            DataError: unknown signal, undecodable file, wrong number of samples or checksum.
+            DataError: unknown or ambiguous signal, undecodable file, wrong number of samples or
+                checksum.
         """
         if channel not in self._places:
             raise DataError(
                 f"no signal {channel!r}", where=self.path, do=nearest(channel, self._places)
+            )
+        if channel in self._ambiguous:
+            raise DataError(
+                f"several signals are called {channel!r}",
+                where=self.path,
+                do="rename them in the header",
             )
         place = self._places[channel]
         each = self._header.samps_per_frame[place]
