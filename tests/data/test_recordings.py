@@ -1,6 +1,7 @@
 import pytest
 
 from physiome.config.sources import RecordingsSource
+from physiome.data.formats.suffixes import files_in
 from physiome.data.sources.own_folder import Recordings
 from physiome.errors import DataError
 
@@ -29,6 +30,11 @@ def test_signal_files_are_found_by_the_record_at_any_depth(folder):
     names = {k: r.signals.removeprefix(f"{folder}/") for k, r in records.items()}
     assert names == {"a": "a.edf", "b": "b.vital", "c": "deep/c.hea", "d": "deep/er/d.EDF"}
     assert all(record.problem is None for record in records.values())
+
+
+def test_what_macos_notes_of_a_file_is_no_recording(folder):
+    (folder / "deep" / "._a.edf").write_bytes(b"\0\5\x16\7")
+    assert [path.name for path in files_in([folder])] == ["a.edf", "b.vital", "c.hea", "d.EDF"]
 
 
 def test_real_records_in_a_subfolder_are_found(shared_data):

@@ -25,9 +25,12 @@ NAMING = tuple(suffixes[0] for suffixes in FORMATS.values())  # one file a recor
 def is_recording(path: Path) -> bool:
     """Whether a file is called like a recording; a table is one if a `.json` of its name is there.
 
-    The table of records is none, nor is what `physiome predict` wrote.
+    The table of records is none, nor is what `physiome predict` wrote, nor what macOS notes of a
+    file on a disk of others (`._night.edf`).
     """
     suffix = path.suffix.lower()
+    if path.name.startswith("._"):
+        return False
     if OF_FORMAT.get(suffix) in TABLES:
         beside = path.with_suffix(".json")
         return beside.is_file() and not _is_of_predictions(beside)
