@@ -188,7 +188,8 @@ def predict(
         Path | None, typer.Option(help=".safetensors the heads were fitted on; controls have none")
     ] = None,
     map: Annotated[
-        list[str], typer.Option(help="modality=CHANNEL where names differ; repeat it")
+        list[str],
+        typer.Option(help="modality=CHANNEL where names differ, /minus= its reference; repeat it"),
     ] = [],
     modalities: Annotated[
         str | None, typer.Option(help="those to use, with commas; default: all that are there")

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from physiome.config.modality import carriers
-from physiome.data.cutting.unlabelled import cut_unlabelled
+from physiome.data.cutting.unlabelled import cut_unlabelled, map_keys
 from physiome.errors import DataError, PhysioError, nearest
 from physiome.evaluation.embed import embed_subsets
 from physiome.evaluation.heads_file import LOGISTIC
@@ -128,14 +127,15 @@ class LoadedModel:
         """All whole windows of a recording; what is lost in a window is NaN there.
 
         Args:
-            channels: modality, or modality/lead, -> its channel where names differ from training's.
+            channels: modality, or modality/lead, -> its channel where names differ from training's;
+                with `/minus` behind it, the one that is subtracted, or "none".
 
         Raises:
             DataError: the file cannot be used, see `physiome predict`.
         """
         settings, wanted = self._trained.shards, self._trained.settings.modalities
         mapped = dict(channels or {})
-        known = [*carriers(settings.modalities)]
+        known = map_keys(settings.modalities)
         for name in mapped:
             if name not in known:
                 raise PhysioError(f"unknown modality {name!r}", do=nearest(name, known))

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from physiome import __version__
-from physiome.config.modality import carriers
 from physiome.data.report import Report
 from physiome.devices.listing import visible_devices
 from physiome.devices.memory import CPU, memory_told
@@ -61,7 +60,7 @@ class Model:
     Attributes:
         members: one, or those of several folds, whose probabilities are averaged.
         trained: what they say of themselves together, see `joint`.
-        mapped: modality, or modality/lead, -> channel that carries it in the recordings.
+        mapped: one of `map_keys` -> channel that carries it in the recordings.
         wanted: modalities to use.
         scaled: those of them to scale, see `rescaled`.
         learned: what they learned from, see `learned_from`.
@@ -152,13 +151,13 @@ def opened(
     rescale: str | None = None,
 ) -> Iterator[Model]:
     """The model of `run_models`, while its device is held."""
-    from physiome.data.cutting.unlabelled import parse_map
+    from physiome.data.cutting.unlabelled import map_keys, parse_map
 
     if device not in DEVICES:
         raise PhysioError(f"no device {device!r}", do="give auto, cpu or cuda")
     each = open_pairs(models.pairs, models.head)
     trained = joint(each)
-    mapped = parse_map(channels, [*carriers(trained.shards.modalities)])
+    mapped = parse_map(channels, map_keys(trained.shards.modalities))
     wanted = _wanted(modalities, mapped, trained.settings.modalities)
     scaled = parse_rescale(rescale, wanted)
     gpus = int(device == "auto" and bool(visible_devices()))

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from physiome.config.data import ShardSettings
-from physiome.config.modality import Lead, Modality, lead_keys
+from physiome.config.modality import Modality, carriers, lead_keys
 from physiome.data.cutting.cut import Cut, cut_windows
 from physiome.data.cutting.picking import Pick, pick_channels
 from physiome.data.formats import open_reader
 from physiome.data.recording import RawRecord
 from physiome.errors import DataError, PhysioError, nearest
+
+MINUS = "/minus"  # behind a key of the map: the channel that is subtracted from that one
+NOTHING = "none"  # in the place of that channel: the file holds the difference already
 
 
 def cut_unlabelled(
@@ -19,8 +23,7 @@ def cut_unlabelled(
 
     Args:
         settings: what the model's own recordings were cut with.
-        channels: modality, or `modality/lead`, -> name of its channel, where it differs from the
-            settings.
+        channels: one of `map_keys` -> name of its channel, where it differs from the settings.
         wanted: modalities to use; those of `channels` are among them.
 
     Raises:
@@ -34,6 +37,8 @@ def cut_unlabelled(
     reader = open_reader(path)
     for modality, name in channels.items():
         known = reader.channels()
+        if modality.endswith(MINUS) and name == NOTHING:
+            continue
         if not any(name.strip().lower() == k.strip().lower() for k in known):
             raise DataError(
                 f"no channel {name!r} for {modality}", where=path, do=nearest(name, known)
@@ -48,11 +53,22 @@ def cut_unlabelled(
     return cut_windows(RawRecord(path.stem, path.stem, str(path)), reader, settings)
 
 
+def map_keys(modalities: Mapping[str, Modality]) -> list[str]:
+    """What a map can name: modalities, or leads as `modality/lead`; and of each what is subtracted.
+
+    Example:
+        >>> map_keys({"eeg": Modality(channel="C3", minus="M2")})
+        ['eeg', 'eeg/minus']
+    """
+    leads = carriers(modalities)
+    return [*leads, *(key + MINUS for key in leads)]
+
+
 def parse_map(pairs: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
     """`["eog=EOG left", "eeg/F3=C3"]` -> {"eog": "EOG left", "eeg/F3": "C3"}.
 
     Args:
-        keys: modalities, and leads as `modality/lead` (see `carriers`).
+        keys: what can be named, see `map_keys`.
 
     Raises:
         PhysioError: for something else, an unknown modality, or one that is named twice.
@@ -81,14 +97,23 @@ def parse_map(pairs: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
 def _renamed(name: str, modality: Modality, channels: Mapping[str, str]) -> Modality:
     """The modality, with the channels that `channels` gives its leads."""
     if not modality.lead_names:
-        if name not in channels:
-            return modality
-        return modality.model_copy(update={"channel": channels[name], "aliases": ()})
+        return modality.model_copy(update=_changes(name, channels))
     leads = tuple(
-        Lead(channel=channels[key], name=lead.label, minus=lead.minus) if key in channels else lead
+        lead.model_copy(update={"name": lead.label, **_changes(key, channels)})
         for key, lead in lead_keys(name, modality).items()
     )
     return modality.model_copy(update={"channels": leads})
+
+
+def _changes(key: str, channels: Mapping[str, str]) -> dict[str, Any]:
+    """Settings of the lead of that key."""
+    found: dict[str, Any] = {}
+    if key in channels:
+        found |= {"channel": channels[key], "aliases": ()}
+    if key + MINUS in channels:
+        other = channels[key + MINUS]
+        found["minus"] = None if other == NOTHING else other
+    return found
 
 
 def _refuse_shared(path: Path, found: Mapping[str, Pick]) -> None:
