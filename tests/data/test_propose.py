@@ -14,8 +14,9 @@ def channels(**rates):
     ("kind", "names"),
     {
         "ecg": ["EKG", "ECG II", "II", "SNUADC/ECG_II", "MLII", "V", "ecg1-ecg2 ECG"],
-        "eeg": ["Fpz-Cz", "EEG Fpz-Cz", "C3-M2", "O2", "eeg(sec)"],
-        "eog": ["EOG horizontal", "E1-M2", "EOG(L)"],
+        "eeg": ["Fpz-Cz", "EEG Fpz-Cz", "C3-M2", "O2", "eeg(sec)", "EEG1"],
+        "eog": ["EOG horizontal", "E1-M2", "EOG(L)", "EOGl", "EOG2:M1"],
+        "emg": ["EMG1", "Chin1-Chin2", "EMG Kinn"],
         "abp": ["ABP", "ART", "SNUADC/ART"],
         "ppg": ["PLETH", "Pleth", "Intellivue/PLETH"],
         None: ["Temp rectal", "Event marker", "SpO2", "NIBP", "C", "F", ""],

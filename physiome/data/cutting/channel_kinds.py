@@ -18,6 +18,7 @@ WORDS = {
     "eeg": {"EEG"},
 }
 ELECTRODE = re.compile(r"(FP|AF|FC|FT|CP|TP|PO|F|C|P|T|O)(Z|\d{1,2})")  # of the 10-20 system
+SIDE = re.compile(r"(?<=[A-Z]{3})(L|R|\d{1,2})$")  # what a number or a side ends: EMG1, EOGL
 
 
 def words(name: str) -> list[str]:
@@ -28,8 +29,9 @@ def words(name: str) -> list[str]:
 def kind_of(name: str) -> str | None:
     """The kind of signal that a channel's name suggests (a key of `WORDS`), if any."""
     found = words(name)
+    bare = {SIDE.sub("", word) for word in found}
     for kind, known in WORDS.items():
-        if known & set(found):
+        if known & bare.union(found):
             return kind
     return "eeg" if any(ELECTRODE.fullmatch(word) for word in found) else None
 
