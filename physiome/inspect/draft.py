@@ -48,18 +48,36 @@ def column_labels(rows: Sequence[Mapping[str, str]], wanted: str | None = None) 
     return Labels(rule, chosen, tuple(fit[1:]))
 
 
-def annotation_labels(seconds: Sequence[Mapping[str, float]]) -> Labels | None:
-    """Classes from annotation texts that last, of all recordings; None where fewer than two do."""
+def lasting_texts(blocks: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """Annotation texts of all recordings that may be classes, and the others.
+
+    Those that last longest in all; of two that overlap the shorter is an event within the other.
+
+    Args:
+        blocks: of `look`.
+    """
     total: dict[str, float] = {}
-    for one in seconds:
-        for text, length_s in one.items():
+    overlap: set[frozenset[str]] = set()
+    for block in blocks:
+        overlap |= {frozenset(pair) for pair in block["annotations_overlap"]}
+        for text, length_s in block["annotations_s"].items():
             total[text] = total.get(text, 0.0) + length_s
+    kept: list[str] = []
+    for text in sorted(total, key=lambda text: (-total[text], text)):
+        alone = not any(frozenset((text, other)) in overlap for other in kept)
+        if total[text] > 0 and text.lower() not in UNSCORED and alone:
+            kept.append(text)
     there = sorted(total, key=str.lower)
-    texts = [text for text in there if total[text] > 0 and text.lower() not in UNSCORED]
+    return [t for t in there if t in kept], [t for t in there if t not in kept]
+
+
+def annotation_labels(blocks: Sequence[Mapping[str, Any]]) -> Labels | None:
+    """Classes from annotation texts of all recordings; None where fewer than two, or many, last."""
+    texts, unscored = lasting_texts(blocks)
     if not 2 <= len(texts) <= MOST_CLASSES:
         return None
     rule = {"rule": "annotations", "texts": {text: text for text in texts}}
-    unscored = [text for text in there if text not in texts]  # each text wants a place
+    # each text wants a place
     return Labels(rule | ({"unscored": unscored} if unscored else {}), texts)
 
 

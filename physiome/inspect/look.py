@@ -8,9 +8,10 @@ from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
 from physiome.config.modality import carriers, lead_keys
 from physiome.data.cutting.channel_kinds import candidates
 from physiome.data.cutting.cut import cut_windows
+from physiome.data.cutting.labels import SLACK_S
 from physiome.data.cutting.picking import find_channel
 from physiome.data.formats import holds_annotations, open_reader, read_annotations
-from physiome.data.recording import Channel, RawRecord, Reader, moment_of
+from physiome.data.recording import Annotation, Channel, RawRecord, Reader, moment_of
 from physiome.data.report import Report
 from physiome.errors import DataError
 from physiome.inspect.propose import propose
@@ -34,7 +35,7 @@ def look(
         reader = open_reader(path)
         channels = reader.channels()
         annotations = _named(known.values()) or _annotation_file(path)
-        scored = _annotations(annotations)
+        scored = read_annotations(annotations)[0] if annotations else []
     except DataError as error:
         return {"file": str(path), "error": str(error)}
     return {
@@ -45,7 +46,8 @@ def look(
             {"name": c.name, "rate_hz": c.rate_hz, "unit": c.unit} for c in channels.values()
         ],
         "annotation_file": str(annotations) if annotations else None,
-        "annotations_s": scored,
+        "annotations_s": _seconds(scored),
+        "annotations_overlap": _overlaps(scored),
         "notes": list(reader.notes),
         "use": {
             name: _use(known.get(name) or _alone(path, annotations), reader, one)
@@ -88,14 +90,22 @@ def _record(path: Path, ending: str) -> str:
     return stem[:6] + stem[8:]
 
 
-def _annotations(path: Path | None) -> dict[str, float]:
+def _seconds(annotations: Iterable[Annotation]) -> dict[str, float]:
     """Seconds of each annotation text."""
-    if path is None:
-        return {}
     seconds: dict[str, float] = {}
-    for a in read_annotations(path)[0]:
+    for a in annotations:
         seconds[a.text] = seconds.get(a.text, 0.0) + a.duration_s
     return seconds
+
+
+def _overlaps(annotations: Iterable[Annotation]) -> list[tuple[str, str]]:
+    """Pairs of texts that last at the same time, as stages of sleep and events in them."""
+    pairs, going = set(), list[Annotation]()
+    for a in sorted((a for a in annotations if a.duration_s > 0), key=lambda a: a.onset_s):
+        going = [b for b in going if b.onset_s + b.duration_s > a.onset_s + SLACK_S]
+        pairs |= {(min(a.text, b.text), max(a.text, b.text)) for b in going if b.text != a.text}
+        going.append(a)
+    return sorted(pairs)
 
 
 def _use(raw: RawRecord, reader: Reader, settings: ShardSettings) -> dict[str, Any]:

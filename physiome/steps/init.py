@@ -13,11 +13,13 @@ from physiome.data.sources.record_table import Row, write_rows
 from physiome.errors import DataError
 from physiome.files import write_text
 from physiome.inspect.draft import (
+    MOST_CLASSES,
     Labels,
     annotation_labels,
     column_labels,
     draft,
     guess_subject,
+    lasting_texts,
     next_commands,
 )
 from physiome.inspect.look import look
@@ -72,7 +74,7 @@ def run(folder: Path, output: Path, label: str | None = None, records: bool = Fa
     if made:
         write_rows(table, [{**row, "signals": ""} for row in made])
     write_text(output, text)
-    return [*_told(found, blocks, table if made else None), *_next(output)]
+    return [*_told(found, blocks, labels, table if made else None), *_next(output)]
 
 
 def _guessed(folder: Path, blocks: Sequence[dict[str, Any]]) -> list[Row]:
@@ -146,7 +148,16 @@ def _labels(
 ) -> Labels:
     found = column_labels(rows, label)
     if label is None:
-        found = annotation_labels([b["annotations_s"] or {} for b in blocks]) or found
+        found = annotation_labels(blocks) or found
+    texts, _ = lasting_texts(blocks)
+    if found is None and label is None and len(texts) > MOST_CLASSES:
+        raise DataError(
+            f"{len(texts)} annotation texts last",
+            where=folder,
+            why=f"of up to {MOST_CLASSES} each would be a class: {', '.join(map(repr, texts))}",
+            do="say in a copy of workflow/overlays/own-recordings.yaml which text is which class "
+            "(labels.rule: annotations; several texts may be one), or name a column with --label",
+        )
     if found is None:
         raise DataError(
             f"column {label!r} holds no classes" if label else "nothing says what to learn",
@@ -158,10 +169,15 @@ def _labels(
 
 
 def _told(
-    found: Sequence[dict[str, Any]], blocks: Sequence[dict[str, Any]], table: Path | None
+    found: Sequence[dict[str, Any]],
+    blocks: Sequence[dict[str, Any]],
+    labels: Labels,
+    table: Path | None,
 ) -> list[str]:
     lines = [f"{len(blocks)} of {len(found)} {'file' if len(found) == 1 else 'files'} read"]
     lines += [f"  not read: {block['error']}" for block in found if "error" in block][:5]
+    if unscored := labels.rule.get("unscored"):
+        lines.append(f"annotations that are no classes (labels.unscored): {', '.join(unscored)}")
     if table is not None:
         lines.append(f"{table}: written; subjects are guessed from names, look at them")
     return lines

@@ -19,8 +19,10 @@ from physiome.steps import init
 CHANNELS = ("EEG F3", "EEG F4", "EEG Pz", "ECG")
 
 
-def record(path, channels=CHANNELS, scored=None, moments=()):
-    """A minute of noise; `scored`: texts of ten seconds each; `moments`: texts that do not last."""
+def record(path, channels=CHANNELS, scored=None, moments=(), events=()):
+    """A minute of noise; `scored`: texts of ten seconds each; `moments`: texts that do not last;
+    `events`: texts of three seconds.
+    """
     rng = np.random.default_rng(0)
     lines = [
         edfio.EdfSignal(
@@ -34,6 +36,7 @@ def record(path, channels=CHANNELS, scored=None, moments=()):
     ]
     notes = [edfio.EdfAnnotation(10 * i, 10, text) for i, text in enumerate(scored or ())]
     notes += [edfio.EdfAnnotation(5, None, text) for text in moments]
+    notes += [edfio.EdfAnnotation(8, 3, text) for text in events]
     path.parent.mkdir(parents=True, exist_ok=True)
     edfio.Edf(lines, annotations=notes or None).write(path)
 
@@ -152,6 +155,25 @@ def test_marks_of_a_moment_are_no_classes_and_leave_no_recording_out(tmp_path, s
     labels = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"].labels
     read_scoring(read_annotations(folder / "a.edf")[0], labels, ("N2", "W"), 60.0, "a")
     assert labels.unscored == ("Lights off",)
+
+
+def test_events_within_stages_are_no_classes_and_leave_no_recording_out(tmp_path, shipped):
+    folder = tmp_path / "nights"
+    for subject in "abc":
+        record(folder / f"{subject}.edf", scored=["W", "N2", "W", "N2"], events=["Arousal"])
+    told = init.run(folder, tmp_path / "mine.yaml", records=True)
+    assert "annotations that are no classes (labels.unscored): Arousal" in told
+    mine = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"]
+    assert mine.classes == ("N2", "W")
+    read_scoring(read_annotations(folder / "a.edf")[0], mine.labels, mine.classes, 60.0, "a")
+
+
+def test_more_texts_than_can_be_classes_are_named(tmp_path, shipped):
+    for subject, texts in (("a", "W N1 N2 N3 R"), ("b", "Wach S1 S2 S3 REM")):
+        record(tmp_path / f"nights/{subject}.edf", scored=texts.split())
+    with pytest.raises(DataError, match=r"10 annotation texts last .* 'Wach' - say in a copy of"):
+        init.run(tmp_path / "nights", tmp_path / "mine.yaml", records=True)
+    assert not (tmp_path / "nights/records.csv").exists()
 
 
 def test_nights_and_their_hypnograms_are_one_recording_each(tmp_path, shipped):
