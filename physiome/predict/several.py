@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from physiome.data.formats import open_reader
-from physiome.data.formats.suffixes import files_in
+from physiome.data.formats.suffixes import LOOKED_FOR, files_in
 from physiome.errors import PhysioError
 from physiome.files import atomic_path
 from physiome.predict.learned import told_of_several
@@ -49,7 +49,7 @@ def run(
         left = len(found) - len(recordings)
         print(f"{left} {'file' if left == 1 else 'files'} without signals left out")
     if not recordings:
-        raise PhysioError("no recording", where=", ".join(map(str, paths)))
+        raise PhysioError("no recording", where=", ".join(map(str, paths)), why=LOOKED_FOR)
     _refuse_namesakes(recordings)
     require_apart(recordings, outputs(folder, recordings))
     folder.mkdir(parents=True, exist_ok=True)

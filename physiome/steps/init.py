@@ -7,7 +7,7 @@ from typing import Any
 
 from physiome.config.sources import RecordingsSource
 from physiome.config.tree import load_files
-from physiome.data.formats.suffixes import NAMING, files_in
+from physiome.data.formats.suffixes import LOOKED_FOR, files_in
 from physiome.data.sources.own_folder import Recordings
 from physiome.data.sources.record_table import Row, write_rows
 from physiome.errors import DataError
@@ -48,7 +48,7 @@ def run(folder: Path, output: Path, label: str | None = None, records: bool = Fa
     found = [look(path, {}) for path in files_in([folder])]
     blocks = [block for block in found if "error" not in block]
     if not blocks:
-        why = found[0]["error"] if found else f"looked for {', '.join(NAMING)}"
+        why = found[0]["error"] if found else LOOKED_FOR
         raise DataError("no recording can be read", where=folder, why=why)
     carrying = [block for block in blocks if block["channels"]]  # others are annotations alone
     if not carrying:

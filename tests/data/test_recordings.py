@@ -1,6 +1,7 @@
 import pytest
 
 from physiome.config.sources import RecordingsSource
+from physiome.data.formats import open_reader
 from physiome.data.formats.suffixes import files_in
 from physiome.data.sources.own_folder import Recordings
 from physiome.errors import DataError
@@ -35,6 +36,16 @@ def test_signal_files_are_found_by_the_record_at_any_depth(folder):
 def test_what_macos_notes_of_a_file_is_no_recording(folder):
     (folder / "deep" / "._a.edf").write_bytes(b"\0\5\x16\7")
     assert [path.name for path in files_in([folder])] == ["a.edf", "b.vital", "c.hea", "d.EDF"]
+
+
+def test_a_table_without_its_json_is_found_where_nothing_else_has_its_name(folder):
+    for name in ("a.csv", "f.csv"):
+        (folder / name).write_text("ecg\n1\n")
+    records = listed(folder, "record,subject\na,1\nf,1\n")
+    assert records["a"].signals == str(folder / "a.edf")
+    assert records["f"].signals == str(folder / "f.csv")
+    with pytest.raises(DataError, match=r"f.json is not there - write one: {\"Sampling"):
+        open_reader(folder / "f.csv")
 
 
 def test_real_records_in_a_subfolder_are_found(shared_data):
@@ -78,6 +89,7 @@ def test_an_edf_file_is_preferred_to_a_header(folder):
     ("text", "message"),
     [
         ("recrod,subject\na,1\n", "no column 'record' - did you mean 'recrod'"),
+        ("record;subject\na;1\n", "no column 'record' - put commas between columns"),
         ("record,patient\na,1\n", "no column 'subject'"),
         ("record,subject\na,1\na,2\n", "'a' is listed twice"),
         ("record,subject\na,\n", "'a' has no subject"),

@@ -20,6 +20,7 @@ BY_MNE = ("BrainVision", "FIF", "EEGLAB")
 TABLES = ("Parquet", "CSV")
 PREDICTED = b'"unlike_training"'  # a key of the `.json` beside a table of predictions
 NAMING = tuple(suffixes[0] for suffixes in FORMATS.values())  # one file a record
+LOOKED_FOR = f"looked for {', '.join(NAMING)}, of tables those with a .json of their name beside"
 
 
 def is_recording(path: Path) -> bool:

@@ -71,12 +71,17 @@ class Recordings:
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
-        """Signal files at any depth, by stem; linked folders are not searched."""
+        """Signal files at any depth, by stem; linked folders are not searched.
+
+        A table without its `.json` only where nothing else has its name: reading tells what to do.
+        """
         names: dict[str, list[str]] = {}
+        bare: dict[str, list[str]] = {}
         for path in sorted(self.folder.rglob("*")):
-            if is_recording(path) and path.is_file():
-                names.setdefault(path.stem, []).append(path.relative_to(self.folder).as_posix())
-        return names
+            if path.suffix.lower() in NAMING and path.is_file():
+                found = names if is_recording(path) else bare
+                found.setdefault(path.stem, []).append(path.relative_to(self.folder).as_posix())
+        return bare | names
 
     def _by_name(self, record: str) -> str:
         """The signal file called like the record, relative to the folder."""

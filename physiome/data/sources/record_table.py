@@ -41,7 +41,9 @@ def read_rows(path: str | Path, required: Sequence[str] = CORE) -> list[Row]:
     header = [name.strip() for name in header]
     for name in required:
         if name not in header:
-            raise DataError(f"no column {name!r}", where=path, do=nearest(name, header))
+            apart = len(header) == 1 and set(header[0]) & set(";\t")  # as some programs export
+            do = "put commas between columns" if apart else nearest(name, header)
+            raise DataError(f"no column {name!r}", where=path, do=do)
     if len(set(header)) != len(header):
         raise DataError("a column is there twice", where=path, why=", ".join(header))
     for number, line in enumerate(body, start=1):
