@@ -7,7 +7,7 @@ from typing import Any
 
 from physiome.config.data import ShardSettings
 from physiome.config.tree import Config, load_files
-from physiome.data.formats.suffixes import NAMING, files_in
+from physiome.data.formats.suffixes import LOOKED_FOR, files_in
 from physiome.data.recording import RawRecord
 from physiome.data.sources.kinds import open_source, parse_settings
 from physiome.errors import ConfigError, DataError
@@ -23,7 +23,7 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
 
     Args:
         paths: recordings, or folders that are searched for them at any depth.
-        config: YAML files, later ones win; every data set of theirs is tried. Empty: none.
+        config: YAML files, later ones win; every data set that they use is tried. Empty: none.
         as_json: one JSON object {"files": [...], "proposal": ...} instead of text.
 
     Raises:
@@ -40,7 +40,7 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
     settings, listed = {}, {}
     if config:
         tree = load_files(config)
-        for name in tree.datasets:
+        for name in tree.used:
             settings[name] = ShardSettings.parse_text(tree.shard_settings(name), "shard settings")
             listed[name] = _listed(tree, name)
     found = []
@@ -55,7 +55,7 @@ def run(paths: list[Path], config: list[Path], as_json: bool = False) -> None:
     bad = sum("error" in block for block in found)
     where = ", ".join(map(str, paths))
     if not found:
-        raise DataError("no recordings", where=where, why=f"looked for {', '.join(NAMING)}")
+        raise DataError("no recordings", where=where, why=LOOKED_FOR)
     if bad == len(found):
         raise DataError(
             "nothing could be read",

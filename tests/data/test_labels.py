@@ -68,7 +68,7 @@ def test_an_unknown_text_names_text_and_time():
 
 
 def test_overlapping_classes_are_refused():
-    with pytest.raises(DataError, match="overlap"):
+    with pytest.raises(DataError, match=r"overlap - .* - list the text of an event in"):
         score([(0, 60, "w"), (45, 30, "1")])
 
 

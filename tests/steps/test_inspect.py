@@ -73,6 +73,12 @@ def test_contents_use_and_reasons_are_told(tmp_path, capsys, config):
     assert "vitaldb: left out: none of its channels is here" in text
 
 
+def test_data_sets_that_are_not_used_are_not_tried(tmp_path, capsys, config):
+    (tmp_path / "one.yaml").write_text("use_datasets: [sleep_edf]\n")
+    (block,) = blocks(capsys, [write(tmp_path)], [*config, tmp_path / "one.yaml"])
+    assert list(block["use"]) == ["sleep_edf"]
+
+
 def test_a_modality_of_which_some_leads_are_there_is_not_told_as_missing(tmp_path, capsys, config):
     leads = {"eeg": {"channel": None, "channels": ["EEG Fz", "EEG Cz"]}}
     changes = {"datasets": {"mine": {"modalities": leads}}}

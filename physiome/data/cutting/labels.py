@@ -101,6 +101,7 @@ def _join(
                     "annotations of two classes overlap",
                     where=where,
                     why=f"{classes[before[0]]} to {before[2]:g} s, {a.text!r} from {a.onset_s:g} s",
+                    do="list the text of an event in labels.unscored, or correct the annotations",
                 )
         joined.append((index, a.onset_s, stop_s))
     return joined
