@@ -11,12 +11,15 @@ from rich.table import Column, Table
 from physiome.config.metrics import METRICS
 from physiome.errors import DataError, nearest
 from physiome.reporting.table_csv import LABELS
+from physiome.reporting.tables import ROBUSTNESS
+
+REASONS = 3  # of cells without a score, that are printed
 
 
 def run(tables: list[Path], head: str, metrics: Sequence[str] | None = None) -> None:
     """Print each table's rows of one head: a line per method, the metrics of every subset.
 
-    Footnotes of methods stand below.
+    Footnotes of methods stand below, and why cells have no score.
 
     Args:
         tables: `tables/<table>.csv`; what is shown is read from the `.long.csv` beside it.
@@ -42,6 +45,8 @@ def run(tables: list[Path], head: str, metrics: Sequence[str] | None = None) -> 
         console.print(_laid_out(rows, subsets, chosen, f"{path} ({head} head)", console.width))
         for title, text in _footnotes(rows).items():
             console.print(f"* {title}: {text}")
+        for text in _unscored(rows[rows["metric"].isin(chosen)]):
+            console.print(f"- {text}")
 
 
 def _opened(path: Path, head: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -114,6 +119,17 @@ def _footnotes(rows: pd.DataFrame) -> dict[str, str]:
     """Title -> footnote of each method that has some."""
     said = dict(zip(rows["title"], rows["footnote"], strict=True))
     return {title: text for title, text in said.items() if text}
+
+
+def _unscored(rows: pd.DataFrame) -> list[str]:
+    """Why cells have no score, once each, with the titles of their methods."""
+    empty = rows[(rows["mean"] == "") & (rows["note"] != "") & (rows["subset"] != ROBUSTNESS)]
+    said = [
+        f"{', '.join(group['title'].unique())}: {note}"
+        for note, group in empty.groupby("note", sort=False)
+    ]
+    more = [f"{len(said) - REASONS} further reasons stand in the column note of the CSV"]
+    return said[:REASONS] + (more if len(said) > REASONS else [])
 
 
 def _rounded(text: str) -> str:

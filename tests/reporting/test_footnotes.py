@@ -125,6 +125,17 @@ def test_footnotes_are_printed_at_the_terminal(noted, capsys):
     assert "M*" in said
 
 
+def test_why_a_cell_has_no_score_is_printed_at_the_terminal(noted, capsys):
+    write_json(noted / "s.notes.json", {"toy/m/b": "one labelled subject only"})
+    found = read_scores(noted / "s.csv")
+    found[found["subset"] != "b"].to_csv(noted / "s.csv", index=False)
+    make(noted)
+    show.run([noted / "t.csv"], "logistic")
+    said = capsys.readouterr().out
+    assert "- M: one labelled subject only\n" in said
+    assert "no score for" not in said  # of the mean over subsets
+
+
 def test_titles_in_brackets_are_printed_as_they_are(noted, capsys):
     methods = {"m": {"title": "M [ours]", "scope": "single"}}
     make(noted, modalities={"a": "A [uV]", "b": "[/b]"}, methods=methods)
