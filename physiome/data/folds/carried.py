@@ -26,7 +26,7 @@ def require_modalities(
         allowed: that a class is lacking in some subset; its cells stay empty then.
 
     Returns:
-        What is lacking, one text a fold, role, class and subset; empty unless `allowed`.
+        What is lacking, one text a fold, role and subset; empty unless `allowed`.
 
     Raises:
         DataError: naming every fold, role, class and subset at once.
@@ -78,8 +78,13 @@ def _lacking(
             held &= windows["label"] >= 0
             known = windows.loc[held, ["label"]].join(has).drop_duplicates()
             where = f"fold {fold['fold']}, {TITLES[role]}"
+            lacking: dict[str, list[int]] = {}
             for name, code in _never_carried([str(m) for m in has], known):
-                yield f"{where}: {classes[code]!r} without {name}"
+                lacking.setdefault(name, []).append(code)
+            for name, codes in lacking.items():
+                whole = len(codes) == len(set(known["label"])) > 1
+                named = ["every class"] if whole else [repr(classes[code]) for code in codes]
+                yield f"{where}: {', '.join(named)} without {name}"
 
 
 def _never_carried(modalities: list[str], known: pd.DataFrame) -> Iterator[tuple[str, int]]:
