@@ -8,6 +8,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from physiome.config.model import Lora
+from physiome.errors import ConfigError
 
 ONLY = "default"  # peft's name of a single adapter
 
@@ -17,6 +18,9 @@ def adapt(encoder: nn.Module, targets: str, spec: Lora, name: str = ONLY) -> nn.
 
     Args:
         targets: regular expression of the names of the layers that get the low-rank factors.
+
+    Raises:
+        ConfigError: the encoder has no such layer, or one that cannot be adapted.
     """
     if name == ONLY:
         encoder.requires_grad_(False)
@@ -28,7 +32,14 @@ def adapt(encoder: nn.Module, targets: str, spec: Lora, name: str = ONLY) -> nn.
         init_lora_weights="gaussian",
         target_modules=targets,
     )
-    adapted = inject_adapter_in_model(config, encoder, adapter_name=name)
+    try:
+        adapted = inject_adapter_in_model(config, encoder, adapter_name=name)
+    except ValueError as error:
+        raise ConfigError(
+            f"LoRA finds no layer of {type(encoder).__name__} to adapt",
+            why=str(error),
+            do="correct its lora_targets, a regular expression of whole names of layers",
+        ) from error
     # What peft notes for a model of its own; left there, it warns when the next adapter comes.
     del adapted.peft_config
     return adapted

@@ -15,7 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from tiny import SAMPLES, draws, waves
 from torch import Tensor
 
+from physiome.config.model import Lora
 from physiome.methods.base import Method, Progress
+from physiome.nn.lora import adapt, adapter_parameters
 from physiome.subsets import all_subsets
 from physiome.training.checkpoint import load_weights, save_weights
 
@@ -154,6 +156,15 @@ def check_one_seed_gives_one_training(build: Build, labelled: bool) -> None:
     first, again, other = found
     assert all(map(torch.equal, first, again))
     assert not drew or len(first) != len(other) or not all(map(torch.equal, first, other))
+
+
+def check_a_system_can_begin_with_it(build: Build) -> None:
+    """Of an encoder: its tokens are as many and as wide as it says, and LoRA finds its layers."""
+    method = build(0).eval()
+    encoder, x = method.encoder, some(method, 2)[method.modalities[0]]
+    assert encoder(x).shape == (2, encoder.n + 1, encoder.width)
+    adapted = adapt(encoder, encoder.lora_targets, Lora())
+    assert list(adapter_parameters(adapted))
 
 
 def check_every_subset_embeds_one_window_or_seven(build: Build) -> None:

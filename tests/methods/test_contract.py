@@ -7,7 +7,7 @@ from small import SECTIONS, job_of
 from tiny import NAMES, draws, inputs
 
 from physiome.config.systems.multimae import MultiMAESpec
-from physiome.errors import PhysioError
+from physiome.errors import ConfigError, PhysioError
 from physiome.methods.base import Method
 from physiome.methods.build import build_encoder, build_method, fresh_parents
 from physiome.methods.multimae import MultiMAE
@@ -89,6 +89,11 @@ def test_the_probe_beats_chance(name):
 @trained
 def test_one_seed_gives_one_training(name):
     contract.check_one_seed_gives_one_training(builder(name), labelled(name))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_system_can_begin_with_the_encoder(name):
+    contract.check_a_system_can_begin_with_it(builder(name))
 
 
 @every
@@ -227,3 +232,14 @@ def test_a_method_whose_loss_cannot_fall_is_found(cls, said):
 def test_a_method_that_embeds_nothing_of_the_window_is_found():
     with pytest.raises(AssertionError, match="above chance"):
         contract.check_the_probe_beats_chance(faulty(Forgets))
+
+
+@pytest.mark.parametrize("targets", ["attention", ".*"])
+def test_an_encoder_of_which_lora_finds_no_layer_is_found(targets):
+    def build(seed: int) -> Method:
+        method = builder("resnet18")(seed)
+        method.encoder.lora_targets = targets
+        return method
+
+    with pytest.raises(ConfigError, match=r"LoRA finds no layer of ResNetB.* correct its lora_tar"):
+        contract.check_a_system_can_begin_with_it(build)
