@@ -253,7 +253,7 @@ def test_a_table_needs_a_rate(table):
         with pytest.raises(DataError, match=why):
             open_reader(table)
     beside.unlink()
-    with pytest.raises(DataError, match=r"r.json is not there - write one: {\"Sampling"):
+    with pytest.raises(DataError, match=r"r.json is not there - write .* rate in Hz: {\"Sampling"):
         open_reader(table)
 
 

@@ -44,7 +44,7 @@ def test_a_table_without_its_json_is_found_where_nothing_else_has_its_name(folde
     records = listed(folder, "record,subject\na,1\nf,1\n")
     assert records["a"].signals == str(folder / "a.edf")
     assert records["f"].signals == str(folder / "f.csv")
-    with pytest.raises(DataError, match=r"f.json is not there - write one: {\"Sampling"):
+    with pytest.raises(DataError, match=r"f.json is not there - write .* rate in Hz: {\"Sampling"):
         open_reader(folder / "f.csv")
 
 

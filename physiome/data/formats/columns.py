@@ -188,7 +188,7 @@ def _told(path: Path, beside: Path) -> dict[str, Any]:
             "nothing says how fast it was sampled",
             where=path,
             why=f"{beside.name} is not there",
-            do=f'write one: {{"{RATE}": 64}}',
+            do=f'write one with its rate in Hz: {{"{RATE}": 64}} if that is 64',
         )
     try:
         told = json.loads(beside.read_text(ENCODING))
