@@ -82,22 +82,22 @@ def annotation_labels(blocks: Sequence[Mapping[str, Any]]) -> Labels | None:
 
 
 def guess_subject(path: str) -> str:
-    """Whose recording it is, by its path: BIDS' `sub-`, else the name before its last part.
+    """Whose recording it is, by its path: BIDS' `sub-`, else the first part of its name.
 
     Sleep-EDF's names end in the night and the recorder after the subject's two digits.
 
     Example:
         >>> [guess_subject(p) for p in ("sub-07/eeg/sub-07_rest.edf", "S3_night2.edf", "a.edf")]
         ['07', 'S3', 'a']
-        >>> guess_subject("SC4012E0-PSG.edf")
-        'SC401'
+        >>> guess_subject("SC4012E0-PSG.edf"), guess_subject("Mia night 2.edf")
+        ('SC401', 'Mia')
     """
     bids = re.search(r"(?:^|/)sub-([A-Za-z0-9]+)", path)
     sleep_edf = re.search(r"(?:^|/)(SC4\d\d|ST7\d\d)\d[A-Z]\d-", path)
     if named := bids or sleep_edf:
         return named[1]
     stem = path.rpartition("/")[2].rpartition(".")[0]
-    return re.split(r"[_-]", stem)[0] or stem
+    return re.split(r"[_\s-]", stem)[0] or stem
 
 
 def key_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """What a recording holds and what each data set would make of it, by the code that cuts it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,14 +75,29 @@ def _moment(start: float | None) -> str | None:
 
 
 def _annotation_file(path: Path) -> Path | None:
-    """The file itself if it has annotations, else the hypnogram beside a cassette night."""
+    """The file itself if it has annotations, else the hypnogram beside it."""
     if holds_annotations(path):
         return path
     if not path.name.endswith(PSG):
-        return None
+        return _beside(path)
     record = _record(path, PSG)
     near = sorted(path.parent.glob(f"*{HYPNOGRAM}"))
     return next((other for other in near if _record(other, HYPNOGRAM) == record), None)
+
+
+def _beside(path: Path) -> Path | None:
+    """The one EDF file of annotations alone that has the recording's name and one word more."""
+    named = re.compile(re.escape(path.stem) + r"[-_. ][^\W\d_]+\.(edf|EDF)")
+    near = sorted(other for other in path.parent.iterdir() if named.fullmatch(other.name))
+    alone = [other for other in near if _is_annotations_alone(other)]
+    return alone[0] if len(alone) == 1 else None
+
+
+def _is_annotations_alone(path: Path) -> bool:
+    try:
+        return holds_annotations(path) and not open_reader(path).channels()
+    except DataError:
+        return False
 
 
 def _record(path: Path, ending: str) -> str:

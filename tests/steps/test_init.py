@@ -120,6 +120,14 @@ def test_without_a_table_of_records_it_says_what_it_would_write_and_does_on_requ
     assert not (folder / "records.csv").exists()
 
 
+def test_two_nights_are_of_one_person_whatever_parts_their_names(folder, shipped, tmp_path):
+    (folder / "records.csv").unlink()
+    for old in folder.glob("*.edf"):
+        old.rename(folder / old.name.replace("_", " "))
+    with pytest.raises(DataError, match="there would be 6 subjects"):
+        init.run(folder, tmp_path / "mine.yaml")
+
+
 def test_a_bids_folder_is_read_with_its_participants(tmp_path, shipped):
     folder = tmp_path / "bids"
     for subject in ("01", "02", "03", "04"):
@@ -196,6 +204,18 @@ def test_nights_and_their_hypnograms_are_one_recording_each(tmp_path, shipped):
     assert config.datasets["cassette"].classes == ("Sleep stage 2", "Sleep stage W")
     assert labels.unscored == ("Movement time", "Sleep stage ?")
     assert [line.text for line in plan.data(config, "cassette") if line.topic == "labels"] == []
+
+
+def test_annotations_beside_are_those_of_the_recording_with_the_name(tmp_path, shipped):
+    folder = tmp_path / "nights"
+    for night in ("Ä 1", "Ä 1_Nacht2", "B"):
+        record(folder / f"{night}.edf")
+    for name in ("Ä 1_Nacht2_Hypnogramm", "B-scored", "B_events"):
+        record(folder / f"{name}.edf", channels=(), scored=["W", "N2"])
+    (folder / "Ä 1_cut.edf").write_bytes(b"0")
+    init.run(folder, tmp_path / "mine.yaml", records=True)
+    table = pd.read_csv(folder / "records.csv", dtype=str).set_index("record")["annotations"]
+    assert table.dropna().to_dict() == {"Ä 1_Nacht2": "Ä 1_Nacht2_Hypnogramm.edf"}  # B has two
 
 
 def test_a_folder_without_recordings_says_so(tmp_path):
