@@ -107,6 +107,12 @@ def test_a_wrong_table_is_refused_and_named(folder, text, message):
     assert "records.csv" in str(error.value)
 
 
+def test_a_table_of_another_encoding_is_told_which_to_save_it_in(folder):
+    (folder / "records.csv").write_text("record,subject\nä,1\n", "latin-1")
+    with pytest.raises(DataError, match=r"is not UTF-8 text - .* - save it as UTF-8"):
+        source(folder).records()
+
+
 def test_a_missing_table_or_folder_is_named(folder, tmp_path):
     with pytest.raises(DataError, match="table of records is missing"):
         source(folder).records()

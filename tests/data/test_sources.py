@@ -64,7 +64,7 @@ def test_a_table_survives_writing_and_reading(tmp_path):
         (b"record,subjct\na,b\n", "no column 'subject' - did you mean 'subjct'"),
         (b"record,subject\na\n", "row 1 has 1 values"),
         (b"record,subject,subject\na,b,c\n", "twice"),
-        (b"record,subject\n\xff,b\n", "cannot be read as CSV"),
+        (b"record,subject\n\xff,b\n", "is not UTF-8 text"),
         (b"", "no column 'record'"),
         (b"\x1f\x8bnot gzip", "cannot be read as CSV"),
     ],

@@ -36,7 +36,10 @@ def read_rows(path: str | Path, required: Sequence[str] = CORE) -> list[Row]:
         header, *body = [line for line in lines if line] or [[]]
     except FileNotFoundError:
         raise DataError("table is missing", where=path) from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        do = "save it as UTF-8"
+        raise DataError("table is not UTF-8 text", where=path, why=str(error), do=do) from None
+    except (OSError, EOFError, csv.Error) as error:
         raise DataError("table cannot be read as CSV", where=path, why=str(error)) from None
     header = [name.strip() for name in header]
     for name in required:
