@@ -74,7 +74,11 @@ def deep_merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, 
 def _explain(model: type[BaseModel], error: ValidationError, where: str) -> tuple[str]:
     """One line for the first problems: path, value, what is allowed."""
     lines = []
-    for problem in error.errors(include_url=False):
+    problems = error.errors(include_url=False)
+    within = {problem["loc"][:-1] for problem in problems}
+    for problem in problems:
+        if problem["type"] == "too_short" and problem["loc"] in within:
+            continue  # of a list that would be long enough without the other problems
         if problem["type"] == "json_invalid":  # half of a sign, as in "\ud800"
             lines.append(f"{where or 'config'}: not plain text - {problem['msg']}")
             continue

@@ -1,13 +1,21 @@
 """What carries a modality: one channel, or several leads; and what its values may look like."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+
+def _plain(name: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise ValueError("a name is of small letters, digits and _, and begins with a letter")
+    return name
+
+
+Name = Annotated[str, Field(max_length=60), AfterValidator(_plain)]
 # Keys that only some modalities need: left out of a job's settings where nobody set them
 RARE = ("channels", "min_leads", "reference", "minus")
 

@@ -276,6 +276,13 @@ def test_a_required_key_that_is_missing_is_named():
         Config.load(plain)
 
 
+@pytest.mark.parametrize("key", ["use_datasets", "use_tables"])
+def test_a_name_of_other_signs_is_told_which_it_may_have(key):
+    said = message(key, ["Sleep-EDF"])
+    assert f"{key}.0: 'Sleep-EDF' - a name is of small letters, digits and _" in said
+    assert "at least 1 item" not in said  # one item is there
+
+
 def test_all_problems_of_a_file_are_named_at_once():
     plain = changed("train.epochs", -1)
     plain["pretrain"]["batches"] = 3
