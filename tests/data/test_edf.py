@@ -39,6 +39,13 @@ def test_mixed_rates_are_never_upsampled(tmp_path):
         np.testing.assert_allclose(reader.read(f"S{i}"), signals[i].data, atol=1e-9)
 
 
+def test_channels_of_one_name_are_noted_before_one_is_wanted(tmp_path):
+    write(tmp_path / "a.edf", rates=(100, 100, 50), labels=["C3", "C3", "O1"])
+    assert EdfReader(tmp_path / "a.edf").notes == [
+        "several channels are called 'C3': none can be read"
+    ]
+
+
 def test_a_stretch_equals_the_same_stretch_of_the_whole(tmp_path):
     write(tmp_path / "a.edf")
     reader = EdfReader(tmp_path / "a.edf")

@@ -36,6 +36,8 @@ class EdfReader:
         self._signals = {s.label: s for s in self.header.signals if s.label != ANNOTATIONS}
         counts = Counter(s.label for s in self.header.signals)
         self._ambiguous = {label for label, count in counts.items() if count > 1}
+        twice = sorted(map(repr, self._ambiguous - {ANNOTATIONS}))
+        self.notes += [f"several channels are called {label}: none can be read" for label in twice]
 
     def _note_annotations(self) -> None:
         """Check the annotations, which are not used here, and count those without signals."""
