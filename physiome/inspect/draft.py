@@ -146,7 +146,7 @@ def draft(
 threads: {{shard: 1, train: 1, probe: 1}}  # small models gain nothing by more: jobs run abreast
 use_datasets: [{name}]
 # Others: contrawr, synthsleepnet, multimae, robustssf, crossl, maskmentor, cbramod, physioomni;
-# small sizes of theirs are in workflow/overlays/small-models.yaml
+# small sizes of theirs: workflow/overlays/small-models.yaml, given before this file, whose rows win
 methods: [physiome, physiome_plus, random, handmade, majority]
 
 datasets:

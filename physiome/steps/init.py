@@ -149,7 +149,7 @@ def _labels(
     found = column_labels(rows, label)
     if label is None:
         found = annotation_labels(blocks) or found
-    texts, _ = lasting_texts(blocks)
+    texts, others = lasting_texts(blocks)
     if found is None and label is None and len(texts) > MOST_CLASSES:
         raise DataError(
             f"{len(texts)} annotation texts last",
@@ -159,10 +159,12 @@ def _labels(
             "(labels.rule: annotations; several texts may be one), or name a column with --label",
         )
     if found is None:
+        none = f"none of {', '.join(map(repr, others[:5]))}" if others else "none"
         raise DataError(
             f"column {label!r} holds no classes" if label else "nothing says what to learn",
             where=folder / "records.csv",
-            why="neither annotations that last nor a column with 2 to 8 values",
+            why=f"annotations that last: {', '.join(map(repr, texts)) or none}; no column of "
+            "2 to 8 values",
             do="add a column with the label of each recording, and name it with --label",
         )
     return found

@@ -176,6 +176,12 @@ def test_events_within_stages_are_no_classes_and_leave_no_recording_out(tmp_path
     read_scoring(read_annotations(folder / "a.edf")[0], mine.labels, mine.classes, 60.0, "a")
 
 
+def test_annotations_without_a_duration_are_named(tmp_path, shipped):
+    record(tmp_path / "nights/a.edf", moments=["W", "N2"])
+    with pytest.raises(DataError, match="annotations that last: none of 'N2', 'W'; no column"):
+        init.run(tmp_path / "nights", tmp_path / "mine.yaml", records=True)
+
+
 def test_more_texts_than_can_be_classes_are_named(tmp_path, shipped):
     for subject, texts in (("a", "W N1 N2 N3 R"), ("b", "Wach S1 S2 S3 REM")):
         record(tmp_path / f"nights/{subject}.edf", scored=texts.split())
