@@ -1,7 +1,7 @@
 """Whether recordings hold what a data set asks for: told by the headers of some of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -10,9 +10,10 @@ from physiome.config.data import AnnotationLabels, ColumnLabels, ShardSettings
 from physiome.config.modality import Lead, carriers, lead_keys
 from physiome.config.tree import Config
 from physiome.data.cutting.channel_kinds import candidates
+from physiome.data.cutting.labels import read_scoring
 from physiome.data.cutting.picking import find_channel
-from physiome.data.formats import holds_annotations, open_reader
-from physiome.data.recording import Channel, RawRecord
+from physiome.data.formats import holds_annotations, open_reader, read_annotations
+from physiome.data.recording import Channel, RawRecord, Reader
 from physiome.data.sources.kinds import open_source, parse_settings
 from physiome.doctor import enough
 from physiome.doctor.finding import Finding
@@ -38,6 +39,7 @@ class Headers:
             and another that may be meant, "" if none: leads that no recording that was opened has.
         units: lead -> (channel, unit) of those that have one.
         annotated: of those opened, recordings with annotations.
+        unscored: what leaves some of these out for their annotations, and what to do.
         whole: of those opened, recordings with a wanted channel and, where classes are of
             annotations, with these too.
         seconds: of all recordings, at the mean length of those opened.
@@ -51,6 +53,7 @@ class Headers:
     lacking: dict[str, tuple[str, str]] = field(default_factory=dict)
     units: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     annotated: int = 0
+    unscored: list[tuple[str, str]] = field(default_factory=list)
     whole: int = 0
     seconds: float = 0.0
     longest_s: float = 0.0
@@ -109,6 +112,8 @@ def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
         found.opened.append(record)
         found.names |= channels.keys()
         found.annotated += annotated
+        if annotated and isinstance(settings.labels, AnnotationLabels):
+            found.unscored += _unscored(record, settings.labels, settings.classes, reader)
         absent = {key: _absent(lead, channels) for key, lead in leads.items()}
         carrying = {k: find_channel(leads[k], channels) for k, name in absent.items() if not name}
         found.whole += bool(carrying) and (annotated or not _by_annotations(settings))
@@ -126,6 +131,17 @@ def read(records: list[RawRecord], settings: ShardSettings) -> Headers:
                 found.lacking[key] = absent[key], ""
     found.seconds = seconds / max(1, len(found.opened)) * len(records)
     return found
+
+
+def _unscored(
+    record: RawRecord, rule: AnnotationLabels, classes: Sequence[str], reader: Reader
+) -> Iterator[tuple[str, str]]:
+    """What the shard step would have against a record's annotations."""
+    path = record.annotations or record.signals
+    try:
+        read_scoring(read_annotations(path)[0], rule, classes, reader.duration_s, path)
+    except DataError as error:
+        yield error.what, error.do
 
 
 def _absent(lead: Lead, channels: Mapping[str, Channel]) -> str:
@@ -226,6 +242,12 @@ def _labels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator[F
             f"name each recording's in the column annotations {IN_TABLE}, or take labels from a "
             "column (labels.rule: column)",
         )
+    if found.unscored:
+        (what, do), count = Counter(found.unscored).most_common(1)[0]
+        text = f"{dataset}: annotations leave recordings out, {len(found.unscored)} in {found.told}"
+        text += f"; most often ({count}): {what}"
+        every = found.all_opened and len(found.unscored) == len(found.opened)
+        yield Finding("FAIL" if every else "warn", "labels", text, do)
     if isinstance(rule, ColumnLabels):
         columns = found.opened[0].columns
         if rule.column not in columns:

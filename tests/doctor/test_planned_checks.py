@@ -11,7 +11,7 @@ from physiome.cli import app
 from physiome.config.base import deep_merge
 from physiome.config.data import ShardSettings
 from physiome.config.tree import load_files
-from physiome.data.recording import UNCALIBRATED
+from physiome.data.recording import UNCALIBRATED, Annotation
 from physiome.doctor import enough, headers, plan, proportions
 from physiome.errors import DataError
 from tests.edits.small_run import configuration, write_recordings
@@ -219,7 +219,14 @@ def test_labels_from_annotations_need_some(mine, monkeypatch):
     monkeypatch.setattr(headers, "holds_annotations", lambda _: False)
     assert found(files)["labels"].level == "FAIL"
     monkeypatch.setattr(headers, "holds_annotations", lambda _: True)
+    inside = [Annotation(0.0, 60.0, "s")]
+    monkeypatch.setattr(headers, "read_annotations", lambda _: (inside, None))
     assert "labels" not in found(files)  # those inside a recording are used
+    inside.append(Annotation(60.0, 30.0, "arousal"))
+    line = found(files)["labels"]
+    assert line.level == "warn"  # others were not opened
+    assert "leave recordings out, 4 in 4 of 10 recordings; most often (4): unknown" in line.text
+    assert line.do == "list it in labels.texts or labels.unscored"
 
 
 def test_channels_here_and_annotations_there_make_no_recording(mine, monkeypatch):
@@ -237,6 +244,7 @@ def test_channels_here_and_annotations_there_make_no_recording(mine, monkeypatch
 
     monkeypatch.setattr(headers, "open_reader", lambda p: real(p) if odd(p) else Bare())
     monkeypatch.setattr(headers, "holds_annotations", lambda path: not odd(path))
+    monkeypatch.setattr(headers, "read_annotations", lambda _: ([Annotation(0.0, 60.0, "s")], None))
     line = found(files)["labels"]
     assert line.level == "FAIL"
     assert "both a channel that is asked for and annotations, in 10 of 10" in line.text
