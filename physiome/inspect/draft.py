@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from physiome.inspect.stages import stages_of
+
 MOST_CLASSES = 8  # a column with more values says rather who than what
 LIKELY = ("label", "task", "class", "condition", "stage", "state", "group", "diagnosis")
 UNSCORED = ("?", "sleep stage ?", "movement time")  # of a scorer, and no classes
@@ -72,13 +74,19 @@ def lasting_texts(blocks: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[
 
 
 def annotation_labels(blocks: Sequence[Mapping[str, Any]]) -> Labels | None:
-    """Classes from annotation texts of all recordings; None where fewer than two, or many, last."""
-    texts, unscored = lasting_texts(blocks)
-    if not 2 <= len(texts) <= MOST_CLASSES:
+    """Classes from annotation texts of all recordings; None where fewer than two, or many, last.
+
+    Stages of sleep are called as the AASM does, whatever the texts; other classes as their texts.
+    """
+    texts, others = lasting_texts(blocks)
+    named = stages_of(texts) or {text: text for text in texts}
+    classes = list(dict.fromkeys(named.values()))
+    if not 2 <= len(classes) <= MOST_CLASSES:
         return None
-    rule = {"rule": "annotations", "texts": {text: text for text in texts}}
+    rule = {"rule": "annotations", "texts": named}
+    unscored = sorted([*others, *(t for t in texts if t not in named)], key=str.lower)
     # each text wants a place
-    return Labels(rule | ({"unscored": unscored} if unscored else {}), texts)
+    return Labels(rule | ({"unscored": unscored} if unscored else {}), classes)
 
 
 def guess_subject(path: str) -> str:

@@ -178,6 +178,9 @@ def _told(
 ) -> list[str]:
     lines = [f"{len(blocks)} of {len(found)} {'file' if len(found) == 1 else 'files'} read"]
     lines += [f"  not read: {block['error']}" for block in found if "error" in block][:5]
+    called = [f"{text} = {name}" for text, name in labels.rule["texts"].items() if text != name]
+    if called:
+        lines.append(f"stages of sleep (labels.texts): {', '.join(called)}")
     if unscored := labels.rule.get("unscored"):
         lines.append(f"annotations that are no classes (labels.unscored): {', '.join(unscored)}")
     if table is not None:

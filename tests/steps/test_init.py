@@ -151,7 +151,7 @@ def test_annotations_that_last_are_labels(tmp_path, shipped):
     init.run(folder, tmp_path / "mine.yaml", records=True)
     mine = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"]
     assert mine.labels.rule == "annotations"
-    assert mine.classes == ("N2", "REM", "W")
+    assert mine.classes == ("W", "N2", "REM")
     assert mine.window.length_s == 30.0
 
 
@@ -161,7 +161,7 @@ def test_marks_of_a_moment_are_no_classes_and_leave_no_recording_out(tmp_path, s
         record(folder / f"{subject}.edf", scored=["W", "N2"], moments=["Lights off"])
     init.run(folder, tmp_path / "mine.yaml", records=True)
     labels = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"].labels
-    read_scoring(read_annotations(folder / "a.edf")[0], labels, ("N2", "W"), 60.0, "a")
+    read_scoring(read_annotations(folder / "a.edf")[0], labels, ("W", "N2"), 60.0, "a")
     assert labels.unscored == ("Lights off",)
 
 
@@ -172,7 +172,7 @@ def test_events_within_stages_are_no_classes_and_leave_no_recording_out(tmp_path
     told = init.run(folder, tmp_path / "mine.yaml", records=True)
     assert "annotations that are no classes (labels.unscored): Arousal" in told
     mine = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"]
-    assert mine.classes == ("N2", "W")
+    assert mine.classes == ("W", "N2")
     read_scoring(read_annotations(folder / "a.edf")[0], mine.labels, mine.classes, 60.0, "a")
 
 
@@ -183,11 +183,30 @@ def test_annotations_without_a_duration_are_named(tmp_path, shipped):
 
 
 def test_more_texts_than_can_be_classes_are_named(tmp_path, shipped):
-    for subject, texts in (("a", "W N1 N2 N3 R"), ("b", "Wach S1 S2 S3 REM")):
-        record(tmp_path / f"nights/{subject}.edf", scored=texts.split())
-    with pytest.raises(DataError, match=r"10 annotation texts last .* 'Wach' - say in a copy of"):
+    record(tmp_path / "nights/a.edf", scored=list("ABCDEFGHI"))
+    with pytest.raises(DataError, match=r"9 annotation texts last .* 'I' - say in a copy of"):
         init.run(tmp_path / "nights", tmp_path / "mine.yaml", records=True)
     assert not (tmp_path / "nights/records.csv").exists()
+
+
+def test_stages_have_one_name_each_whatever_their_scorers_call_them(tmp_path, shipped):
+    folder = tmp_path / "nights"
+    for subject, texts in (
+        ("a", "W N1 N2 N3 R"),
+        ("b", "Wach S1 S2 S4 REM"),
+        ("c", "W S3 Bad REM"),
+    ):
+        record(folder / f"{subject}.edf", scored=texts.split())
+    told = init.run(folder, tmp_path / "mine.yaml", records=True)
+    stages = "Wach = W, S1 = N1, S2 = N2, S3 = N3, S4 = N3, R = REM"
+    assert f"stages of sleep (labels.texts): {stages}" in told
+    mine = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"]
+    assert mine.classes == ("W", "N1", "N2", "N3", "REM")
+    assert mine.labels.unscored == ("Bad",)
+    scoring = read_scoring(
+        read_annotations(folder / "b.edf")[0], mine.labels, mine.classes, 300, "b"
+    )
+    assert scoring.classes.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_nights_and_their_hypnograms_are_one_recording_each(tmp_path, shipped):
@@ -207,7 +226,7 @@ def test_nights_and_their_hypnograms_are_one_recording_each(tmp_path, shipped):
     assert "3 recordings of 2 subjects, 6 windows" in written  # hypnograms last a minute, too
     config = load_files([shipped, tmp_path / "mine.yaml"])
     labels = config.datasets["cassette"].labels
-    assert config.datasets["cassette"].classes == ("Sleep stage 2", "Sleep stage W")
+    assert config.datasets["cassette"].classes == ("W", "N2")
     assert labels.unscored == ("Movement time", "Sleep stage ?")
     assert [line.text for line in plan.data(config, "cassette") if line.topic == "labels"] == []
 
