@@ -75,6 +75,33 @@ def test_times_count_from_the_first_sample(path):
     assert start == whole + 7
 
 
+def paused(path, late_s=0, silent=False):
+    """Three data records of a second in an EDF+D file; the last may be late, or not say when."""
+    wave = edfio.EdfSignal(np.arange(300.0), 100, physical_range=(0, 300), label="EEG")
+    mark = edfio.EdfAnnotation(1.0, 1.0, "a")
+    edfio.Edf([wave], annotations=[mark], data_record_duration=1).write(path)
+    data = bytearray(path.read_bytes())
+    data[192:197] = b"EDF+D"
+    assert data.count(b"+2\x14\x14\x00") == 1
+    said = b"\x00" * 5 if silent else b"+%d\x14\x14\x00" % (2 + late_s)
+    path.write_bytes(data.replace(b"+2\x14\x14\x00", said))
+    return path
+
+
+def test_a_file_that_may_pause_and_never_does_is_read(tmp_path):
+    reader = EdfReader(paused(tmp_path / "a.edf"))
+    np.testing.assert_allclose(reader.read("EEG"), np.arange(300.0), atol=0.01)
+    assert [a.onset_s for a in read_annotations(tmp_path / "a.edf")[0]] == [1]
+
+
+def test_a_file_that_pauses_or_does_not_say_whether_is_refused(tmp_path):
+    with pytest.raises(DataError, match="is interrupted - data record 3 begins at 4 s, not at 2"):
+        EdfReader(paused(tmp_path / "a.edf", late_s=2))
+    says = "may be interrupted - it is EDF.D, and 1 of 3 data records do not say when they begin"
+    with pytest.raises(DataError, match=says):
+        EdfReader(paused(tmp_path / "b.edf", silent=True))
+
+
 def test_a_recording_begins_a_fraction_of_a_second_behind_its_header(tmp_path):
     wave = edfio.EdfSignal(np.arange(200.0), 100, physical_range=(0, 200), label="EEG")
     half_past = datetime.time(22, 0, 0, 500_000)

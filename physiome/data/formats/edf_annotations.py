@@ -27,14 +27,23 @@ def list_annotations(path: str | Path, header: EdfHeader) -> list[Annotation]:
 
     Raises:
         DataError: naming the first data record where an annotation signal holds something else
-            than whole lists, or that does not follow the one before it at once.
+            than whole lists, or that does not follow the one before it at once, or of a file
+            that may have been interrupted (EDF+D) does not say so.
     """
-    found, begin_s, timed = [], begins_s(path, header), -1
+    found, begin_s, timed, told = [], begins_s(path, header), -1, 0
     for record, onset_s, duration_s, texts in _lists(path, header):
         if record > timed and not texts[0]:  # the first list of every data record says its time
             _check_time(path, header, record, onset_s - begin_s)
-            timed = record
+            timed, told = record, told + 1
         found += [Annotation(onset_s - begin_s, duration_s, _decoded(t)) for t in texts if t]
+    if header.may_pause and _has_signals(header) and told < header.records:
+        raise DataError(
+            "the recording may be interrupted",
+            where=path,
+            why=f"it is EDF+D, and {header.records - told} of {header.records} data records do not "
+            "say when they begin",
+            do="convert it to a continuous EDF+C file",
+        )
     return sorted(found, key=lambda a: a.onset_s)
 
 
@@ -48,10 +57,14 @@ def begins_s(path: str | Path, header: EdfHeader) -> float:
     return 0.0 if texts[0] else onset_s
 
 
+def _has_signals(header: EdfHeader) -> bool:
+    return any(s.label != ANNOTATIONS for s in header.signals)
+
+
 def _check_time(path: str | Path, header: EdfHeader, record: int, begin_s: float) -> None:
     """A file that was interrupted says so here, whatever its header is called."""
     due_s = record * header.record_s
-    if any(s.label != ANNOTATIONS for s in header.signals) and abs(begin_s - due_s) > DRIFT_S:
+    if _has_signals(header) and abs(begin_s - due_s) > DRIFT_S:
         raise DataError(
             "the recording is interrupted",
             where=path,

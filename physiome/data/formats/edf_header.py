@@ -49,6 +49,8 @@ class EdfHeader:
     record_s: float
     signals: tuple[EdfSignal, ...]
     sample_bytes: int = 2  # 3 in BDF
+    # EDF+D, which some programs write of all recordings: data records say when they begin
+    may_pause: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -87,15 +89,10 @@ def read_edf_header(path: str | Path) -> EdfHeader:
         raise DataError(
             "EDF header field 'record duration' is wrong", where=path, why=f"{record_s}"
         )
-    if fields.text(192, 5) in ("EDF+D", "BDF+D"):
-        raise DataError(
-            f"{fields.text(192, 5)} (interrupted) recordings cannot be used",
-            where=path,
-            do=f"convert it to a continuous {fields.text(192, 4)}C file",
-        )
+    may_pause = fields.text(192, 5) in ("EDF+D", "BDF+D")
     _check_size(path, header_bytes + records * sum(s.samples for s in signals) * sample_bytes)
     _check_times(path, records, record_s, signals)
-    return EdfHeader(_start(path, fields), records, record_s, signals, sample_bytes)
+    return EdfHeader(_start(path, fields), records, record_s, signals, sample_bytes, may_pause)
 
 
 class _Fields:
