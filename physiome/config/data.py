@@ -26,6 +26,8 @@ class AnnotationLabels(Spec):
     rule: Literal["annotations"]
     texts: dict[str, str]  # annotation text -> class
     unscored: tuple[str, ...] = ()
+    # What annotations of a class without a duration last: seconds, or until the next one
+    lasts: PositiveFloat | Literal["next"] | None = None
     margin_class: str | None = None
     margin_s: NonNegative = 1800.0
     max_overhang_s: NonNegative | None = (

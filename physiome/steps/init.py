@@ -165,7 +165,8 @@ def _labels(
             where=folder / "records.csv",
             why=f"annotations that last: {', '.join(map(repr, texts)) or none}; no column of "
             "2 to 8 values",
-            do="add a column with the label of each recording, and name it with --label",
+            do="add a column with the label of each recording, and name it with --label"
+            + ("; or see labels.lasts in docs/own-data.md" if others and not texts else ""),
         )
     return found
 

@@ -62,6 +62,7 @@ TABLE = {
     "datasets.*.labels.texts.Sleep stage 1": ("N2", "shard"),
     "datasets.*.labels.texts.*": ("N1", "shard"),
     "datasets.*.labels.unscored": ([], "shard"),
+    "datasets.*.labels.lasts": (30.0, "shard"),
     "datasets.*.labels.margin_class": (None, "shard"),
     "datasets.*.labels.mean_s": (3.0, "shard"),
     "datasets.*.labels.*": (61.5, "shard"),

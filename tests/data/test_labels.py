@@ -43,6 +43,28 @@ def test_touching_stretches_of_a_class_are_one():
     assert labels_at(s, [0, 15, 30]) == [1, 1, 1]
 
 
+def lasting(rows, lasts):
+    return score(rows, rule=RULE.model_copy(update={"lasts": lasts}))
+
+
+def test_marks_of_epochs_last_as_long_as_the_rule_says():
+    s = lasting([(0, 0, "w"), (30, 0, "1"), (60, 0, "?"), (90, 60, "r"), (150, 0, "1")], 30.0)
+    assert labels_at(s, [0, 30, 60, 90, 120, 150, 180]) == [0, 1, -1, 2, 2, 1, -1]
+
+
+def test_marks_of_changes_last_until_the_next_and_the_last_has_no_end():
+    """A rest without a stage ends one; what lasts within it does not."""
+    s = lasting([(0, 0, "w"), (60, 0, "1"), (75, 5, "m"), (120, 0, "?"), (150, 0, "r")], "next")
+    assert labels_at(s, range(0, 210, 30)) == [0, 0, 1, 1, -1, -1, -1]
+    s = lasting([(0, 0, "w"), (60, 0, "1"), (90, 30, "r")], "next")
+    assert labels_at(s, range(0, 150, 30)) == [0, 0, 1, 2, -1]
+
+
+def test_marks_closer_than_they_last_are_refused():
+    with pytest.raises(DataError, match="annotations of two classes overlap"):
+        lasting([(0, 0, "w"), (20, 0, "1")], 30.0)
+
+
 def test_order_in_the_file_does_not_matter():
     rows = [(0, 60, "w"), (60, 30, "1"), (90, 60, "r")]
     onsets = [0, 30, 60, 90, 120]
@@ -82,7 +104,7 @@ def test_times_are_of_one_moment_up_to_their_rounding():
 def test_nothing_scored_is_refused():
     with pytest.raises(DataError, match="no annotation carries a class"):
         score([(0, 60, "?")])
-    with pytest.raises(DataError, match="2 have its text, but no duration - write into the file"):
+    with pytest.raises(DataError, match=r"2 have its text, but no duration - say in labels\.lasts"):
         score([(0, 0, "w"), (30, 0, "1"), (60, 30, "?")])
 
 

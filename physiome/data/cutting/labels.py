@@ -1,7 +1,8 @@
 """Labels of windows, from annotations or from pressure that is still to come."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +55,7 @@ def read_scoring(
                 why=f"at {a.onset_s:g} s",
                 do="list it in labels.texts or labels.unscored",
             )
+    annotations = _lasting(annotations, rule)
     named = sorted((a for a in annotations if a.text in rule.texts), key=lambda a: a.onset_s)
     scored = [a for a in named if a.duration_s > 0]
     if not scored:
@@ -61,7 +63,7 @@ def read_scoring(
             "no annotation carries a class",
             where=where,
             why=f"{len(named)} have its text, but no duration" if named else "",
-            do="write into the file how long each lasts"
+            do="say in labels.lasts how long each lasts: a number of seconds, or next"
             if named
             else "check labels.texts against the file's texts",
         )
@@ -73,6 +75,25 @@ def read_scoring(
     index, starts, stops = (np.array(column) for column in zip(*joined, strict=True))
     span = _span(index, starts, stops, rule, classes, duration_s)
     return Scoring(index, starts, stops, scored[0].onset_s, span, overhang_s)
+
+
+def _lasting(annotations: Sequence[Annotation], rule: AnnotationLabels) -> list[Annotation]:
+    """The annotations; those of a class that have no duration with the rule's.
+
+    The next one is of a class, or has no duration either: what lasts within a stage does not end
+    it. The last has no next one, and stays without.
+    """
+    ends = sorted(a.onset_s for a in annotations if a.duration_s == 0 or a.text in rule.texts)
+
+    def length_s(a: Annotation) -> float:
+        if a.duration_s > 0 or a.text not in rule.texts or rule.lasts is None:
+            return a.duration_s
+        if rule.lasts != "next":
+            return rule.lasts
+        later = bisect_right(ends, a.onset_s + SLACK_S)
+        return ends[later] - a.onset_s if later < len(ends) else 0.0
+
+    return [replace(a, duration_s=length_s(a)) for a in annotations]
 
 
 def _check_end(what: str, by_s: float, allowed_s: float | None, where: object) -> None:
