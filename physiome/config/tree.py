@@ -4,7 +4,7 @@ A slice is canonical JSON and becomes a rule's parameter: what is not in a job's
 it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from physiome.errors import ConfigError
 from physiome.files import canonical_json
 from physiome.subsets import subset_name
 
+# Sections by names: `table3: null` in a later file takes out what an earlier one gave
+BY_NAME = ("datasets", "variants", "encoder_variants", "ablations", "overrides")
+
 
 class Config(Experiment):
     """The root of `config.yaml`, checked."""
@@ -40,7 +43,7 @@ class Config(Experiment):
         Raises:
             ConfigError: naming the key's path, its value, what is allowed, the nearest known key.
         """
-        config = cls.parse(dict(plain))
+        config = cls.parse(_without_removed(plain))
         checks.check(config)
         return config
 
@@ -238,3 +241,27 @@ def _absent_of_datasets(plain: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(part, Mapping):
             found += [(str(name), key) for key in needed if key not in part]
     return found
+
+
+def _without_removed(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Without names whose section is null: of data sets, modalities and the like."""
+
+    def kept(given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {name: part for name, part in given.items() if part is not None}
+
+    def within(sections: Any, keys: Collection[str]) -> Any:
+        """Each section with what it has under these keys thinned."""
+        if not isinstance(sections, Mapping):
+            return sections
+        return {
+            name: {key: kept(value) if key in keys else value for key, value in part.items()}
+            if isinstance(part, Mapping)
+            else part
+            for name, part in sections.items()
+        }
+
+    found = {key: kept(part) if key in BY_NAME else part for key, part in plain.items()}
+    inside = {"datasets": ("modalities",), "systems": checks.BY_MODALITY}
+    return found | {key: within(found[key], keys) for key, keys in inside.items() if key in found}

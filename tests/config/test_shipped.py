@@ -8,6 +8,7 @@ from plain_config import OVERLAYS, ROOT, overlaid, shipped, stacked
 
 from physiome.config.base import deep_merge
 from physiome.config.tree import Config, load_files
+from physiome.errors import ConfigError
 from physiome.registry import METHODS
 from physiome.reporting.paper import paper_cells, paper_subset
 
@@ -145,3 +146,31 @@ def test_the_papers_rows_and_subsets_stand_in_tables_3_to_6():
         titles = config.datasets["sleep_edf"].modalities
         names = {paper_subset([titles[m].title or m for m in s]) for s in ablation.parsed(titles)}
         assert set(paper["subset"]) == names, table
+
+
+def test_a_later_file_takes_names_out_that_an_earlier_one_gave(tmp_path):
+    """A data set, a modality with what a system says of it, a table, a row of one's own."""
+    (tmp_path / "less.yaml").write_text(
+        "datasets: {vitaldb: null, sleep_edf: {modalities: {eog: null}}}\n"
+        "overrides: {vitaldb: null}\n"
+        "systems: {physioomni: {mask_ratios: {eog: null}}}\n"
+        "ablations: {table3: null, table4: null, table5: null, table6: null}\n"
+        "variants: {neuronet_10: null}\n"
+    )
+    config = load_files([ROOT / "config.yaml", tmp_path / "less.yaml"])
+    assert config.used == ["sleep_edf"]
+    assert [*config.tables_of] == ["table1"]
+    assert [*config.datasets["sleep_edf"].modalities] == ["eeg_fpz_cz", "eeg_pz_oz"]
+    assert "neuronet_10" not in config.variants
+    assert "eog" not in config.train_settings("sleep_edf", 1, "physioomni_tokenizer")
+
+
+def test_what_is_taken_out_and_still_named_is_refused(tmp_path):
+    for text, says in (
+        ("datasets: {sleep_edf: {modalities: {eog: null}}}", "table3.*unknown modality 'eog'"),
+        ("variants: {physiome_plus: null}", "methods: 'physiome_plus' does not exist"),
+        ("datasets: {sleep_edf: {classes: null}}", "datasets.sleep_edf.classes: None"),
+    ):
+        (tmp_path / "less.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=says):
+            load_files([ROOT / "config.yaml", tmp_path / "less.yaml"])
