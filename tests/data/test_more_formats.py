@@ -67,6 +67,16 @@ def test_annotations_are_relative_to_the_first_sample(annotated):
     assert start == open_reader(annotated).start
 
 
+def test_a_mark_of_one_sample_is_of_a_moment(tmp_path, monkeypatch):
+    """So BrainVision writes one, and EEGLAB of BrainVision: `labels.lasts` is for them, too."""
+    one = 1 / RATE_HZ
+    monkeypatch.setattr("format_files.MARKS", ((0.0, one, "rest"), (5.0, 2 * one, "sums")))
+    for name in ("r.vhdr", "r.set", "r_raw.fif"):
+        WRITERS[name](tmp_path / name)
+        found = [a.duration_s for a in read_annotations(tmp_path / name)[0] if "New" not in a.text]
+        assert found == pytest.approx([0, 2 * one])
+
+
 def test_annotations_of_the_file_itself_label_its_windows(annotated):
     labels = {"rule": "annotations", "texts": {"rest": "rest", "sums": "sums"}}
     if annotated.suffix == ".vhdr":

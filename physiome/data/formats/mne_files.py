@@ -148,6 +148,12 @@ class MneReader:
         shift_s = self._raw.first_time  # onsets count what was cropped off, dated or not
         told = zip(found.onset, found.duration, found.description, strict=True)
         listed = [
-            Annotation(float(on - shift_s), float(for_s), str(text)) for on, for_s, text in told
+            Annotation(float(on - shift_s), self._length_s(float(for_s), text), str(text))
+            for on, for_s, text in told
         ]
         return sorted(listed, key=lambda mark: mark.onset_s)
+
+    def _length_s(self, for_s: float, text: str) -> float:
+        """0 of a mark of one sample: so BrainVision, and EEGLAB from it, write one of a moment."""
+        moment = for_s * self.rate_hz < 1.5 and text.lower() != SKIPPED
+        return 0.0 if moment else for_s
