@@ -8,6 +8,7 @@ from physiome.data.cutting.unlabelled import cut_unlabelled, map_keys, parse_map
 from physiome.errors import DataError, PhysioError
 
 ONE = settings((), channel="C3", minus="M2")
+LISTED = settings([{"channel": "C3", "minus": "M2"}])  # the same, as the one lead of a list
 LEADS = settings([{"channel": "F3", "minus": "M2"}, "F4"])
 
 
@@ -27,14 +28,16 @@ def cut(folder, names, plan, channels):
     return rows["eeg"], signals, [c.name for c in report.channels.values()]
 
 
-def test_another_channel_keeps_what_is_subtracted(tmp_path):
-    eeg, x, carriers = cut(tmp_path, ("C4", "M2"), ONE, {"eeg": "C4"})
+@pytest.mark.parametrize("plan", [ONE, LISTED])
+def test_another_channel_keeps_what_is_subtracted(tmp_path, plan):
+    eeg, x, carriers = cut(tmp_path, ("C4", "M2"), plan, {"eeg": "C4"})
     assert carriers == ["C4 - M2"]
     np.testing.assert_allclose(eeg, x["C4"] - x["M2"], atol=0.02)
 
 
-def test_another_reference_can_be_named(tmp_path):
-    eeg, x, carriers = cut(tmp_path, ("C4", "A1", "M2"), ONE, {"eeg": "C4", "eeg/minus": "a1"})
+@pytest.mark.parametrize("plan", [ONE, LISTED])
+def test_another_reference_can_be_named(tmp_path, plan):
+    eeg, x, carriers = cut(tmp_path, ("C4", "A1", "M2"), plan, {"eeg": "C4", "eeg/minus": "a1"})
     assert carriers == ["C4 - A1"]
     np.testing.assert_allclose(eeg, x["C4"] - x["A1"], atol=0.02)
 
@@ -51,6 +54,13 @@ def test_a_reference_can_be_added_for_a_lead_that_had_none(tmp_path):
     assert carriers == ["F3 - M2", "F4 - M1"]
     np.testing.assert_allclose(eeg[:, 0], x["F3"] - x["M2"], atol=0.02)
     np.testing.assert_allclose(eeg[:, 1], x["F4"] - x["M1"], atol=0.02)
+
+
+def test_a_reference_that_is_not_there_is_what_is_lacking(tmp_path):
+    recording(tmp_path, "C3-M2")
+    says = r"no channel 'M2'; known: C3-M2 - .* its reference with modality/minus=CHANNEL or none"
+    with pytest.raises(DataError, match=says):
+        cut_unlabelled(tmp_path / "a.edf", ONE, {"eeg": "C3-M2"}, ["eeg"])
 
 
 def test_only_what_is_subtracted_can_be_none(tmp_path):

@@ -57,18 +57,20 @@ def pick_channels(
     known = reader.channels()
     found: dict[str, Pick] = {}
     absent: dict[str, str] = {}
+    lacked: list[str] = []
     for key, lead in carriers(settings.modalities).items():
         pick, lacking = _pick(key, lead, known, reader)
         if pick:
             found[key] = pick
             continue
+        lacked.append(lacking)
         hint = _hint(lacking, known)
         behind = "" if lacking == lead.channel else f", which {lead.channel!r} is measured against"
         absent[key] = f"no channel {lacking!r}{behind}: {hint}"
         if settings.strict_channels:
             raise DataError(f"no channel {lacking!r} for {key}", where=reader.path, do=hint)
     if not found:
-        wanted = ", ".join(repr(lead.channel) for lead in carriers(settings.modalities).values())
+        wanted = ", ".join(map(repr, dict.fromkeys(lacked)))
         raise DataError(
             "none of the wanted channels is there",
             where=reader.path,

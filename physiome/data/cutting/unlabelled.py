@@ -46,9 +46,10 @@ def cut_unlabelled(
     try:
         found, _ = pick_channels(reader, settings)
     except DataError as error:
-        raise DataError(
-            error.what, where=path, why=error.why, do="name one with --map modality=CHANNEL"
-        ) from None
+        do = "name one with --map modality=CHANNEL"
+        if any(lead.minus for lead in carriers(changed).values()):
+            do += f", and its reference with modality{MINUS}=CHANNEL or {NOTHING}"
+        raise DataError(error.what, where=path, why=error.why, do=do) from None
     _refuse_shared(path, found)
     return cut_windows(RawRecord(path.stem, path.stem, str(path)), reader, settings)
 
@@ -96,13 +97,12 @@ def parse_map(pairs: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
 
 def _renamed(name: str, modality: Modality, channels: Mapping[str, str]) -> Modality:
     """The modality, with the channels that `channels` gives its leads."""
-    if not modality.lead_names:
-        return modality.model_copy(update=_changes(name, channels))
     leads = tuple(
         lead.model_copy(update={"name": lead.label, **_changes(key, channels)})
         for key, lead in lead_keys(name, modality).items()
     )
-    return modality.model_copy(update={"channels": leads})
+    alone = {"channel": None, "aliases": (), "minus": None}  # what one lead may have instead
+    return modality.model_copy(update={**alone, "channels": leads})
 
 
 def _changes(key: str, channels: Mapping[str, str]) -> dict[str, Any]:
