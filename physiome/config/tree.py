@@ -4,7 +4,8 @@ A slice is canonical JSON and becomes a rule's parameter: what is not in a job's
 it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,14 @@ from physiome.config.report import (
 from physiome.config.resolve import Resolved, resolve_encoder, resolve_pretrain
 from physiome.config.sources import SourceSettings
 from physiome.config.strict_yaml import read_yaml
-from physiome.errors import ConfigError
+from physiome.errors import ConfigError, nearest
 from physiome.files import canonical_json
 from physiome.subsets import subset_name
 
 # Sections by names: `table3: null` in a later file takes out what an earlier one gave
 BY_NAME = ("datasets", "variants", "encoder_variants", "ablations", "overrides")
+# Section -> what is by names within each of its own
+WITHIN = {"datasets": ("modalities",), "systems": checks.BY_MODALITY}
 
 
 class Config(Experiment):
@@ -211,12 +214,13 @@ def load_files(paths: Sequence[Path]) -> Config:
     """The configuration in YAML files, merged from left to right as Snakemake does.
 
     Raises:
-        ConfigError: as `read_yaml` and `Config.load` do; if only changes to a configuration are
-            given.
+        ConfigError: as `read_yaml`, `check_removed` and `Config.load` do; if only changes to a
+            configuration are given.
     """
+    given = {path: read_yaml(path) for path in paths}
     plain: dict[str, Any] = {}
     for path in paths:
-        plain = deep_merge(plain, read_yaml(path))
+        plain = deep_merge(plain, given[path])
     required = {key for key, field in Config.model_fields.items() if field.is_required()}
     absent = sorted(required - plain.keys())
     # Changes to a data set say less than a whole one does.
@@ -231,6 +235,7 @@ def load_files(paths: Sequence[Path]) -> Config:
             if own
             else "name config.yaml before changes to it",
         )
+    check_removed(given)
     return Config.load(plain)
 
 
@@ -243,25 +248,48 @@ def _absent_of_datasets(plain: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
+def _removed(plain: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Where a name's section is null: of data sets, modalities and the like."""
+    sections = [(key,) for key in BY_NAME]
+    for key, within in WITHIN.items():
+        parts = plain.get(key)
+        for name in parts if isinstance(parts, Mapping) else ():
+            sections += [(key, name, inner) for inner in within]
+    for path in sections:
+        section = _at(plain, path)
+        if isinstance(section, Mapping):
+            yield from ((*path, name) for name, part in section.items() if part is None)
+
+
+def _at(plain: Any, path: tuple[str, ...]) -> Any:
+    """What stands there; None if nothing does."""
+    for key in path:
+        plain = plain.get(key) if isinstance(plain, Mapping) else None
+    return plain
+
+
 def _without_removed(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Without names whose section is null: of data sets, modalities and the like."""
+    """Without names whose section is null."""
+    left = copy.deepcopy(dict(plain))
+    for *path, name in _removed(plain):
+        _at(left, tuple(path)).pop(name, None)
+    return left
 
-    def kept(given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return {name: part for name, part in given.items() if part is not None}
 
-    def within(sections: Any, keys: Collection[str]) -> Any:
-        """Each section with what it has under these keys thinned."""
-        if not isinstance(sections, Mapping):
-            return sections
-        return {
-            name: {key: kept(value) if key in keys else value for key, value in part.items()}
-            if isinstance(part, Mapping)
-            else part
-            for name, part in sections.items()
-        }
+def check_removed(given: Mapping[Path, Mapping[str, Any]]) -> None:
+    """Refuse a file that takes out what no other gives: a slip of the pen would pass unseen.
 
-    found = {key: kept(part) if key in BY_NAME else part for key, part in plain.items()}
-    inside = {"datasets": ("modalities",), "systems": checks.BY_MODALITY}
-    return found | {key: within(found[key], keys) for key, keys in inside.items() if key in found}
+    Args:
+        given: configuration files and what they hold.
+    """
+    for path, plain in given.items():
+        for *section, name in _removed(plain):
+            others = [_at(other, tuple(section)) for at, other in given.items() if at != path]
+            known = {key for other in others if isinstance(other, Mapping) for key in other}
+            if name not in known:
+                raise ConfigError(
+                    f"{'.'.join(section)}.{name}: null takes out nothing",
+                    where=path,
+                    why="no other file has this name",
+                    do=nearest(name, known),
+                )

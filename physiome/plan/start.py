@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from physiome.config.strict_yaml import read_yaml
-from physiome.config.tree import Config
+from physiome.config.tree import Config, check_removed
 from physiome.errors import ConfigError, nearest
 from physiome.plan.stale import require_known
 
@@ -29,8 +29,7 @@ def begin(
         PhysioError: the configuration cannot be run, a table that is asked for does not exist, or
             results are there that were made otherwise.
     """
-    for path in files:
-        read_yaml(Path(path))
+    check_removed({Path(path): read_yaml(Path(path)) for path in files})
     config = Config.load(plain)
     config.check_folders()
     if first and not any(map(FORCING.fullmatch, arguments)):

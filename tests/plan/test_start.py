@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from physiome.errors import DataError
+from physiome.errors import ConfigError, DataError
 from physiome.files import write_json
 from physiome.plan.layout import Layout
 from physiome.plan.start import begin
@@ -33,6 +33,14 @@ def test_a_results_folder_has_one_spelling(plain, results):
 )
 def test_a_results_folder_stays_the_one_that_was_given(plain, results, kept):
     assert begin(plain(results=results), [], [], False).results == kept
+
+
+def test_a_file_that_takes_out_what_no_other_gives_is_refused(plain, tmp_path):
+    files = [tmp_path / "mine.yaml", tmp_path / "config.yaml"]  # Snakemake's order
+    files[0].write_text("ablations: {table3: null}\nvariants: {tne: null}\n")
+    files[1].write_text("ablations: {table3: {}}\nvariants: {ten: {}}\n")
+    with pytest.raises(ConfigError, match=r"mine.yaml: variants.tne: .* did you mean 'ten'"):
+        begin(plain(), list(map(str, files)), [], True)
 
 
 def test_a_result_of_other_settings_is_refused(otherwise):
