@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from physiome.config.base import Spec
 from physiome.config.modality import Modality, Name, carriers
@@ -14,6 +14,13 @@ from physiome.config.window import Window
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
+
+
+def _lasting(given: Any) -> Any:
+    number = isinstance(given, int | float) and not isinstance(given, bool) and given > 0
+    if not (number or given in (None, "next")):
+        raise ValueError("write a number of seconds above 0, or next")
+    return given
 
 
 class AnnotationLabels(Spec):
@@ -27,7 +34,7 @@ class AnnotationLabels(Spec):
     texts: dict[str, str]  # annotation text -> class
     unscored: tuple[str, ...] = ()
     # What annotations of a class without a duration last: seconds, or until the next one
-    lasts: PositiveFloat | Literal["next"] | None = None
+    lasts: Annotated[PositiveFloat | Literal["next"] | None, BeforeValidator(_lasting)] = None
     margin_class: str | None = None
     margin_s: NonNegative = 1800.0
     max_overhang_s: NonNegative | None = (

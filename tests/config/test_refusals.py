@@ -158,6 +158,7 @@ REFUSED = {
         "N4",
         ["labels.texts", "'N4'"],
     ),
+    "no duration": ("datasets.sleep_edf.labels.lasts", "nxt", ["lasts: 'nxt' - write a number"]),
     "margin of a foreign class": (
         "datasets.sleep_edf.labels.margin_class",
         "Wake",
