@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from physiome.data.formats.edf import EdfReader, read_annotations
-from physiome.data.formats.edf_header import read_edf_header
+from physiome.data.formats.edf_annotations import list_annotations
+from physiome.data.formats.edf_header import EdfHeader, EdfSignal, read_edf_header
 from physiome.data.recording import Annotation
 from physiome.data.synthetic.write_edf import write_hypnogram
 from physiome.errors import DataError
@@ -100,6 +101,11 @@ def test_a_file_that_pauses_or_does_not_say_whether_is_refused(tmp_path):
     says = "may be interrupted - it is EDF.D, and 1 of 3 data records do not say when they begin"
     with pytest.raises(DataError, match=says):
         EdfReader(paused(tmp_path / "b.edf", silent=True))
+    silent = EdfHeader(
+        None, 3, 1.0, (EdfSignal("EEG", "uV", ("", ""), (0, 1), (0, 1), 1),), 3, True
+    )
+    with pytest.raises(DataError, match=r"it is BDF.D, and 3 of 3 .* continuous BDF.C file"):
+        list_annotations(tmp_path / "c.bdf", silent)
 
 
 def test_a_recording_begins_a_fraction_of_a_second_behind_its_header(tmp_path):

@@ -37,12 +37,13 @@ def list_annotations(path: str | Path, header: EdfHeader) -> list[Annotation]:
             timed, told = record, told + 1
         found += [Annotation(onset_s - begin_s, duration_s, _decoded(t)) for t in texts if t]
     if header.may_pause and _has_signals(header) and told < header.records:
+        kind = "BDF+" if header.sample_bytes == 3 else "EDF+"
         raise DataError(
             "the recording may be interrupted",
             where=path,
-            why=f"it is EDF+D, and {header.records - told} of {header.records} data records do not "
-            "say when they begin",
-            do="convert it to a continuous EDF+C file",
+            why=f"it is {kind}D, and {header.records - told} of {header.records} data records "
+            "do not say when they begin",
+            do=f"convert it to a continuous {kind}C file",
         )
     return sorted(found, key=lambda a: a.onset_s)
 
