@@ -13,6 +13,8 @@ from physiome.inspect.stages import stages_of
 MOST_CLASSES = 8  # a column with more values says rather who than what
 LIKELY = ("label", "task", "class", "condition", "stage", "state", "group", "diagnosis")
 UNSCORED = ("?", "sleep stage ?", "movement time")  # of a scorer, and no classes
+# Words before whose recording it is, in names of files
+WHO = ("sub", "subj", "subject", "pat", "patient", "participant", "proband", "person", "case", "vp")
 TAKEN = ("record", "subject", "path", "annotations", "signals")
 RATE_HZ = 100.0
 
@@ -53,7 +55,8 @@ def column_labels(rows: Sequence[Mapping[str, str]], wanted: str | None = None) 
 def lasting_texts(blocks: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
     """Annotation texts of all recordings that may be classes, and the others.
 
-    Those that last longest in all; of two that overlap the shorter is an event within the other.
+    Stages of sleep, and then those that last longest in all; of two that overlap the later is an
+    event within the other, or goes on through several.
 
     Args:
         blocks: of `look`.
@@ -64,10 +67,10 @@ def lasting_texts(blocks: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[
         overlap |= {frozenset(pair) for pair in block["annotations_overlap"]}
         for text, length_s in block["annotations_s"].items():
             total[text] = total.get(text, 0.0) + length_s
-    kept: list[str] = []
-    for text in sorted(total, key=lambda text: (-total[text], text)):
-        alone = not any(frozenset((text, other)) in overlap for other in kept)
-        if total[text] > 0 and text.lower() not in UNSCORED and alone:
+    lasting = [text for text in total if total[text] > 0 and text.lower() not in UNSCORED]
+    kept, staged = list[str](), stages_of(lasting)
+    for text in sorted(lasting, key=lambda text: (text not in staged, -total[text], text)):
+        if not any(frozenset((text, other)) in overlap for other in kept):
             kept.append(text)
     there = sorted(total, key=str.lower)
     return [t for t in there if t in kept], [t for t in there if t not in kept]
@@ -92,20 +95,23 @@ def annotation_labels(blocks: Sequence[Mapping[str, Any]]) -> Labels | None:
 def guess_subject(path: str) -> str:
     """Whose recording it is, by its path: BIDS' `sub-`, else the first part of its name.
 
+    Where that is a word like "patient", the part behind it.
+
     Sleep-EDF's names end in the night and the recorder after the subject's two digits.
 
     Example:
         >>> [guess_subject(p) for p in ("sub-07/eeg/sub-07_rest.edf", "S3_night2.edf", "a.edf")]
         ['07', 'S3', 'a']
-        >>> guess_subject("SC4012E0-PSG.edf"), guess_subject("Mia night 2.edf")
-        ('SC401', 'Mia')
+        >>> [guess_subject(p) for p in ("SC4012E0-PSG.edf", "Mia night 2.edf", "Patient 3 b.edf")]
+        ['SC401', 'Mia', '3']
     """
     bids = re.search(r"(?:^|/)sub-([A-Za-z0-9]+)", path)
     sleep_edf = re.search(r"(?:^|/)(SC4\d\d|ST7\d\d)\d[A-Z]\d-", path)
     if named := bids or sleep_edf:
         return named[1]
     stem = path.rpartition("/")[2].rpartition(".")[0]
-    return re.split(r"[_\s-]", stem)[0] or stem
+    first, *others = re.split(r"[_\s-]+", stem)
+    return others[0] if others and first.lower() in WHO else first or stem
 
 
 def key_of(name: str) -> str:

@@ -75,18 +75,21 @@ def _moment(start: float | None) -> str | None:
 
 
 def _annotation_file(path: Path) -> Path | None:
-    """The file itself if it has annotations, else the hypnogram beside it."""
-    if holds_annotations(path):
+    """The file itself if annotations in it last, else the hypnogram beside, else what it has."""
+    own = holds_annotations(path)
+    if own and any(a.duration_s > 0 for a in read_annotations(path)[0]):
         return path
-    if not path.name.endswith(PSG):
-        return _beside(path)
-    record = _record(path, PSG)
-    near = sorted(path.parent.glob(f"*{HYPNOGRAM}"))
-    return next((other for other in near if _record(other, HYPNOGRAM) == record), None)
+    return _beside(path) or (path if own else None)
 
 
 def _beside(path: Path) -> Path | None:
-    """The one EDF file of annotations alone that has the recording's name and one word more."""
+    """The hypnogram of a cassette night; of others the one EDF file of annotations alone that has
+    the recording's name and one word more.
+    """
+    if path.name.endswith(PSG):
+        record = _record(path, PSG)
+        near = sorted(path.parent.glob(f"*{HYPNOGRAM}"))
+        return next((other for other in near if _record(other, HYPNOGRAM) == record), None)
     named = re.compile(re.escape(path.stem) + r"[-_. ][^\W\d_]+\.(edf|EDF)")
     near = sorted(other for other in path.parent.iterdir() if named.fullmatch(other.name))
     alone = [other for other in near if _is_annotations_alone(other)]

@@ -30,10 +30,11 @@ def stage_of(text: str) -> str | None:
 def stages_of(texts: Sequence[str]) -> dict[str, str]:
     """Text -> stage of those that are of one, from wake to REM; empty where they are no staging.
 
-    Beside three stages other texts are remarks; beside fewer, "R" and "W" may be anything.
+    Beside three stages other texts are remarks; beside fewer, "R" and "W" may be anything. Without
+    wake and REM "Phase 2" may be, too, or "S 2" of a stimulus.
     """
     known = {text: stage for text in texts if (stage := stage_of(text))}
-    whole = len(known) == len(texts)
-    if not known or (len({*known.values()}) < 3 and not whole):
+    found, whole = {*known.values()}, len(known) == len(texts)
+    if not found & {"W", "REM"} or (len(found) < 3 and not whole):
         return {}
     return dict(sorted(known.items(), key=lambda item: STAGES.index(item[1])))

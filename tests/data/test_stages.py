@@ -29,6 +29,8 @@ def test_texts_are_of_a_stage(stage):
         (["R", "W", "left"], []),  # right, and whatever
         (["S3", "S4", "rest"], []),  # one stage, by two names
         (["rest", "task"], []),
+        (["Phase 1", "Phase 2", "Phase 3"], []),  # of whatever: nobody wakes or dreams
+        (["S  1", "S  2", "S  3", "S 10"], []),  # of stimuli
         ([], []),
     ],
 )

@@ -19,9 +19,9 @@ from physiome.steps import init
 CHANNELS = ("EEG F3", "EEG F4", "EEG Pz", "ECG")
 
 
-def record(path, channels=CHANNELS, scored=None, moments=(), events=()):
+def record(path, channels=CHANNELS, scored=None, moments=(), events=(), lasting=()):
     """A minute of noise; `scored`: texts of ten seconds each; `moments`: texts that do not last;
-    `events`: texts of three seconds.
+    `events`: texts of three seconds; `lasting`: of the whole minute.
     """
     rng = np.random.default_rng(0)
     lines = [
@@ -37,6 +37,7 @@ def record(path, channels=CHANNELS, scored=None, moments=(), events=()):
     notes = [edfio.EdfAnnotation(10 * i, 10, text) for i, text in enumerate(scored or ())]
     notes += [edfio.EdfAnnotation(5, None, text) for text in moments]
     notes += [edfio.EdfAnnotation(8, 3, text) for text in events]
+    notes += [edfio.EdfAnnotation(0, 60, text) for text in lasting]
     path.parent.mkdir(parents=True, exist_ok=True)
     edfio.Edf(lines, annotations=notes or None).write(path)
 
@@ -126,6 +127,10 @@ def test_two_nights_are_of_one_person_whatever_parts_their_names(folder, shipped
         old.rename(folder / old.name.replace("_", " "))
     with pytest.raises(DataError, match="there would be 6 subjects"):
         init.run(folder, tmp_path / "mine.yaml")
+    for old in folder.glob("*.edf"):
+        old.rename(folder / f"Patient {old.name}")
+    with pytest.raises(DataError, match="there would be 6 subjects"):
+        init.run(folder, tmp_path / "mine.yaml")
 
 
 def test_a_bids_folder_is_read_with_its_participants(tmp_path, shipped):
@@ -174,6 +179,14 @@ def test_events_within_stages_are_no_classes_and_leave_no_recording_out(tmp_path
     mine = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"]
     assert mine.classes == ("W", "N2")
     read_scoring(read_annotations(folder / "a.edf")[0], mine.labels, mine.classes, 60.0, "a")
+
+
+def test_what_goes_on_through_all_stages_is_no_class(tmp_path, shipped):
+    record(tmp_path / "nights/a.edf", scored=["W", "N2", "R"], lasting=["Supine"])
+    told = init.run(tmp_path / "nights", tmp_path / "mine.yaml", records=True)
+    assert "annotations that are no classes (labels.unscored): Supine" in told
+    mine = load_files([shipped, tmp_path / "mine.yaml"]).datasets["nights"]
+    assert mine.classes == ("W", "N2", "REM")
 
 
 def test_annotations_without_a_duration_are_named(tmp_path, shipped):
@@ -233,8 +246,9 @@ def test_nights_and_their_hypnograms_are_one_recording_each(tmp_path, shipped):
 
 def test_annotations_beside_are_those_of_the_recording_with_the_name(tmp_path, shipped):
     folder = tmp_path / "nights"
-    for night in ("Ä 1", "Ä 1_Nacht2", "B"):
+    for night in ("Ä 1", "B"):
         record(folder / f"{night}.edf")
+    record(folder / "Ä 1_Nacht2.edf", moments=["Recording starts"])  # marks of its own, no stages
     for name in ("Ä 1_Nacht2_Hypnogramm", "B-scored", "B_events"):
         record(folder / f"{name}.edf", channels=(), scored=["W", "N2"])
     (folder / "Ä 1_cut.edf").write_bytes(b"0")
