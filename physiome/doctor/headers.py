@@ -142,6 +142,8 @@ def _unscored(
         read_scoring(read_annotations(path)[0], rule, classes, reader.duration_s, path)
     except DataError as error:
         yield error.what, error.do
+    except OSError as error:  # a file that was fetched may be gone
+        yield f"annotation file: {error.strerror}", "fetch it again, or let it be read"
 
 
 def _absent(lead: Lead, channels: Mapping[str, Channel]) -> str:
@@ -244,8 +246,8 @@ def _labels(dataset: str, settings: ShardSettings, found: Headers) -> Iterator[F
         )
     if found.unscored:
         (what, do), count = Counter(found.unscored).most_common(1)[0]
-        text = f"{dataset}: annotations leave recordings out, {len(found.unscored)} in {found.told}"
-        text += f"; most often ({count}): {what}"
+        text = f"{dataset}: {found.told} opened, annotations leave {len(found.unscored)} of them "
+        text += f"out; most often ({count}): {what}"
         every = found.all_opened and len(found.unscored) == len(found.opened)
         yield Finding("FAIL" if every else "warn", "labels", text, do)
     if isinstance(rule, ColumnLabels):

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from physiome.cli import app
 from physiome.config.base import deep_merge
-from physiome.config.data import ShardSettings
+from physiome.config.data import AnnotationLabels, ShardSettings
 from physiome.config.tree import load_files
-from physiome.data.recording import UNCALIBRATED, Annotation
+from physiome.data.recording import UNCALIBRATED, Annotation, RawRecord
 from physiome.doctor import enough, headers, plan, proportions
 from physiome.errors import DataError
 from tests.edits.small_run import configuration, write_recordings
@@ -225,8 +225,19 @@ def test_labels_from_annotations_need_some(mine, monkeypatch):
     inside.append(Annotation(60.0, 30.0, "arousal"))
     line = found(files)["labels"]
     assert line.level == "warn"  # others were not opened
-    assert "leave recordings out, 4 in 4 of 10 recordings; most often (4): unknown" in line.text
+    says = "4 of 10 recordings opened, annotations leave 4 of them out; most often (4): unknown"
+    assert says in line.text
     assert line.do == "list it in labels.texts or labels.unscored"
+
+
+def test_annotations_that_are_gone_end_no_check(tmp_path):
+    rule = AnnotationLabels(rule="annotations", texts={"s": "sick"})
+    gone = RawRecord("a", "a", "a.edf", str(tmp_path / "a-Hypnogram.edf"))
+    (told,) = headers._unscored(gone, rule, ("sick",), None)
+    assert told == (
+        "annotation file: No such file or directory",
+        "fetch it again, or let it be read",
+    )
 
 
 def test_channels_here_and_annotations_there_make_no_recording(mine, monkeypatch):
