@@ -134,6 +134,7 @@ def test_two_signals_of_one_name_keep_nobody_from_the_others(record):
     assert lines[2].endswith(" V")
     record.write_text("\n".join([*lines[:2], lines[2][:-1] + "II", *lines[3:]]) + "\n")
     reader = open_reader(record)
+    assert reader.notes == ["several signals are called 'II': none can be read"]
     np.testing.assert_array_equal(reader.read("ABP"), expected)
     with pytest.raises(DataError, match="several signals are called 'II' - rename"):
         reader.read("II")

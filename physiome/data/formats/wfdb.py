@@ -33,6 +33,8 @@ class WfdbReader:
         # A header may end its lines before the description, which is the signal's name.
         names = [name or f"signal {n}" for n, name in enumerate(_names(self.path, self._header))]
         self._ambiguous = {name for name in names if names.count(name) > 1}
+        twice = sorted(map(repr, self._ambiguous))
+        self.notes += [f"several signals are called {name}: none can be read" for name in twice]
         self._checked: set[str] = set()
         self._places = {name: place for place, name in enumerate(names)}
         self._rates = [float(self._header.fs) * n for n in self._header.samps_per_frame]
