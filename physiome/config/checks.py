@@ -273,4 +273,4 @@ def _check_frames(config: Experiment, name: str, encoder: CommonEncoderSpec) -> 
             f"a window of {name} holds one frame, of which none can be masked - "
             f"shorten overrides.{name}.encoder.frame_s or step_s"
         )
-    joined_length(round(encoder.frame_s * window.rate_hz))
+    joined_length(encoder.in_samples(window.rate_hz)[0])

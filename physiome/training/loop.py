@@ -112,9 +112,8 @@ class _Run:
         self.step, self.last_terms, self.saved = 0, {}, 0.0
         self.metrics_bytes, self.seconds, self.peak = 0, 0.0, 0  # of processes before this one
         self.unread: list[Taken] = []  # steps whose losses are still on the device
-        self.first_weights = standstill.fingerprint(
-            self.trained
-        )  # before anything resumed is loaded
+        # Before anything resumed is loaded
+        self.first_weights = standstill.fingerprint(self.trained)
         self.still = standstill.untrained(method)
         self.name = f"{type(method).__module__}.{type(method).__name__}"
 
