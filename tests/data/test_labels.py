@@ -61,7 +61,9 @@ def test_marks_of_changes_last_until_the_next_and_the_last_has_no_end():
 
 
 def test_marks_closer_than_they_last_are_refused():
-    with pytest.raises(DataError, match="annotations of two classes overlap"):
+    with pytest.raises(
+        DataError, match=r"two classes overlap .*; or make labels\.lasts shorter, or"
+    ):
         lasting([(0, 0, "w"), (20, 0, "1")], 30.0)
 
 
@@ -104,8 +106,12 @@ def test_times_are_of_one_moment_up_to_their_rounding():
 def test_nothing_scored_is_refused():
     with pytest.raises(DataError, match="no annotation carries a class"):
         score([(0, 60, "?")])
-    with pytest.raises(DataError, match=r"2 have its text, but no duration - say in labels\.lasts"):
+    says = r"of 2 with .* none has a duration - say in labels\.lasts .*, or next"
+    with pytest.raises(DataError, match=says):
         score([(0, 0, "w"), (30, 0, "1"), (60, 30, "?")])
+    says = r"of 1 .* or is followed by another - say in labels\.lasts how many seconds each lasts"
+    with pytest.raises(DataError, match=says):
+        lasting([(0, 0, "w")], "next")
 
 
 def test_scored_overhang_is_counted_and_limited():

@@ -59,14 +59,14 @@ def read_scoring(
     named = sorted((a for a in annotations if a.text in rule.texts), key=lambda a: a.onset_s)
     scored = [a for a in named if a.duration_s > 0]
     if not scored:
-        raise DataError(
-            "no annotation carries a class",
-            where=where,
-            why=f"{len(named)} have its text, but no duration" if named else "",
-            do="say in labels.lasts how long each lasts: a number of seconds, or next"
-            if named
-            else "check labels.texts against the file's texts",
-        )
+        why, do = "", "check labels.texts against the file's texts"
+        if named:
+            why = f"of {len(named)} with a class's text none has a duration"
+            do = "say in labels.lasts how long each lasts: a number of seconds, or next"
+        if named and rule.lasts == "next":
+            why += " or is followed by another"
+            do = "say in labels.lasts how many seconds each lasts"
+        raise DataError("no annotation carries a class", where=where, why=why, do=do)
     joined = _join(scored, rule, classes, where)
     overhang_s = max(0.0, joined[-1][2] - duration_s)
     shortfall_s = max(0.0, duration_s - max(a.onset_s + a.duration_s for a in annotations))
@@ -118,11 +118,13 @@ def _join(
                 joined[-1] = (index, before[1], max(before[2], stop_s))
                 continue
             if a.onset_s < before[2] - SLACK_S:
+                shorter = "; or make labels.lasts shorter, or next"
                 raise DataError(
                     "annotations of two classes overlap",
                     where=where,
                     why=f"{classes[before[0]]} to {before[2]:g} s, {a.text!r} from {a.onset_s:g} s",
-                    do="list the text of an event in labels.unscored, or correct the annotations",
+                    do="list the text of an event in labels.unscored, or correct the annotations"
+                    + (shorter if isinstance(rule.lasts, int | float) else ""),
                 )
         joined.append((index, a.onset_s, stop_s))
     return joined
