@@ -98,7 +98,7 @@ def _beside(path: Path) -> Path | None:
 
 def _is_annotations_alone(path: Path) -> bool:
     try:
-        return holds_annotations(path) and not open_reader(path).channels()
+        return not open_reader(path).channels() and holds_annotations(path)
     except DataError:
         return False
 

@@ -252,6 +252,7 @@ def test_annotations_beside_are_those_of_the_recording_with_the_name(tmp_path, s
     for name in ("Ä 1_Nacht2_Hypnogramm", "B-scored", "B_events"):
         record(folder / f"{name}.edf", channels=(), scored=["W", "N2"])
     (folder / "Ä 1_cut.edf").write_bytes(b"0")
+    (folder / "Ä 1_parts.edf").mkdir()
     init.run(folder, tmp_path / "mine.yaml", records=True)
     table = pd.read_csv(folder / "records.csv", dtype=str).set_index("record")["annotations"]
     assert table.dropna().to_dict() == {"Ä 1_Nacht2": "Ä 1_Nacht2_Hypnogramm.edf"}  # B has two
