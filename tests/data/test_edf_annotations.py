@@ -4,10 +4,12 @@ import edfio
 import numpy as np
 import pytest
 
+from physiome.config.data import ShardSettings
+from physiome.data.cutting.cut import cut_record
 from physiome.data.formats.edf import EdfReader, read_annotations
 from physiome.data.formats.edf_annotations import list_annotations
 from physiome.data.formats.edf_header import EdfHeader, EdfSignal, read_edf_header
-from physiome.data.recording import Annotation
+from physiome.data.recording import Annotation, RawRecord
 from physiome.data.synthetic.write_edf import write_hypnogram
 from physiome.errors import DataError
 
@@ -119,6 +121,24 @@ def test_a_recording_begins_a_fraction_of_a_second_behind_its_header(tmp_path):
     begins = datetime.datetime(2001, 2, 3, 22, 0, 0, 500_000, datetime.UTC).timestamp()
     assert EdfReader(tmp_path / "a.edf").start == begins
     assert read_annotations(tmp_path / "a.edf") == ([Annotation(1.0, 1.0, "a")], begins)
+
+
+@pytest.mark.parametrize("late_s", [-0.004, 0.0, 0.004])
+def test_a_rounded_time_costs_neither_the_first_nor_the_last_window(tmp_path, late_s):
+    ramp = np.arange(5000.0)
+    wave = edfio.EdfSignal(ramp, 100, physical_range=(0, 5000), label="EEG")
+    marks = [edfio.EdfAnnotation(10 * i + late_s, 10, "wn"[i % 2]) for i in range(1, 5)]
+    edfio.Edf([wave], annotations=marks).write(tmp_path / "a.edf")
+    plain = {
+        "kind": "recordings", "classes": ["w", "n"], "modalities": {"eeg": {"channel": "EEG"}},
+        "labels": {"rule": "annotations", "texts": {"w": "w", "n": "n"}}, "quality": {},
+        "window": {"length_s": 10.0, "rate_hz": 100.0, "lowpass_hz": None},
+        "incomplete_windows": "keep", "strict_channels": True, "strict_rates": True,
+    }  # fmt: skip
+    record = RawRecord("a", "a", str(tmp_path / "a.edf"))
+    rows, windows, _ = cut_record(record, ShardSettings.parse(plain))
+    assert windows["label"].tolist() == [-1, 1, 0, 1, 0]
+    np.testing.assert_allclose(rows["eeg"], ramp.reshape(5, -1), atol=0.1)
 
 
 DAMAGE = {

@@ -42,13 +42,16 @@ def plan_windows(raw: RawRecord, reader: Reader, settings: ShardSettings) -> Pla
         DataError: no or foreign annotations, or a recording shorter than one window.
     """
     length_s, scoring, notes = settings.window.length_s, None, ()
-    anchor_s, span = 0.0, (0.0, reader.duration_s)
+    anchor_s, span, slack_s = 0.0, (0.0, reader.duration_s), 1e-6 * settings.window.length_s
     if isinstance(settings.labels, AnnotationLabels):
         scoring, notes = _scoring(raw, reader, settings.labels, settings.classes)
-        anchor_s, span = scoring.anchor_s % length_s, scoring.span_s
-    last = math.floor((reader.duration_s - anchor_s) / length_s + 1e-6)
+        anchor_s, span, slack_s = scoring.anchor_s % length_s, scoring.span_s, SLACK_S
+        if length_s - anchor_s < SLACK_S:
+            anchor_s -= length_s
+    last = math.floor((reader.duration_s - anchor_s + slack_s) / length_s)
     numbers = np.arange(max(last, 0))
-    onsets_s = anchor_s + numbers * length_s
+    # Rounded times may lie just outside of what was recorded
+    onsets_s = np.clip(anchor_s + numbers * length_s, 0.0, max(0.0, reader.duration_s - length_s))
     inside = (onsets_s >= span[0] - SLACK_S) & (onsets_s + length_s <= span[1] + SLACK_S)
     if not inside.any():
         raise DataError(
