@@ -285,11 +285,11 @@ def check_removed(given: Mapping[Path, Mapping[str, Any]]) -> None:
     for path, plain in given.items():
         for *section, name in _removed(plain):
             others = [_at(other, tuple(section)) for at, other in given.items() if at != path]
-            known = {key for other in others if isinstance(other, Mapping) for key in other}
-            if name not in known:
+            known = {str(key) for other in others if isinstance(other, Mapping) for key in other}
+            if str(name) not in known:  # which may be a number
                 raise ConfigError(
-                    f"{'.'.join(section)}.{name}: null takes out nothing",
+                    f"{'.'.join(map(str, (*section, name)))}: null takes out nothing",
                     where=path,
                     why="no other file has this name",
-                    do=nearest(name, known),
+                    do=nearest(str(name), known),
                 )

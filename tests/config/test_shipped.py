@@ -170,6 +170,7 @@ def test_what_is_taken_out_and_still_named_is_refused(tmp_path):
         ("datasets: {sleep_edf: {modalities: {eog: null}}}", "table3.*unknown modality 'eog'"),
         ("variants: {physiome_plus: null}", "methods: 'physiome_plus' does not exist"),
         ("datasets: {sleep_edf: {classes: null}}", "datasets.sleep_edf.classes: None"),
+        ("ablations: {3: null}", "less.yaml: ablations.3: null takes out nothing"),
         ("ablations: {tabel3: null}", "less.yaml: ablations.tabel3: .* mean 'table3'"),
         ("datasets: {sleep_edf: {modalities: {ego: null}}}", "modalities.ego: .* mean 'eog'"),
         ("systems: {physioomni: {mask_ratios: {ppg: null}}}", "ppg: null takes out nothing"),
