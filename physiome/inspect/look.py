@@ -16,6 +16,7 @@ from physiome.data.recording import Annotation, Channel, RawRecord, Reader, mome
 from physiome.data.report import Report
 from physiome.errors import DataError
 from physiome.inspect.propose import propose
+from physiome.inspect.stages import stages_of
 
 PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
 Listed = Mapping[str, Mapping[Path, RawRecord]]  # data set -> absolute path of a recording -> it
@@ -75,11 +76,21 @@ def _moment(start: float | None) -> str | None:
 
 
 def _annotation_file(path: Path) -> Path | None:
-    """The file itself if annotations in it last, else the hypnogram beside, else what it has."""
+    """The file itself if its annotations are a staging or the only ones that last; or that beside.
+
+    A recorder writes marks and events of its own, and scorers another file.
+    """
     own = holds_annotations(path)
-    if own and any(a.duration_s > 0 for a in read_annotations(path)[0]):
-        return path
-    return _beside(path) or (path if own else None)
+    lasting = _lasting(path) if own else []
+    beside = None if stages_of(lasting) else _beside(path)
+    if beside and (not lasting or stages_of(_lasting(beside))):
+        return beside
+    return path if own else None
+
+
+def _lasting(path: Path) -> list[str]:
+    """Texts of annotations that last."""
+    return [text for text, s in _seconds(read_annotations(path)[0]).items() if s > 0]
 
 
 def _beside(path: Path) -> Path | None:

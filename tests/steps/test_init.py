@@ -249,13 +249,16 @@ def test_annotations_beside_are_those_of_the_recording_with_the_name(tmp_path, s
     for night in ("Ä 1", "B"):
         record(folder / f"{night}.edf")
     record(folder / "Ä 1_Nacht2.edf", moments=["Recording starts"])  # marks of its own, no stages
-    for name in ("Ä 1_Nacht2_Hypnogramm", "B-scored", "B_events"):
+    record(folder / "C.edf", moments=["Recording starts"], events=["Apnoea"])
+    record(folder / "D.edf", scored=["W", "N2"])
+    for name in ("Ä 1_Nacht2_Hypnogramm", "B-scored", "B_events", "C_scored", "D_scored"):
         record(folder / f"{name}.edf", channels=(), scored=["W", "N2"])
     (folder / "Ä 1_cut.edf").write_bytes(b"0")
     (folder / "Ä 1_parts.edf").mkdir()
     init.run(folder, tmp_path / "mine.yaml", records=True)
     table = pd.read_csv(folder / "records.csv", dtype=str).set_index("record")["annotations"]
-    assert table.dropna().to_dict() == {"Ä 1_Nacht2": "Ä 1_Nacht2_Hypnogramm.edf"}  # B has two
+    beside = {"Ä 1_Nacht2": "Ä 1_Nacht2_Hypnogramm.edf", "C": "C_scored.edf"}
+    assert table.dropna().to_dict() == beside  # B has two, D stages of its own
 
 
 def test_a_folder_without_recordings_says_so(tmp_path):
