@@ -26,7 +26,7 @@ def code(*modules: str) -> str:
     Comments, docstrings and layout do not count; tables (.csv) that lie beside a module do.
 
     Raises:
-        ConfigError: there is no such module.
+        ConfigError: there is no such module, or one is not Python.
     """
     text = "\n".join(f"{name} {_facts(name)[1]}" for name in sorted(reached(*modules)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -36,7 +36,7 @@ def reached(*modules: str) -> set[str]:
     """The given modules and all of this package that they import: what `code` is a hash of.
 
     Raises:
-        ConfigError: there is no such module.
+        ConfigError: there is no such module, or one is not Python.
     """
     seen: set[str] = set()
     todo = list(modules)
@@ -78,14 +78,20 @@ def _parsed(path: Path) -> dict[str, Any]:
     noted = _notes().get(str(path), {})
     if noted.get("state") != state:
         package = ".".join([PACKAGE, *path.parent.relative_to(ROOT).parts])
-        found = _parse(path.read_text(encoding="utf-8"), package)
+        try:
+            found = _parse(path.read_bytes(), package)
+        except SyntaxError as error:  # in ours it tells of no file
+            where = f"{path}, line {error.lineno}"
+            raise ConfigError(
+                "this is not Python", where=where, why=error.msg, do="correct it"
+            ) from None
         noted = _notes()[str(path)] = {"state": state, **found}
     return noted
 
 
-def _parse(text: str, package: str) -> dict[str, Any]:
+def _parse(source: bytes, package: str) -> dict[str, Any]:
     """The names a source of a package imports, those of tables in it, and a hash of its code."""
-    tree = ast.parse(text)
+    tree = ast.parse(source)
     imports: list[str] = []
     tables: list[str] = []
     for node in ast.walk(tree):

@@ -215,3 +215,8 @@ def test_methods_have_hashes_of_their_own(package):
 def test_an_unknown_module_is_an_error(package):
     with pytest.raises(ConfigError, match="no_such_module"):
         hashes(package[0], {"x": ["physiome.no_such_module"]})
+
+
+def test_a_file_that_is_no_python_is_named_with_its_line(edited):
+    with pytest.raises(ConfigError, match=r"nn/losses\.py, line 2: this is not Python - "):
+        edited("nn/losses.py", lambda _: "import torch\ndef broken(:\n")

@@ -5,6 +5,7 @@ import sys
 from functools import cache
 from shlex import quote
 
+from physiome import provenance
 from physiome.config.pairs import learned_rows, pair_settings
 from physiome.data.sources.kinds import SOURCES
 from physiome.data.sources.own_files import batch_digests
@@ -17,7 +18,6 @@ from physiome.plan.page import summary_files, summary_spec
 from physiome.plan.sizes import gpu_threads, mem_mb, runtime
 from physiome.plan.stale import own_batches
 from physiome.plan.start import begin
-from physiome.provenance import code
 from physiome.registry import ENCODERS, METHODS
 from physiome.watch.said import said_at_end
 
@@ -28,11 +28,25 @@ gc.set_threshold(1_000_000)
 # all of a job, and be taken for the training, which saves its progress first.
 shell.prefix("set -euo pipefail; exec ")
 
+
+def refuse(error):
+    """End the run before any job, in the words of the error alone."""
+    print(f"physiome: error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
 try:
     CONFIG = begin(config, workflow.configfiles, sys.argv[1:], workflow.is_main_process)
 except PhysioError as error:
-    print(f"physiome: error: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
+    refuse(error)
+
+
+def code(*modules):
+    """A hash of the code that these modules reach."""
+    try:
+        return provenance.code(*modules)
+    except PhysioError as error:
+        refuse(error)
 
 
 RESULTS, AT, GRAPH = CONFIG.results, Layout(CONFIG.results), Graph(CONFIG)
