@@ -41,3 +41,14 @@ def snakemakes(folder: Path, root: Path = Path("/")) -> list[int]:
         if here and any(Path(os.fsdecode(w)).name == "snakemake" for w in words[:3]):
             found.append(int(process.name))
     return found
+
+
+def since(pid: int, root: Path = Path("/")) -> float:
+    """When a process began, in seconds since the epoch; 0 where that cannot be told."""
+    try:
+        ticks = int((root / f"proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        lines = (root / "proc/stat").read_text().splitlines()
+        boot = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return 0.0
+    return boot + ticks / os.sysconf("SC_CLK_TCK")

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
 from physiome.watch.look import look
+from physiome.watch.run_log import read_log
 from physiome.watch.said import left_to_say, log_since
 from physiome.watch.screen import span
 from physiome.watch.stages import Stages, what_runs
@@ -67,9 +68,10 @@ def _tell(process: subprocess.Popen, started: float, root: Path) -> bool:
         ended = False
         while not ended:
             ended = _ends(process)
-            if log_since(started, root) is None:
-                continue
-            state = look(root)
+            log = log_since(started, root)
+            if log is None or not read_log(log).started:
+                continue  # what lies there is of an earlier run
+            state = look(root, started=started)
             for line in stages.ended(state):
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             done = sum(count.done for count in state.counts)

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from physiome.doctor.processes import snakemakes
+from physiome.doctor.processes import since, snakemakes
 from physiome.plan.failures import error_in
 from physiome.plan.jobs import RULES, Job, job_of
 from physiome.plan.memory import noted_results, notes
@@ -14,10 +14,14 @@ from physiome.watch.training import read_training
 
 TRAINING = ("pretrain", "train")
 SLACK_S = 1.0  # a job that is begun at once may begin its log before Snakemake has marked it
+WHOLE_S = 2.0  # logs are named, and processes said to begin, by whole seconds
 
 
 def look(
-    root: Path = Path(), results: str | None = None, experiment: dict[str, list[str]] | None = None
+    root: Path = Path(),
+    results: str | None = None,
+    experiment: dict[str, list[str]] | None = None,
+    started: float | None = None,
 ) -> State:
     """The state of the latest run in a working folder. Reads only.
 
@@ -26,10 +30,16 @@ def look(
         results: tell of the latest run that wrote there.
         experiment: of a configuration, rule -> a result of each job; jobs are then counted of it,
             instead of those of the run.
+        started: when the Snakemake that lives was started; None: as the system says. A run that
+            began before is not its, but was killed.
     """
     now, alive = time.time(), snakemakes(root)
-    path, results = _which(root, results, bool(alive))
+    if started is None:
+        started = min(map(since, alive), default=0.0)
+    path, results = _which(root, results, bool(alive), started - WHOLE_S)
     run = read_log(path) if path else None
+    if run is not None and run.began < started - WHOLE_S:
+        alive = []
     if run is not None:
         complete(run, root, results)
     phase = _phase(run, bool(alive))
@@ -51,14 +61,16 @@ def look(
     return state
 
 
-def _which(root: Path, results: str | None, alive: bool) -> tuple[Path | None, str | None]:
+def _which(
+    root: Path, results: str | None, alive: bool, started: float
+) -> tuple[Path | None, str | None]:
     """The log of the run that is told of, and its results folder."""
     results = results.rstrip("/") if results is not None else None
     logs = run_logs(root)
     for log in logs:
         where = noted_results(log)
         if where is not None and results in (None, where):
-            later = log != logs[0] and alive and read_log(log).ended
+            later = log != logs[0] and alive and (began(log) < started or read_log(log).ended)
             return (logs[0], None) if later and results is None else (log, where)
     return _by_notes(root, results)
 

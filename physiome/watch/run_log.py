@@ -76,15 +76,23 @@ class RunLog:
 
 def run_logs(folder: Path = Path()) -> list[Path]:
     """Logs of all runs in a working folder, the latest first; a dry run leaves none."""
-    return sorted((folder / FOLDER / "log").glob("*.snakemake.log"), reverse=True)
+    logs = (folder / FOLDER / "log").glob("*.snakemake.log")
+    return sorted(logs, key=lambda path: (began(path), path.name), reverse=True)
 
 
 def began(path: Path) -> float:
-    """When the run of a log began, by the log's name; by its last change if that tells nothing."""
+    """When the run of a log began, by the log's name; by its last change if that tells nothing.
+
+    Where clocks go back an hour a name stands for two moments: the later one, if there was a change
+    after it.
+    """
+    changed = path.stat().st_mtime
     try:
-        return datetime.strptime(path.name.split(".")[0], "%Y-%m-%dT%H%M%S").timestamp()
+        named = datetime.strptime(path.name.split(".")[0], "%Y-%m-%dT%H%M%S")
     except ValueError:
-        return path.stat().st_mtime
+        return changed
+    later = named.replace(fold=1).timestamp()
+    return later if later <= changed else named.timestamp()
 
 
 def read_log(path: Path) -> RunLog:

@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import subprocess
+import time
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -218,6 +220,13 @@ def test_a_snakemake_is_found_by_its_folder(tmp_path):
         assert processes.snakemakes(tmp_path, root) == found
         assert processes.snakemakes(root, root) == []
     assert processes.snakemakes(tmp_path) == []  # of the processes that really are there
+
+
+def test_when_a_process_began_is_told_to_a_second_or_two():
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert processes.since(process.pid) == pytest.approx(time.time(), abs=3)
+        process.kill()
+    assert processes.since(process.pid) == 0.0
 
 
 def test_what_a_killed_run_left_is_listed(tmp_path):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from physiome.plan.memory import note_results
 from physiome.watch.stages import Stages, what_runs
 from physiome.watch.state import Count, Running, State
 
@@ -76,3 +77,23 @@ def test_the_error_of_a_job_that_failed_is_the_last_thing_said(tmp_path):
     broken = run(tmp_path, "{nothing}", "--configfile", "missing.yaml")
     assert broken.returncode == 1
     assert "missing.yaml" in broken.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_of_a_run_that_was_killed_before_nothing_is_told(tmp_path):
+    """Of one that is refused Snakemake says why, and has a log all the same."""
+    run(tmp_path, "touch {output}")
+    (log,) = (tmp_path / ".snakemake/log").glob("*.log")
+    said = log.read_text().partition("Finished jobid: 0")[0]
+    killed = log.rename(log.with_name("2026-01-01T000000.000001.snakemake.log"))
+    killed.write_text(said)
+    note_results([killed], "results")
+    (tmp_path / "results/tables/a.csv").unlink()
+    lock = tmp_path / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text("results/tables/a.csv\n")
+    refused = run(tmp_path, "touch {output}")
+    assert (refused.returncode, refused.stdout.strip()) == (1, "")
+    assert "cannot be locked" in refused.stderr
+    lock.unlink()
+    assert run(tmp_path, "touch {output}").stdout.startswith("2 jobs")

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from base64 import urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from physiome.cli import app
 from physiome.plan.memory import note_results
 from physiome.watch import look as gathering
 from physiome.watch.look import look
+from physiome.watch.run_log import began, run_logs
 from physiome.watch.screen import lines
 from physiome.watch.stages import Stages, what_runs
 
@@ -49,6 +50,7 @@ def run(tmp_path, monkeypatch):
     class Run:
         now = time.time()
         alive = True
+        since = 0.0
 
         def write(self, path, text="", age_s=0.0):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +83,7 @@ def run(tmp_path, monkeypatch):
 
     here = Run()
     monkeypatch.setattr(gathering, "snakemakes", lambda _: [77] if here.alive else [])
+    monkeypatch.setattr(gathering, "since", lambda _: here.since)
     return here
 
 
@@ -252,6 +255,34 @@ def test_the_folder_is_that_which_the_run_itself_noted(run):
     (later,) = set(Path(".snakemake/log").glob("*.log")) - {earlier, *empty()}
     note_results([later], "results/second")
     assert look().results == "results/second"
+
+
+def test_a_run_that_plans_is_not_taken_for_the_one_that_was_killed_before_it(run):
+    run.say(STATS + finished(1, "pretrain"), age_s=900)
+    (killed,) = Path(".snakemake/log").glob("*.log")
+    note_results([killed], "results/run")
+    run.train(age_s=800)
+    run.since = run.now - 20
+    run.say("Building DAG of jobs...\n", age_s=15)
+    assert shown().startswith("Snakemake is planning (process 77)\n\nCut off")
+    assert look(results="results/run").phase == "killed"
+    run.since = run.now - 901  # one that reads alone, as for a report, has no part in it
+    assert (look().phase, look().results) == ("running", "results/run")
+
+
+def test_where_clocks_go_back_the_latest_run_is_the_latest(run, monkeypatch):
+    """In Berlin it was half past two twice that night, at 00:30 and 01:30 UTC."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    first, second = (datetime(2026, 10, 25, h, 30, tzinfo=UTC).timestamp() for h in (0, 1))
+    for at, minute in ((first, "50"), (second, "10")):
+        path = Path(f".snakemake/log/2026-10-25T02{minute}00.000001.snakemake.log")
+        run.write(path, age_s=run.now - at - 1500)
+    try:
+        assert [began(path) for path in run_logs()] == [second - 1200, first + 1200]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def empty():
