@@ -1,6 +1,7 @@
 """Where the results of a finished run are: what Snakemake does not say."""
 
 from collections.abc import Iterable
+from os.path import normpath
 from pathlib import Path
 
 from physiome.config.tree import Config
@@ -11,15 +12,19 @@ def made_tables(config: Config, targets: Iterable[str] = ()) -> list[Path]:
     """CSV files of the tables that the configuration makes, those that are there.
 
     Args:
-        targets: of Snakemake; where they name tables, of these alone.
+        targets: of Snakemake; where there are some, the tables among them alone.
     """
     asked = _asked(config, targets)
-    paths = [Path(Layout(config.results).table(name)) for name in asked or config.made_tables]
+    names = config.made_tables if asked is None else asked
+    paths = [Path(Layout(config.results).table(name)) for name in names]
     return [path for path in paths if path.is_file()]
 
 
-def _asked(config: Config, targets: Iterable[str]) -> list[str]:
-    folder = f"{config.results}/tables/"
+def _asked(config: Config, targets: Iterable[str]) -> list[str] | None:
+    """Tables that targets name; None where everything is made."""
+    targets, folder = [normpath(x) for x in targets], f"{config.results}/tables/"
+    if {*targets} <= {"all"}:
+        return None
     names = (x.removeprefix(folder).split(".")[0] for x in targets if x.startswith(folder))
     return [name for name in dict.fromkeys(names) if name in config.tables_of]
 
@@ -31,7 +36,7 @@ def whereabouts(config: Config, targets: Iterable[str] = ()) -> list[str]:
     they are not named.
     """
     targets = [*targets]
-    at, chosen = Layout(config.results), _asked(config, targets)
+    at, chosen = Layout(config.results), _asked(config, targets) is not None
     names = [path.stem for path in made_tables(config, targets)]
     if not names:
         return []

@@ -36,10 +36,13 @@ def test_of_chosen_tables_those_alone_are_named_and_nothing_that_was_not_made_ag
     for path in ("r/tables/one.csv", "r/tables/two.csv", "r/summary.html", "r/figures/a/x.svg"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
-    asked = ["--cores", "2", "r/tables/two.tex", "r/tables/two.costs.csv"]
+    asked = ["r/scores.csv", "./r/tables/two.tex", "r/tables/two.costs.csv"]
     assert list(map(str, made_tables(config, asked))) == ["r/tables/two.csv"]
     assert whereabouts(config, asked) == [
         "",
         "Tables:          r/tables/two.csv, .tex beside",
         "To read them:    physiome show r/tables/two.csv",
     ]
+    assert whereabouts(config, ["all"])[1].startswith("Tables:          r/tables/one.csv")
+    for target in ("data", "fetch", "r/models/a/fold1/x.safetensors"):  # tables are of before
+        assert (made_tables(config, [target]), whereabouts(config, [target])) == ([], [])

@@ -97,7 +97,9 @@ wildcard_constraints:
 
 def end(config):
     """Print a run's table, if it makes one, and where everything is."""
-    made = made_tables(config, sys.argv[1:])
+    asked = workflow.dag_settings.until or workflow.dag_settings.omit_from
+    asked = [*(asked or workflow.dag_settings.targets)]
+    made = made_tables(config, asked)
     if len(made) == 1:
         from physiome.steps import show  # imports what planning does not need
 
@@ -105,7 +107,7 @@ def end(config):
             show.run(made, config.tables.head)
         except PhysioError as error:  # a run that succeeded stays so
             print(f"physiome: {error}", file=sys.stderr)
-    for line in whereabouts(config, sys.argv[1:]):
+    for line in whereabouts(config, asked):
         print(line)
 
 
