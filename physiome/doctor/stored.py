@@ -7,10 +7,11 @@ from physiome.config.agreement import differences
 from physiome.config.tree import Config
 from physiome.data.sources.integrity import altered_files
 from physiome.data.sources.own_files import changed_records
-from physiome.data.store.shards import MANIFEST, read_manifest
+from physiome.data.store.shards import read_manifest
 from physiome.doctor.finding import Finding, several
 from physiome.errors import PhysioError
 from physiome.files import read_json
+from physiome.plan.layout import Layout
 from physiome.plan.stale import own_batches
 
 SHOWN = 3  # altered files that are named
@@ -43,9 +44,10 @@ def shards(config: Config, dataset: str) -> Iterator[Finding]:
 
 
 def shard_folders(config: Config, dataset: str) -> list[Path]:
-    """Folders of the shards that are there."""
-    found = Path(config.results, "shards", dataset).glob(f"batch*/{MANIFEST}")
-    return sorted(path.parent for path in found)
+    """Folders of the shards that are there, of batches that there are."""
+    at, batches = Layout(config.results), range(config.datasets[dataset].batches)
+    paths = (Path(at.shard(dataset, batch)) for batch in batches)
+    return [path.parent for path in paths if path.exists()]
 
 
 def raw(config: Config, dataset: str, verify: bool) -> Iterator[Finding]:
@@ -109,8 +111,10 @@ def own_records(config: Config, dataset: str) -> Iterator[Finding]:
 
 
 def raw_lists(config: Config, dataset: str) -> list[Path]:
-    """What the fetch step wrote so far."""
-    return sorted(Path(config.results, "raw").glob(f"{dataset}.batch*.json"))
+    """What the fetch step wrote so far, of batches that there are."""
+    at, batches = Layout(config.results), range(config.datasets[dataset].batches)
+    paths = (Path(at.fetched(dataset, batch)) for batch in batches)
+    return [path for path in paths if path.exists()]
 
 
 def _missing(path: Path) -> list[str]:

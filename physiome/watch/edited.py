@@ -11,8 +11,9 @@ from typing import Any
 from physiome.data.sources.kinds import SOURCES
 from physiome.data.sources.own_files import changed_records
 from physiome.errors import PhysioError
-from physiome.files import canonical_json
+from physiome.files import canonical_json, read_json
 from physiome.plan.jobs import job_of
+from physiome.plan.layout import Layout
 from physiome.provenance import code, reached, source_of
 from physiome.registry import ENCODERS, METHODS, lineage
 
@@ -77,16 +78,12 @@ def records(output: str, settings: dict[str, Any]) -> list[str]:
     job, path = job_of(output), Path(output)
     if job is None:
         return []
-    noted = sorted(path.parent.glob(f"{job.named['dataset']}.batch*.json"), key=_number)
     try:
+        batches = range(read_json(path, "batches")["batches"])
+        noted = [Path(Layout(job.results).fetched(job.named["dataset"], b)) for b in batches]
         return changed_records(canonical_json(settings), noted).get(path, [])
     except PhysioError:
         return []
-
-
-def _number(path: Path) -> int:
-    found = re.search(r"batch(\d+)\.json$", path.name)
-    return int(found[1]) if found else -1
 
 
 def settings_of(note: dict[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,11 @@ def test_shards_are_compared_with_their_manifests_and_with_the_configuration(min
     assert amounts.shard_bytes(config, "sleep_edf").value == 0
     changed = mine(datasets={"sleep_edf": {"window": {"lowpass_hz": 15.0}}})
     assert levels(stored.shards(changed, "sleep_edf")) == ["warn"]
-    with open(folder / "batch1/eog.npy", "ab") as file:
+    left = folder / "batch1/manifest.json"  # of a run of two batches, where now there is one
+    write_json(left, json.loads(left.read_text()) | {"settings": {}})
+    (line,) = stored.shards(config, "sleep_edf")
+    assert (line.level, line.text) == ("ok", "1 of 1 batch of sleep_edf")
+    with open(folder / "batch0/eog.npy", "ab") as file:
         file.write(b"x")
     assert "FAIL" in levels(stored.shards(config, "sleep_edf"))
 
@@ -197,6 +201,8 @@ def test_raw_files_that_are_gone_or_altered_fail(mine, tmp_path):
     assert "--verify" in line.do
     path.unlink()
     assert levels(stored.raw(config, "sleep_edf", verify=False)) == ["FAIL"]
+    noted.rename(noted.with_name("sleep_edf.batch1.json"))  # there is one batch now
+    assert levels(stored.raw(config, "sleep_edf", verify=False)) == []
 
 
 def test_a_lock_that_nobody_holds_is_told_from_a_run(tmp_path, monkeypatch):

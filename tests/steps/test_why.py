@@ -172,11 +172,19 @@ def write(path, text):
     path.write_text(text)
 
 
-def test_changed_recordings_are_named(note, monkeypatch):
+def test_changed_recordings_are_named(note, tmp_path, monkeypatch):
+    """Among the batches that there are: a run of more of them left more files."""
     output = "results/raw/mine.batch1.json"
+    for batch in range(4):
+        write(tmp_path / f"results/raw/mine.batch{batch}.json", '{"batches": 2}')
+
+    def changed(_, noted):
+        assert list(map(str, noted)) == [output.replace("1", "0"), output]
+        return {Path(output): ["S03"]}
+
     settings = json.dumps({"source": {"kind": "recordings"}})
     note(output, settings, "a" * 16)
-    monkeypatch.setattr(edited, "changed_records", lambda *_: {edited.Path(output): ["S03"]})
+    monkeypatch.setattr(edited, "changed_records", changed)
     job = Planned("fetch", {"dataset": "mine", "batch": "1"}, [], [output],
                   params(["a" * 16], ["b" * 16]))  # fmt: skip
     assert texts(job) == ["data: row or file of S03 changed: mine batch 1 is cut again"]
