@@ -23,13 +23,21 @@ End = Literal["", "done", "failed"]
 
 def note_of(result: str) -> dict[str, Any] | None:
     """How a file was made, with `rule`, `params`, `input`, `endtime`; None if nothing is known."""
-    name = urlsafe_b64encode(result.encode()).decode()
-    pieces = [name[i : i + PIECE] for i in range(0, len(name), PIECE)]
-    path = Path(FOLDER, "metadata", *(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
     try:
-        return read_json(path)
+        return read_json(_note("metadata", result))
     except PhysioError:
         return None
+
+
+def is_cut_off(result: str) -> bool:
+    """Whether a file's job was begun and is not known to have ended."""
+    return _note("incomplete", result).exists()
+
+
+def _note(kind: Kind, result: str) -> Path:
+    name = urlsafe_b64encode(result.encode()).decode()
+    pieces = [name[i : i + PIECE] for i in range(0, len(name), PIECE)]
+    return Path(FOLDER, kind, *(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
 
 
 def note_results(logs: Iterable[str | Path], results: str, end: End = "") -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from physiome.plan.jobs import LONG, SHORT
-from physiome.plan.memory import note_of
+from physiome.plan.memory import is_cut_off, note_of
 from physiome.watch import edited, reason
 from physiome.watch.planned import Planned
 from physiome.watch.run_log import last_end
 
 MANY = 4  # files that are named one by one
 LONGEST = 40  # characters of a value
+CUT_OFF = "cut off while it was made"
 # Of files that are not there, by how the job that last made them ended
 GONE = {
     "done": "files are gone that were there",
@@ -98,14 +99,15 @@ def _above(direct: Sequence[int], follow: Sequence[set[int]]) -> list[int]:
 def _texts(job: Planned) -> Iterator[str]:
     """Everything that is a reason of the job's own, in words."""
     found = reason.pieces(job.reason)
-    if not found:
-        yield job.reason[:1].lower() + job.reason[1:]
+    if not found:  # of what was cut off Snakemake, too, says that it is forced
+        cut_off = any(map(is_cut_off, job.output))
+        yield CUT_OFF if cut_off else job.reason[:1].lower() + job.reason[1:]
     note = note_of(job.output[0]) or {}
     for kind, told in found.items():
         if kind == reason.MISSING:
             yield GONE[last_end(note)] if note else "not made yet"
         elif kind == reason.INCOMPLETE:
-            yield "cut off while it was made"
+            yield CUT_OFF
         elif kind == reason.UPDATED:
             yield from (f"file {path} is newer than what was made of it" for path in
                         reason.files(told))  # fmt: skip

@@ -132,6 +132,13 @@ def test_every_reason_of_snakemakes_is_said_in_words(note, said, shown):
     assert shown in text
 
 
+def test_what_was_cut_off_is_not_told_as_forced(note, tmp_path):
+    note(TRAINED, json.dumps(SETTINGS))
+    name = urlsafe_b64encode(TRAINED.encode()).decode()
+    write(tmp_path / ".snakemake/incomplete" / name, "{}")
+    assert texts(train("Forced execution")) == ["cut off while it was made"]
+
+
 def test_what_was_never_made_is_told_as_such(note):
     job = train(f"Missing output files: {TRAINED}")
     assert texts(job) == ["not made yet"]
