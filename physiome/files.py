@@ -15,6 +15,7 @@ from typing import Any
 from physiome.errors import DataError, PhysioError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+SHORT = re.compile(r"\d+ requested and \d+ written")  # of numpy, which gives no number
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 # Processes on other machines write to the same folders, and their numbers say nothing here.
 HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
@@ -86,6 +87,8 @@ def _refusal(error: BaseException | None) -> OSError | None:
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL | FORBIDDEN:
             return error
+        if isinstance(error, OSError) and SHORT.fullmatch(str(error)):
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 

@@ -23,6 +23,7 @@ from crashes import (
 from nights import sleep, to_shard, write_nights
 from small import settings_of
 
+from physiome.data.synthetic.nights import write_night
 from physiome.errors import PhysioError
 from physiome.files import canonical_json
 from physiome.reporting.scores import COLUMNS
@@ -79,6 +80,16 @@ def test_fault_14_a_shard_stays_whole_until_there_is_room_for_the_new_one(disk, 
     assert needed > 100_000
     assert disk.limited or needed > free
     assert files_below(out) == old
+
+
+def test_fault_14_an_edf_file_is_whole_or_not_there(disk):
+    """Its samples are written by numpy, whose error has no number that says why."""
+    disk.exhaust(left=100_000)
+    psg, hypnogram = disk.folder / "a-PSG.edf", disk.folder / "a-Hypnogram.edf"
+    facts = {"record": "SC4001", "subject": "SC400", "hours": 0.5, "seed": 1}
+    needed, _ = refused(disk, lambda: write_night(psg, hypnogram, **facts))
+    assert needed > 0
+    assert files_below(disk.folder) == {}
 
 
 @pytest.mark.parametrize("step", [1, 4])
