@@ -106,8 +106,9 @@ class CostSpec(ReportSettings):
     """Which methods are shown, and which models are trained before each."""
 
     methods: dict[str, str] = Field(min_length=1)  # name -> title, in order of rows
-    # method -> manifests of all models that are trained before its own, of all folds
-    ancestors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    folder: str = ""  # of the data set's models
+    # method -> models that are trained before its own, below a fold's folder -> those folds
+    ancestors: dict[str, dict[str, tuple[int, ...]]] = Field(default_factory=dict)
 
 
 class SummaryTable(Spec):

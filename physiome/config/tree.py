@@ -168,11 +168,16 @@ class Config(Experiment):
             **own,
         ).text()
 
-    def cost_settings(self, table: str, ancestors: Mapping[str, Sequence[str]]) -> str:
-        """For `costs`; `ancestors`: manifests of all models trained before each method's own."""
-        before = {m: tuple(paths) for m, paths in ancestors.items()}
+    def cost_settings(
+        self, table: str, folder: str, ancestors: Mapping[str, Mapping[str, Sequence[int]]]
+    ) -> str:
+        """For `costs`; `ancestors`: folds of each model trained before each method's own.
+
+        One text is a single argument of a command, of which a system takes 131,072 bytes.
+        """
+        before = {m: {k: tuple(v) for k, v in found.items()} for m, found in ancestors.items()}
         rows, dataset = self.rows_of(table), self.tables_of[table]
-        return CostSpec(dataset=dataset, methods=rows, ancestors=before).text()
+        return CostSpec(dataset=dataset, methods=rows, folder=folder, ancestors=before).text()
 
     def figure_settings(self, dataset: str) -> str:
         """For `figures`, `comparison` and `diagnostics`."""

@@ -83,6 +83,10 @@ class Layout:
         """Who does what in which fold."""
         return f"{self.results}/folds/{dataset}.json"
 
+    def models(self, dataset: str) -> str:
+        """The folder of all trainings of a data set."""
+        return f"{self.results}/models/{dataset}"
+
     def weights(self, model: Model) -> str:
         """Trained weights."""
         return f"{self.results}/models/{model.path}.safetensors"

@@ -105,7 +105,8 @@ def _row(spec: CostSpec, method: str, jobs: pd.DataFrame) -> dict[str, Any]:
 def _seconds_before(spec: CostSpec, method: str, folds: set[int]) -> float:
     """Seconds of all trainings before that of `method`: summed, and the mean over its folds."""
     seconds: dict[int, list[float]] = {fold: [] for fold in folds}
-    for path in spec.ancestors.get(method, ()):
+    before = spec.ancestors.get(method, {}).items()
+    for path in (f"{spec.folder}/fold{fold}/{name}.json" for name, of in before for fold in of):
         manifest = Manifest.parse(read_json(path), path)
         if manifest.dataset != spec.dataset:
             raise DataError(f"not of data set {spec.dataset!r}", where=path)

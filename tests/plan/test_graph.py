@@ -58,8 +58,8 @@ def test_plan_doctor_and_costs_agree_on_ancestors_and_seconds(mine, tmp_path):
     for model, seconds in zip(planned, (100.0, 10.0, 1.0), strict=True):
         found = model_manifest(model.dataset, model.fold, model.name, {"seconds": seconds})
         write_json(tmp_path / at.manifest(model), found.plain())
-    before = {row.method: [at.manifest(m) for m in graph.ancestors(row)] for row in rows}
-    settings = config.cost_settings("table1", before)
+    before = {row.method: {m.below: [m.fold] for m in graph.ancestors(row)} for row in rows}
+    settings = config.cost_settings("table1", at.models("sleep_edf"), before)
     assert json.loads(settings)["ancestors"] == before
     costs.run(settings, [tmp_path / at.manifest(m) for m in planned], tmp_path / "costs.csv")
     told = pd.read_csv(tmp_path / "costs.csv").set_index("method").loc["physioomni_tuned"]

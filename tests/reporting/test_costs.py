@@ -19,7 +19,7 @@ def manifest(tmp_path):
 
     def write(name="m", fold=0, *, dataset="toy", rss=10, cpu_s=90.0, **training):
         told = {"epochs": 5, "parameters": 1000, "trained_parameters": 300, **training}
-        path = tmp_path / f"{dataset}-{name}-{fold}.json"
+        path = tmp_path / f"{dataset}/fold{fold}/{name}.json"
         found = model_manifest(dataset, fold, name, told, peak_rss_bytes=rss, cpu_s=cpu_s)
         write_json(path, found.plain())
         return path
@@ -27,9 +27,9 @@ def manifest(tmp_path):
     return write
 
 
-def table(folder, manifests, benchmarks=None, **changes):
-    costs.run(json.dumps(SETTINGS | changes), manifests, folder / "c.csv", benchmarks)
-    return pd.read_csv(folder / "c.csv").set_index("method")
+def table(place, manifests, benchmarks=None, **changes):
+    costs.run(json.dumps(SETTINGS | changes), manifests, place / "c.csv", benchmarks)
+    return pd.read_csv(place / "c.csv").set_index("method")
 
 
 def benchmark(path, text):
@@ -49,17 +49,16 @@ def test_times_are_means_over_folds_and_memory_is_the_largest(tmp_path, manifest
 
 
 def test_pretraining_is_summed_over_encoders_of_the_same_folds(tmp_path, manifest):
-    below = [
-        str(manifest(name, fold, seconds=10.0 * (fold + 1)))
-        for name in ("a", "b")
-        for fold in (0, 1, 2)
-    ]
-    models = [manifest(fold=0), manifest(fold=1)]
-    row = table(tmp_path, models, ancestors={"m": below}).loc["m"]
+    for name in ("a", "encoders/b"):
+        for fold in (0, 1, 2):
+            manifest(name, fold, seconds=10.0 * (fold + 1))
+    models, before = [manifest(fold=0), manifest(fold=1)], {"a": [0, 1, 2], "encoders/b": [0, 1, 2]}
+    told = {"folder": str(tmp_path / "toy"), "ancestors": {"m": before}}
+    row = table(tmp_path, models, **told).loc["m"]
     assert row["pretraining_s"] == pytest.approx((2 * 10 + 2 * 20) / 2)
     assert row["training_s"] == 100
     with pytest.raises(DataError, match="different numbers of trainings"):
-        table(tmp_path, models, ancestors={"m": below[1:]})
+        table(tmp_path, models, **told | {"ancestors": {"m": {**before, "a": [1, 2]}}})
 
 
 def test_method_that_never_trains_has_an_empty_row(tmp_path, manifest):

@@ -1,6 +1,7 @@
 """What snakemake plans on a fresh checkout, and what it refuses before any job."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,15 @@ def test_commands_on_very_many_batches_are_as_long_as_a_shell_takes(fresh, mine)
         assert commands
         assert {len(c) < 131_072 for c in commands} == {True}
         assert all("/batch{0..999}/manifest.json " in c for c in commands)
+
+
+def test_costs_of_very_many_folds_are_as_long_as_a_system_takes(fresh, mine):
+    """One argument, that is: a command that is too long Snakemake writes into a file."""
+    text = f"use_datasets: [sleep_edf]\nfolds: {{count: 78}}\nresults: results/{'x' * 100}\n"
+    target = f"results/{'x' * 100}/tables/table1.costs.csv"
+    said = fresh.snakemake(target, "-n", "-p", "--configfile", mine(text)).stdout
+    (command,) = [c for c in said.splitlines() if "physiome costs " in c]
+    assert max(map(len, shlex.split(command))) < 10_000
 
 
 def test_windows_at_a_time_stand_beside_the_settings_of_what_embeds(fresh, mine):

@@ -206,11 +206,11 @@ def metrics(wildcards):
 
 
 def ancestors(table):
-    """Method -> manifests of all that was trained before its own models, for the costs."""
+    """Method -> all that was trained before its own models -> in which folds, for the costs."""
     found = {}
     for r in GRAPH.rows(table):
-        before = [AT.manifest(model) for model in GRAPH.ancestors(r)]
-        found.setdefault(r.method, []).extend(before)
+        for model in GRAPH.ancestors(r):
+            found.setdefault(r.method, {}).setdefault(model.below, []).append(model.fold)
     return found
 
 

@@ -124,7 +124,9 @@ rule costs:
     conda:
         "../../envs/physiome.yaml"
     params:
-        settings=lambda wc: CONFIG.cost_settings(wc.table, ancestors(wc.table)),
+        settings=lambda wc: CONFIG.cost_settings(
+            wc.table, AT.models(CONFIG.tables_of[wc.table]), ancestors(wc.table)
+        ),
         benchmarks=lambda wc: benchmarks(wc.table),
         code=code("physiome.steps.costs"),
     message:
