@@ -68,11 +68,15 @@ def _tell(process: subprocess.Popen, started: float, root: Path) -> bool:
         ended = False
         while not ended:
             ended = _ends(process)
-            log = log_since(started, root)
-            if log is None or not read_log(log).started:
-                continue  # what lies there is of an earlier run
-            state = look(root, started=started)
-            for line in stages.ended(state):
+            try:
+                log = log_since(started, root)
+                if log is None or not read_log(log).started:
+                    continue  # what lies there is of an earlier run
+                state = look(root, started=started)
+                lines = [*stages.ended(state)]
+            except OSError:
+                continue  # a file that went meanwhile, a server that failed: the run goes on
+            for line in lines:
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             done = sum(count.done for count in state.counts)
             jobs = sum(count.jobs for count in state.counts)

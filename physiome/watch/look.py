@@ -66,10 +66,11 @@ def _which(
 ) -> tuple[Path | None, str | None]:
     """The log of the run that is told of, and its results folder."""
     results = results.rstrip("/") if results is not None else None
+    asked = (root / results).resolve() if results is not None else None
     logs = run_logs(root)
     for log in logs:
         where = noted_results(log)
-        if where is not None and results in (None, where):
+        if where is not None and asked in (None, (root / where).resolve()):
             later = log != logs[0] and alive and (began(log) < started or read_log(log).ended)
             return (logs[0], None) if later and results is None else (log, where)
     return _by_notes(root, results)

@@ -1,5 +1,6 @@
 """`physiome run`: stages as they end, and last words, of Snakemake runs in an empty folder."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from physiome.plan.memory import note_results
+from physiome.steps import run as step
 from physiome.watch.stages import Stages, what_runs
 from physiome.watch.state import Count, Running, State
 
@@ -97,3 +99,16 @@ def test_of_a_run_that_was_killed_before_nothing_is_told(tmp_path):
     assert "cannot be locked" in refused.stderr
     lock.unlink()
     assert run(tmp_path, "touch {output}").stdout.startswith("2 jobs")
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_nothing_can_be_told_of_it(tmp_path, monkeypatch):
+    """A file server that fails for a moment, a log that is removed while it is read."""
+
+    def fail(*_, **__):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    (tmp_path / "Snakefile").write_text(TWO.replace("TABLE", "sleep 3; touch {output}"))
+    monkeypatch.setattr(step, "look", fail)
+    assert step.run(["--cores", "1"], tmp_path) == 0
+    assert (tmp_path / "results/tables/a.csv").exists()

@@ -249,7 +249,8 @@ def test_the_folder_is_that_which_the_run_itself_noted(run):
     run.alive = False
     run.say("", age_s=10)  # `snakemake --report`
     assert (look().results, look().phase) == ("results/first", "killed")
-    assert look(results="results/first/").results == "results/first"
+    for asked in ("results/first/", str(Path("results/first").absolute())):
+        assert look(results=asked).results == "results/first"
     run.alive = True
     run.say(STATS, age_s=5)
     (later,) = set(Path(".snakemake/log").glob("*.log")) - {earlier, *empty()}
