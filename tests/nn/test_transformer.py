@@ -1,10 +1,20 @@
 """The transformer block against torch's, and the table of positions."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from physiome.nn.transformer import NORM_EPS, Block, Transformer, initialise, sincos_positions
+from physiome.nn.transformer import (
+    NORM_EPS,
+    Block,
+    Transformer,
+    attend,
+    initialise,
+    sincos_positions,
+)
 
 
 def torch_twin(block: Block, width: int, heads: int) -> nn.TransformerEncoderLayer:
@@ -54,6 +64,27 @@ def test_torchs_gradient_and_ours_agree():
     torch.testing.assert_close(
         block.attn.qkv.weight.grad, twin.self_attn.in_proj_weight.grad, rtol=1e-4, atol=1e-6
     )
+
+
+def test_attention_written_out_for_bfloat16_is_torchs():
+    """More keys than features of a head and than queries: each has a size of its own."""
+    q, k, v = (torch.randn(2, 3, n, 4).bfloat16() for n in (5, 9, 9))
+    expected = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
+    torch.testing.assert_close(attend(q, k, v).double(), expected, rtol=0, atol=0.02)
+
+
+def test_fresh_layers_have_xaviers_range_no_bias_and_norms_of_one():
+    stack = Transformer(32, 1, 4)
+    for parameter in stack.parameters():
+        nn.init.constant_(parameter, 7.0)
+    initialise(stack)
+    for layer in (part for part in stack.modules() if isinstance(part, nn.Linear)):
+        reach = math.sqrt(6 / sum(layer.weight.shape))
+        assert 0.95 * reach < layer.weight.abs().max() <= reach
+        assert not layer.bias.any()
+    for norm in (part for part in stack.modules() if isinstance(part, nn.LayerNorm)):
+        assert (norm.weight == 1).all()
+        assert not norm.bias.any()
 
 
 def test_the_stack_ends_in_a_norm():
