@@ -1,5 +1,7 @@
 """CBraMod fusion: what is masked, what that trains, and what a missing modality does."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from checks import calls_of, reached
@@ -96,6 +98,25 @@ def test_masked_samples_are_targets_and_never_inputs(fixed_mask):
     assert not torch.equal(
         method.loss({"a": x}, draws())["masked"], method.loss({"a": other}, draws())["masked"]
     )
+
+
+def test_a_lead_that_is_not_there_is_nothing_to_be_predicted(fixed_mask):
+    torch.manual_seed(0)
+    spec = CBraModSpec.parse({**SMALL, "between": 0.0})
+    method = CBraModFusion(spec, replace(inputs("a"), leads={"a": 3})).eval()
+    leads = torch.stack([waves(4, "a", seed)["a"] for seed in range(3)], dim=1)
+    leads[1, 1] = leads[2, :2] = torch.nan
+    terms: dict[str, torch.Tensor] = {}
+    ((_, predicted),) = calls_of(
+        method.outputs["a"], lambda: terms.update(method.loss({"a": leads}, draws()))
+    )
+    errors = [
+        (predicted[row, lead, place] - method.patches("a", leads)[row, lead, place]).square().mean()
+        for row, lead in (~leads[..., 0].isnan()).nonzero().tolist()
+        for place in (2, 5)
+    ]
+    assert len(errors) == 2 * (12 - 3)
+    torch.testing.assert_close(terms["masked"], torch.stack(errors).mean())
 
 
 def test_single_patches_are_masked_on_their_own_at_the_ratio():

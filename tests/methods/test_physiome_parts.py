@@ -1,18 +1,34 @@
 """Parts of a batch that drop modalities of their own, and restoration from the mean token."""
 
+from collections import Counter
+
 import torch
 from checks import calls_of, drop
 from tiny import NAMES, N, draws, physiome, waves
 
 from physiome.nn.losses import nt_xent
 from physiome.nn.masking import n_kept
-from physiome.nn.physiome_parts import Part
+from physiome.nn.physiome_parts import Part, draw_parts
 
 
 def test_a_batch_lacking_modalities_drops_none_of_a_single_one_and_is_one_part_when_small():
     method = physiome()
     assert all(part.dropped == () for part in method._draw_parts(("b",), 6, draws()))
     assert len(method._draw_parts(NAMES, 3, draws())) == 1
+
+
+def test_a_part_drops_each_number_of_modalities_but_all_as_often_and_none_of_them_rather():
+    rng, numbers, names = draws(), Counter(), Counter()
+    for _ in range(1500):
+        first, second = draw_parts(NAMES, 5, 2, rng)
+        assert (first.rows, second.rows) == (slice(0, 2), slice(2, 5))
+        for part in (first, second):
+            assert part.kept == tuple(m for m in NAMES if m not in part.dropped)
+            numbers[len(part.dropped)] += 1
+            names.update(part.dropped)
+    for counted in (numbers, names):  # of 3000 parts a third: each has expectation 1000
+        assert len(counted) == 3
+        assert all(abs(n - 1000) < 130 for n in counted.values()), counted  # five deviations
 
 
 def test_parts_that_drop_differently_give_the_terms_of_their_rows():

@@ -123,6 +123,12 @@ def test_the_schedule_changes_at_the_shares_that_the_settings_name():
     assert [complete(50, step) for step in (1, 2)] == [True, False]
 
 
+def test_the_other_decoders_train_from_the_very_epoch_that_the_settings_name():
+    for epoch, trains in ((1, False), (2, True)):
+        method = build(Progress(epoch, 10, 0, 10), separate_until=0.2)
+        assert method.loss(waves(2), draws())["fuse"].requires_grad == trains
+
+
 def test_masks_are_drawn_from_what_the_batch_has():
     method, rng = build(), draws()
     assert {method._draw(("a", "c"), rng)[0] for _ in range(50)} == {("a",), ("c",)}
@@ -191,11 +197,13 @@ def test_a_missing_modality_is_zero_behind_its_encoder():
     assert not torch.allclose(fusion({"b": x}), fusion({"a": x}))
 
 
-def test_a_gate_weighs_every_modality_once_per_window():
+def test_a_gate_weighs_every_modality_once_per_window_by_the_means_of_all():
     torch.manual_seed(0)
     fusion = Fusion(NAMES, 8, 0.2)
     given = {m: torch.randn(2, 8, 4, 4) for m in NAMES}
-    ((_, weights),) = calls_of(fusion.gate, lambda: fusion(given))
+    (((seen,), weights),) = calls_of(fusion.gate, lambda: fusion(given))
+    means = [given[m].mean(dim=(2, 3)) for m in NAMES]
+    torch.testing.assert_close(seen, torch.cat(means, dim=1))
     arguments = []
     fusion.gated.register_forward_pre_hook(lambda _, given: arguments.extend(given))
     fusion(given)
