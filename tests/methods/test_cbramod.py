@@ -12,7 +12,7 @@ from tiny import NAMES, SAMPLES, draws, inputs, waves
 from physiome.config.systems.cbramod import CBraModSpec
 from physiome.errors import ConfigError, PhysioError
 from physiome.methods import cbramod
-from physiome.methods.cbramod import CBraModFusion, patch_mask, span_mask
+from physiome.methods.cbramod import CBraModFusion, lead_mask, patch_mask, span_mask
 from physiome.subsets import all_subsets
 
 SMALL = SECTIONS["cbramod"]
@@ -137,6 +137,28 @@ def test_a_span_is_contiguous_of_half_the_patches_and_anywhere():
     counts = torch.bincount(starts, minlength=10)
     assert len(counts) == 10
     assert float(counts.min()) > 0.75 * 400
+
+
+@pytest.mark.parametrize(("ratio", "masked"), [(0.5, [2, 1, 2, 3]), (0.9, [3, 1, 2, 5])])
+def test_whole_leads_are_masked_by_the_ratio_and_one_of_those_there_is_left(ratio, masked):
+    there = torch.tensor([[1, 1, 0, 1, 1, 0], [0, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1] * 6])
+    seen = there.bool().repeat(500, 1)
+    mask = lead_mask(seen, N, ratio, draws())
+    whole = mask.all(dim=2)
+    assert torch.equal(mask, whole[..., None].expand_as(mask))
+    assert not (whole & ~seen).any()
+    assert torch.equal(whole.sum(dim=1), torch.tensor(masked).repeat(500))
+    of_each = whole.view(500, 4, 6).float().mean(dim=0)  # every lead that is there as often
+    expected = there * torch.tensor(masked)[:, None] / there.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(of_each, expected, rtol=0, atol=0.11)  # five deviations
+
+
+def test_of_the_only_lead_of_a_row_a_span_is_masked():
+    seen = torch.tensor([[False, True, False]]).repeat(50, 1)
+    mask = lead_mask(seen, N, 0.5, draws())
+    assert not mask[:, [0, 2]].any()
+    assert torch.equal(mask[:, 1].sum(dim=1), torch.full((50,), 9))
+    assert ((mask[:, 1, 1:] != mask[:, 1, :-1]).sum(dim=1) <= 2).all()
 
 
 @pytest.mark.parametrize(("between", "expected"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])

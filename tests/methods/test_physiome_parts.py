@@ -111,6 +111,14 @@ def test_a_mean_token_is_the_average_of_steps_whatever_pieces_they_came_in():
     assert float(restorer.seen) == 2
 
 
+def test_a_mean_token_forgets_as_an_average_of_a_hundred_steps_does():
+    restorer = physiome().restorers["b"]
+    for value in [0.0] * 130 + [1.0]:
+        restorer.note(torch.full((2, N, 32), value))
+        restorer.follow()
+    torch.testing.assert_close(restorer.mean, torch.full((N, 32), 0.01))
+
+
 def test_the_size_of_restorers_changes_no_other_weight():
     """They learn apart: what reads everything observed is the same model for every size."""
     models = [
