@@ -70,6 +70,26 @@ def test_where_states_last_neighbours_tell_of_them(embed):
         assert acc[subset, "context"] > acc[subset, "centred"] + 0.05
 
 
+@pytest.mark.parametrize("whose", ["record", "subject"])
+def test_test_windows_are_centred_on_record_or_subject_and_then_seen_beside_their_neighbours(
+    embed, edit_windows, whose
+):
+    path = embed(windows=240)
+    edit_windows(path, lambda t: t.assign(record=t["record"] + np.where(t["number"] % 2, "x", "y")))
+    opened = open_embeddings(path)
+    spec = SPEC.model_copy(update={"strengths": (1.0,), "centred": whose})
+    fitted = fit_heads(opened, spec)
+    found = predict(opened, fitted, spec).query("subset == 'a+b'").set_index("head")
+    windows = opened.carrying(("a", "b"), "test")
+    less = less_own_mean(opened.values(("a", "b"), windows), windows[whose].to_numpy(str))
+    records, onset_s = windows["record"].to_numpy(str), windows["onset_s"].to_numpy()
+    seen = {"centred": less, "context": with_neighbours(less, records, onset_s, 60.0)}
+    (heads,) = (f.heads for f in fitted if f.subset == ("a", "b"))
+    for kind, x in seen.items():
+        p = found.loc[kind, ["p0", "p1", "p2"]].to_numpy()
+        np.testing.assert_array_equal(heads[kind].probabilities(x), p.astype(np.float32))
+
+
 @pytest.mark.slow
 def test_its_heads_lie_beside_the_others_and_say_how_far_they_see(embed):
     path = embed(windows=600)

@@ -63,6 +63,24 @@ def test_strength_is_the_one_with_least_held_out_loss_found_by_separate_fits():
     assert (choice["splits"], choice["subjects"], choice["edge"]) == (6, 6, "")
 
 
+def test_columns_are_standardised_without_the_subject_held_out():
+    """One subject lies far off: of the others' scale its class is certain, of all's it is not."""
+    y = np.tile([0, 1], 30)
+    subjects = np.repeat([0, 1, 2], 20)
+    x = (2.0 * y - 1) * np.where(subjects == 2, 1000.0, 1.0)
+    data, strengths = Labelled(x[:, None].astype(np.float32), y, subjects), (1.0, 2.0)
+    _, choice = fit(data, NAMES[:2], strengths=strengths)
+    for step in choice["path"]:
+        true = np.empty(60)
+        for subject in range(3):
+            held = subjects == subject
+            model = LogisticRegression(C=step["strength"], max_iter=1000)
+            model.fit(x[~held, None] / x[~held].std(), y[~held])
+            p = model.predict_proba(x[held, None] / x[~held].std())
+            true[held] = p[np.arange(20), y[held]]
+        assert step["cv_log_loss"] == pytest.approx(-np.log(true).mean(), rel=0.01)
+
+
 def people(n=8, each=40, seed=0):
     """Subjects whose embeddings are shifted by far more than what tells the classes apart.
 
@@ -217,6 +235,7 @@ def test_constant_embedding_gives_the_class_shares_without_a_warning(recwarn):
     np.testing.assert_allclose(paper.probabilities(data.x[:1])[0], [0.6, 0.3, 0.1], atol=0.05)
     assert choice["converged"]
     assert choice["edge"] == ""  # the strength makes no difference
+    assert choice["strength"] == min(ProbeSpec().strengths)
     assert not recwarn.list
 
 

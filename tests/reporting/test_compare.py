@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from physiome.errors import DataError
+from physiome.evaluation.bootstrap import draw
 from physiome.evaluation.metrics import window_metrics
 from physiome.files import read_json, write_json
 from physiome.steps import compare
@@ -47,6 +48,28 @@ def test_scores_are_means_over_folds_and_the_difference_theirs(tmp_path, runs, c
     assert row["low"] <= row["difference"] <= row["high"]
     assert row[["folds", "windows", "subjects"]].tolist() == [2, 2 * (39 + 79), 4]
     assert f"{row['difference']:+.1f}" in capsys.readouterr().out
+
+
+def test_its_interval_is_that_of_subjects_drawn_anew_in_each_fold_and_alike_for_both(
+    tmp_path, runs
+):
+    compare.run(runs, ("m", "m"), "logistic", tmp_path / "c.csv", resamples=20)
+    table = pd.read_csv(tmp_path / "c.csv").set_index(["subset", "metric"])
+    row = table.loc[("a", "balanced_acc")]
+    sums = np.zeros((2, 20))
+    for i, run in enumerate(runs):
+        for fold in (1, 2):
+            table = pd.read_parquet(run / f"fold{fold}" / "m.parquet")
+            by_subject = [
+                p for _, p in table.query("subset == 'a' and complete").groupby("subject")
+            ]
+            for r, times in enumerate(draw(2, 20, (0, fold)).astype(int)):
+                again = pd.concat([by_subject[s] for s in np.repeat([0, 1], times)])
+                p = again[["p0", "p1", "p2"]].to_numpy()
+                scores = window_metrics(again["label"].to_numpy(int), p, list("xyz"))
+                sums[i, r] += 100 * scores["balanced_acc"] / 2
+    expected = np.quantile(sums[1] - sums[0], [0.025, 0.975])
+    assert row[["low", "high"]].to_numpy(float) == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_same_scores_differ_by_nothing(tmp_path, runs):

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
 
 from physiome.errors import DataError
+from physiome.evaluation.bootstrap import draw
+from physiome.evaluation.gains import fold_scores, gain
 from physiome.files import read_json, write_json
 from physiome.reporting.gains import COLUMNS
 from physiome.steps import learn
@@ -181,6 +184,40 @@ def test_the_page_says_why_a_fold_is_left_out_and_what_rows_of_two_systems_are(r
     assert "lack a class" not in page
     assert "of two systems, A - B, the trained weights of A minus those of B" in page
     assert "or of two systems" in (tmp_path / "out" / "summary.svg").read_text()
+
+
+def test_a_gain_is_the_mean_over_keys_of_the_mean_over_seeds_of_the_mean_over_folds():
+    rng, keys = np.random.default_rng(0), [("abp", "auc"), ("ecg", "auc")]
+    seeds = [
+        {s: {f: {k: rng.random(101) for k in keys} for f in (1, 2)} for s in (5, 6, 7)}
+        for _ in range(2)
+    ]
+    trained, untrained = (
+        np.mean([one[s][f][k] for s in one for f in (1, 2) for k in keys], axis=0) for one in seeds
+    )
+    found = gain(*seeds, keys, {1: 4, 2: 4})
+    assert found.trained == pytest.approx(trained[0])
+    assert found.untrained == pytest.approx(untrained[0])
+    assert found.difference == pytest.approx(trained[0] - untrained[0])
+    one = [{5: system[5]} for system in seeds]  # of one seed nothing but subjects is drawn
+    of_one = [np.mean([s[5][f][k] for f in (1, 2) for k in keys], axis=0) for s in one]
+    interval = np.quantile((of_one[0] - of_one[1])[1:], [0.025, 0.975])
+    alone = gain(*one, keys, {1: 4, 2: 4})
+    assert (alone.low, alone.high) == pytest.approx(tuple(interval))
+
+
+def test_scores_of_a_resample_are_those_of_its_subjects_windows_repeated_by_hand():
+    table = scores("same", 0, 1).query("subset == 'ecg'")
+    table = table.drop(table.index[table["subject"] == "f1s3"][4:])  # of unlike size
+    by_subject = [part for _, part in table.groupby("subject")]
+    drawn = draw(SUBJECTS, 20, (0,))
+    found = fold_scores(table, ["no", "yes"], drawn)
+    for r, times in enumerate([np.ones(SUBJECTS), *drawn]):
+        again = pd.concat([by_subject[s] for s in np.repeat(range(SUBJECTS), times.astype(int))])
+        y, p1 = again["label"], again["p1"]
+        assert found["auc"][r] == pytest.approx(roc_auc_score(y, p1))
+        assert found["balanced_acc"][r] == pytest.approx(balanced_accuracy_score(y, p1 > 0.5))
+        assert found["r2"][r] == pytest.approx(r2_score(again["target"], again["predicted"]))
 
 
 def test_twins_that_were_tested_on_other_windows_are_refused(runs, tmp_path):
