@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from physiome.config.data import Dataset, ShardSettings
+from physiome.data.cutting.channels import Prepared, _difference
 from physiome.data.cutting.cut import cut_windows
+from physiome.data.cutting.marks import Marks
 from physiome.data.cutting.picking import pick_channels
 from physiome.data.formats import open_reader
 from physiome.data.recording import RawRecord
@@ -69,6 +71,25 @@ def test_a_pressure_is_never_taken_for_a_voltage(tmp_path):
     with pytest.raises(DataError, match=r"'ABP' is in mmHg - uV is wanted - name another"):
         cut(opened, "ABP", "uV")
     assert len(cut(opened, "ABP", "")[0]["signal"]) == 2  # the way out that the message names
+
+
+def test_faults_of_either_channel_are_faults_of_their_difference():
+    nothing = np.zeros(4, bool)
+    flat = np.array([[0.0, 2.0]]), np.array([[5.0, 9.0]])
+    one, other = (
+        Prepared(x, gap, Marks(stuck, clipped, levels), np.array([0, 2]))
+        for x, gap, stuck, clipped, levels in (
+            (np.arange(4.0), nothing, flat[0], np.array([0.1, 0.0]), 900),
+            (np.ones(5), np.array([0, 0, 1, 0, 0], bool), flat[1], np.array([0.0, 0.4]), 3),
+        )
+    )
+    for first, second, sign in ((one, other, 1.0), (other, one, -1.0)):
+        found = _difference(first, second)
+        np.testing.assert_array_equal(found.samples, sign * (np.arange(4.0) - 1.0))
+        assert found.missing.tolist() == [False, False, True, False]
+        assert sorted(found.marks.flat.tolist()) == [[0.0, 2.0], [5.0, 9.0]]
+        assert found.marks.clipped.tolist() == [0.1, 0.4]
+        assert found.marks.levels == 3
 
 
 def test_a_folder_is_not_a_recording(tmp_path):

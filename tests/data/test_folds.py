@@ -59,6 +59,16 @@ def windows(subjects=12, nights=1, labels=(0, 1), each=10):
     )
 
 
+def test_labelled_subjects_are_drawn_anew_in_every_fold():
+    """All subjects are alike: one draw for all folds would take the same places in each."""
+    table = windows(24)
+    places = set()
+    for fold in make_folds(table, FoldSpec(count=4, train_share=0.3, seed=0), CLASSES):
+        rest = sorted(set(table["subject"]) - set(fold["test"]))
+        places.add(tuple(rest.index(subject) for subject in fold["train"]))
+    assert len(places) == 4
+
+
 @FEW
 @given(tables(), SPECS)
 def test_no_subject_has_two_roles_and_every_subject_is_tested_once(table, spec):

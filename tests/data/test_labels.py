@@ -3,13 +3,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physiome.config.data import AnnotationLabels, HypotensionLabels
+from physiome.config.data import AnnotationLabels, Dataset, HypotensionLabels, ShardSettings
+from physiome.data.cutting.channels import Prepared
+from physiome.data.cutting.cut_lead import _pressure_labels
 from physiome.data.cutting.labels import (
     annotation_labels,
     hypotension_labels,
     mean_pressure,
     read_scoring,
 )
+from physiome.data.cutting.marks import Marks
+from physiome.data.cutting.quality import Judgement
 from physiome.data.recording import Annotation
 from physiome.errors import DataError
 
@@ -232,6 +236,33 @@ def test_unrecorded_or_implausible_pressure_gives_no_label():
     label, event, _ = hypotension(pressure, rule(span_s=60.0))
     assert set(label) == {-1}
     assert not event.any()
+
+
+def test_pressure_out_of_either_bound_or_stuck_anywhere_gives_no_label():
+    """Ten minutes, a window each; 90 s of the sixth to eighth are stuck, high or low."""
+    window = {"length_s": 60.0, "rate_hz": RATE}
+    cut = ShardSettings.parse(
+        Dataset.parse(
+            {"title": "P", "batches": 1, "source": {"kind": "recordings", "folder": "x"},
+             "modalities": {"abp": {"channel": "ABP", "low": 20.0, "high": 250.0}},
+             "classes": ["no", "yes"], "window": window,
+             "labels": {"rule": "hypotension", "gap_s": 0.0, "span_s": 60.0}}
+        ).shard_settings()
+    )  # fmt: skip
+    labels = {}
+    for case, value in {"sound": 80.0, "low": 10.0, "high": 300.0, "stuck": 80.0}.items():
+        pressure = np.full(6000, 80.0)
+        pressure[3600:4500] = value
+        flat = np.array([[0.0, 5.0], [360.0, 450.0]]) if case == "stuck" else np.empty((0, 2))
+        marks = Marks(flat, np.zeros(10), 900)
+        prepared = Prepared(pressure, np.zeros(6000, bool), marks, np.arange(10) * 600)
+        verdict = Judgement(np.ones(10, bool), {}, *[np.empty(0)] * 2, None, np.empty(0))
+        modality = cut.modalities["abp"]
+        assert isinstance(cut.labels, HypotensionLabels)
+        found = _pressure_labels(prepared, verdict, modality, cut, cut.labels)
+        labels[case] = found["label"].tolist()
+    assert labels.pop("sound") == [0] * 9 + [-1]
+    assert all(found == [0] * 5 + [-1, -1, 0, 0, -1] for found in labels.values()), labels
 
 
 def test_a_record_shorter_than_the_average_has_no_label():

@@ -97,6 +97,29 @@ def test_a_last_piece_of_one_window_joins_the_piece_before(tmp_path):
     assert method.sizes == [2, 2, 3]
 
 
+def test_pieces_of_unlike_size_take_the_step_of_the_whole(tmp_path):
+    store = tiny_store(tmp_path, windows=7)
+    once, pieces = (
+        metrics(train(Uncoupled, store, tmp_path / f"{n}.safetensors", batch=8, micro_batch=n))
+        for n in (8, 2)
+    )
+    for one, other in zip(once, pieces, strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+
+
+def test_every_step_of_every_epoch_draws_for_itself(store, tmp_path):
+    drawn = []
+
+    class Drawing(Toy):
+        def loss(self, batch, rng):
+            drawn.extend([float(torch.rand(1, generator=rng)), float(torch.rand(1))])
+            return super().loss(batch, rng)
+
+    train(Drawing, store, tmp_path / "w.safetensors", epochs=3)
+    assert len(drawn) == 2 * 3 * 3
+    assert len(set(drawn[::2])) == len(set(drawn[1::2])) == 9
+
+
 def test_gradients_are_clipped_before_the_step(store, tmp_path):
     norms = {}
     for clip in (1e-3, 1e6):
@@ -109,6 +132,20 @@ def test_gradients_are_clipped_before_the_step(store, tmp_path):
     # AdamW undoes a common factor, so the clip shows in its own stabiliser only.
     tensors = [read_weights(tmp_path / f"{clip}.safetensors")[0] for clip in (1e-3, 1e6)]
     assert not torch.equal(tensors[0]["map.weight"], tensors[1]["map.weight"])
+
+
+def test_weights_of_models_that_have_none_in_common_are_clipped_apart(store, tmp_path):
+    found = []
+
+    class Apart(Uncoupled):
+        def clip_groups(self):
+            return [[self.map.weight], [self.map.bias]]
+
+        def after_step(self):
+            found.extend(float(group[0].grad.norm()) for group in self.clip_groups())
+
+    train(Apart, store, tmp_path / "w.safetensors", clip_norm=1e-3)
+    assert found == pytest.approx([1e-3] * len(found), rel=1e-2)
 
 
 def test_frozen_parameters_are_not_touched(store, tmp_path):
