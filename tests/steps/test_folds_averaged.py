@@ -89,6 +89,18 @@ def test_only_heads_that_every_fold_has_are_used(tiny_run, tmp_path):
     assert found.folds == [1, 2]
 
 
+def test_what_is_usual_together_is_the_widest_range_about_the_mean_of_the_middles(
+    tiny_run, tmp_path
+):
+    pairs = []
+    for fold, spread in ((1, [1.0, 2.0, 9.0]), (2, [0.5, 4.0, 8.0])):
+        path = tiny_run / "scores" / "nights" / f"fold{fold}" / f"{METHOD}.heads.npz"
+        pairs.append(Pair(tmp_path / f"{fold}.heads.npz"))
+        facts = load_facts(path) | {"spreads": {"eog": spread}}
+        save_heads(pairs[-1].heads, load_heads(path), facts)
+    assert joint(open_pairs(pairs)).spreads == {"eog": [0.5, 3.0, 9.0]}
+
+
 def test_models_of_other_recordings_are_not_averaged(tiny_run, tmp_path):
     path = tiny_run / "scores" / "nights" / "fold1" / f"{METHOD}.heads.npz"
     facts = load_facts(path)
