@@ -2,6 +2,7 @@
 
 import datetime
 import shutil
+from types import SimpleNamespace
 
 import edfio
 import mne
@@ -17,6 +18,7 @@ from physiome.predict import asked, score, several
 from physiome.predict.members import Pair, joint
 from physiome.predict.output.annotations import edf_moment, runs, write_annotations
 from physiome.predict.output.picture import picture
+from physiome.predict.rescale import rescaled
 from physiome.predict.score import Models
 from physiome.predict.trained import open_trained
 
@@ -158,6 +160,23 @@ def test_a_scaled_recording_is_scored_the_same_whatever_its_amplifiers_gain(nigh
     assert factors[0]["fpz"] / factors[1]["fpz"] == pytest.approx(8.0, rel=1e-3)
     with pytest.raises(PhysioError, match="unknown modality"):
         scored(nights, tmp_path, nights.recording, rescale="fpzz")
+
+
+def test_scaling_is_about_the_mean_of_what_is_carried_by_the_middle_of_its_spreads():
+    rows = 50.0 + np.random.default_rng(0).normal(size=(4, 2, 8)).astype(np.float32)
+    before, carried = rows.copy(), [0, 1, 3]
+    rows[2] = 1e6  # what is lost may be anything
+    windows = pd.DataFrame(
+        {"has_a": [True, True, False, True], "var_a": [100.0, 4.0, np.nan, 1.0], "has_b": True}
+    )
+    trained = SimpleNamespace(spreads={"a": [0.0, 6.0, 99.0]})
+    found, told, factors = rescaled(trained, {"a": rows, "b": before}, windows, ("a",))
+    assert factors == {"a": 3.0}
+    mean = before[carried].mean()
+    np.testing.assert_allclose(found["a"][carried], mean + 3 * (before[carried] - mean), rtol=1e-5)
+    assert told["var_a"].iloc[carried].tolist() == [900.0, 36.0, 9.0]
+    assert found["b"] is before
+    assert windows["var_a"].iloc[0] == 100.0
 
 
 def test_what_is_not_there_to_be_scaled_is_named(nights, tmp_path, capsys):
