@@ -51,8 +51,9 @@ def test_numbers_rise_from_one_to_all(subjects):
     assert sorted(set(found)) == found
 
 
-def test_with_everyone_labelled_the_score_is_that_of_the_evaluation(embed):
-    opened = open_embeddings(embed(incomplete=True, separation=1.0))
+@pytest.mark.parametrize("levels", [0, 2])
+def test_with_everyone_labelled_the_score_is_that_of_the_evaluation(embed, levels):
+    opened = open_embeddings(embed(incomplete=True, separation=1.0, level_columns=levels))
     table = score_few_labels(opened, SPEC)
     scored = predict(opened, fit_heads(opened, PROBE), PROBE)
     scored = scored[scored["complete"] & (scored["subset"] != "as_recorded")]
