@@ -100,6 +100,13 @@ def test_flat_runs_are_found_with_their_times():
     np.testing.assert_allclose(signals.flat_runs(x, RATE, 5.0), [[10.0, 17.0]])
 
 
+def test_a_flat_run_is_longer_than_the_limit_by_a_sample_at_least():
+    x = np.random.default_rng(0).normal(size=3000)
+    x[1000:1500] = 4.0  # 5 s, the limit itself
+    x[2000:2501] = 4.0
+    np.testing.assert_allclose(signals.flat_runs(x, RATE, 5.0), [[20.0, 25.01]])
+
+
 def test_missing_samples_are_not_a_flat_run():
     assert len(signals.flat_runs(np.full(3000, np.nan), RATE, 5.0)) == 0
 

@@ -60,6 +60,13 @@ def test_a_class_of_two_subjects_is_never_held_out_as_a_whole():
         assert all(labels[fitted].any() for fitted, _ in subject_splits(subjects, labels))
 
 
+def test_a_class_of_one_row_in_each_of_five_subjects_is_held_out_by_one_at_a_time():
+    subjects = np.repeat(np.arange(10), 8)
+    for having in ([0, 1, 2, 3, 4], [1, 2, 5, 8, 9], [5, 6, 7, 8, 9]):
+        labels = (np.isin(subjects, having) & (np.arange(80) % 8 == 0)).astype(int)
+        assert [labels[held].sum() for _, held in subject_splits(subjects, labels)] == [1] * GROUPS
+
+
 def test_classes_of_a_row_or_two_are_no_hindrance_and_warn_of_nothing(recwarn):
     subjects = np.arange(9)
     assert len(subject_splits(subjects, np.arange(9))) == GROUPS

@@ -1,18 +1,24 @@
 """Leads lost at test time: scored by what is left, counted over the same windows, drawn."""
 
 import json
+from itertools import pairwise
+from types import SimpleNamespace
 
 import edfio
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from trained_nights import DATASET, ROLES, Nights
 
 from physiome.errors import DataError
 from physiome.evaluation import lost_leads as scored
+from physiome.evaluation.heads import LinearHead
 from physiome.evaluation.heads_file import load_facts, save_heads
 from physiome.evaluation.lost_leads import COLUMNS, by_leads, numbers_left
 from physiome.files import write_json
+from physiome.methods.base import Method
+from physiome.nn.leads import there
 from physiome.predict import lost_leads, score
 from physiome.steps import lost_leads_figure
 
@@ -70,6 +76,33 @@ def test_with_all_leads_left_windows_score_as_the_evaluation_scored_them(nights,
         fewer = table[(table["left"] == 1) & (table["subset"] == subset)].sort_values("number")
         assert fewer["number"].tolist() == mine["number"].tolist()  # the same windows
         assert not np.allclose(fewer[p], mine[p], atol=1e-3)
+
+
+def test_the_leads_of_a_smaller_number_are_among_those_of_a_larger():
+    seen = []
+
+    class Noting(Method):
+        def encode(self, observed):
+            seen.append(there(observed["eeg"]))
+            return {"eeg": observed["eeg"].nan_to_num().mean(dim=2)}
+
+        def fuse(self, encoded):
+            return encoded["eeg"]
+
+    table = pd.DataFrame({"record": "r", "subject": "s", "number": range(5), "label": 0})
+    store = SimpleNamespace(
+        shapes={"eeg": (8, 4)},
+        table=table,
+        read=lambda rows, names: {"eeg": np.ones((len(rows), 8, 4), np.float32)},
+    )
+    heads = {"eeg": LinearHead(np.zeros(8), np.ones(8), np.zeros((2, 8)), np.zeros(2))}
+    scored.score_lost_leads(
+        Noting(("eeg",)), store, np.arange(5), "eeg", [("eeg",)], heads, 2, batch=3
+    )
+    left = [torch.cat(seen[i : i + 2]) for i in range(0, 8, 2)]  # of five windows, in two batches
+    assert [n.sum(dim=1).tolist() for n in left] == [[number] * 5 for number in (8, 4, 2, 1)]
+    assert all(not (fewer & ~more).any() for more, fewer in pairwise(left))
+    assert len(left[1].unique(dim=0)) > 1  # each window loses its own
 
 
 def test_a_figure_and_a_table_are_made_of_them(nights, tmp_path):

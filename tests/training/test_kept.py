@@ -80,6 +80,17 @@ def test_kept_rows_are_those_that_were_computed(store):
     assert torch.equal(again, torch.stack([second[1], first[0], second[0]]))
 
 
+def test_a_batch_with_one_new_window_is_looked_at(store):
+    method = physiome()
+    frames = KeptFrames(method, np.arange(4), WINDOWS, 1e9)
+    encoder, x = method.encoders["a"], torch.from_numpy(store.read(np.arange(4), ("a",))["a"])
+    with frames.of(np.array([0, 1])):
+        encoder.features(x[[0, 1]])
+    with frames.of(np.array([1, 2])):
+        found = encoder.features(x[[1, 2]])
+    torch.testing.assert_close(found, encoder.features(x[[1, 2]]))
+
+
 def test_outside_of_a_step_windows_are_looked_at(store):
     method = physiome()
     frames = KeptFrames(method, np.arange(4), WINDOWS, 1e9)

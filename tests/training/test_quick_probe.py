@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.preprocessing import StandardScaler
 
 from physiome.training.quick_probe import (
     effective_rank,
@@ -49,6 +52,22 @@ def test_embeddings_that_hold_the_class_are_told_on_unseen_subjects():
     assert scores == {"auc": 1.0, "balanced_acc": 1.0}
     two = CLASSES % 2
     assert probe_scores(np.eye(2)[two], two, SUBJECTS) == {"auc": 1.0, "balanced_acc": 1.0}
+
+
+def test_held_out_rows_are_scored_by_the_scale_of_those_that_were_fitted():
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(4, 3))[np.repeat(np.arange(4), 12)]  # each subject lies elsewhere
+    x = np.eye(3)[CLASSES] + own + 0.5 * rng.normal(size=(48, 3))
+    p = np.zeros((48, 3))
+    for subject in range(4):
+        held = f"s{subject}" == SUBJECTS
+        scaler = StandardScaler().fit(x[~held])
+        head = LogisticRegression(C=0.01, max_iter=200, class_weight="balanced")
+        head.fit(scaler.transform(x[~held]), CLASSES[~held])
+        p[held] = head.predict_proba(scaler.transform(x[held]))
+    scores = probe_scores(x, CLASSES, SUBJECTS)
+    assert scores["auc"] == pytest.approx(roc_auc_score(CLASSES, p, multi_class="ovr"))
+    assert scores["balanced_acc"] == balanced_accuracy_score(CLASSES, p.argmax(axis=1))
 
 
 def test_what_tells_subjects_apart_only_tells_no_class():
