@@ -29,6 +29,20 @@ def show(method: MultiMAE, *patches: int) -> None:
     )
 
 
+def test_a_decoder_asks_for_its_own_modalitys_patches_whatever_others_there_are():
+    decoder = multimae().decoders["c"]
+    visible, encoded = torch.tensor([[0, N, N + 2]]), torch.randn(1, 4, SMALL["width"])
+    with torch.no_grad():
+        for present in (["a", "c"], ["b", "c"], ["a", "c", "b"]):
+            (((queries, _), _),) = calls_of(
+                decoder.cross, lambda given=present: decoder(encoded, visible, given)
+            )
+            expected = decoder.mask_token.repeat(N, 1)
+            expected[[0, 2]] = decoder.enter(encoded)[0, 2:]  # those shown of the second, c
+            expected += decoder.positions + decoder.modality_tokens["c"]
+            torch.testing.assert_close(queries[0], expected)
+
+
 def test_the_default_size_is_the_small_vision_transformer_on_96_of_576_patches():
     with torch.device("meta"):
         method = MultiMAE(MultiMAESpec(), inputs(length_s=30.0))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from checks import calls_of
 from tiny import N, draws, neuronet, waves
 
 from physiome.methods.neuronet import DPNeuroNet, NeuroNet
@@ -49,6 +50,14 @@ def test_dp_neuronet_sums_over_passes_and_halves_over_views():
         torch.testing.assert_close(terms["within"], within / 2)
         torch.testing.assert_close(terms["across"], nt_xent(classes[0], classes[1], 0.1))
     assert set(method.weights) == {"masked", "within", "across"}
+
+
+@pytest.mark.parametrize(("cls", "views"), [(NeuroNet, 1), (DPNeuroNet, 2)])
+def test_batch_norms_see_one_view_and_one_pass_at_a_time(cls, views):
+    method, signals = neuronet(cls), waves(4, "a")
+    for part, calls in ((method.encoder.frame_network, views), (method.projection, 2 * views)):
+        found = calls_of(part, lambda: method.loss(signals, draws()))
+        assert [len(given) for (given,), _ in found] == [4] * calls
 
 
 @pytest.mark.parametrize("cls", [NeuroNet, DPNeuroNet])

@@ -33,6 +33,12 @@ def test_the_stretched_crop_is_a_linear_interpolation_of_a_fifth_to_a_third():
             np.testing.assert_allclose(view, np.interp(at, np.arange(LENGTH), row), atol=1e-12)
 
 
+def test_crops_begin_wherever_they_fit_up_to_the_last_place():
+    draws, x = rng(), torch.arange(10.0)[None]
+    found = [crop_view(x, draws, "tile")[0, :2].tolist() for _ in range(300)]  # two samples long
+    assert {tuple(pair) for pair in found} == {(i, i + 1) for i in range(9)}
+
+
 def test_crops_come_from_everywhere_and_in_all_sizes():
     spans = [crop_view(ramp(), rng(seed))[0][[0, -1]] for seed in range(400)]
     starts = [float(first) for first, _ in spans]
