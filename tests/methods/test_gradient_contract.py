@@ -6,8 +6,10 @@ from functools import cache
 import pytest
 import torch
 from checks import calls_of, drop, reached
+from small import job_of
 from tiny import NAMES, draws, neuronet, physiome, waves
 
+from physiome.methods.build import build_method, fresh_parents
 from physiome.methods.neuronet import DPNeuroNet, NeuroNet
 
 # PhysioME on a, b, c with b dropped. Each pattern of a group is looked at on its own.
@@ -201,3 +203,11 @@ def test_position_tables_are_no_parameters_and_never_move(build):
     optimizer.step()
     after = dict(method.named_buffers())
     assert all(torch.equal(after[name], table) for name, table in tables.items())
+
+
+def test_models_of_subsets_are_clipped_each_on_its_own():
+    settings = job_of("contrawr")
+    method = build_method(settings, fresh_parents(settings))
+    groups = [{id(p) for p in group} for group in method.clip_groups()]
+    assert groups == [{id(p) for p in model.parameters()} for model in method.models.values()]
+    assert len(groups) == 7
