@@ -36,7 +36,7 @@ def commands(text):
 FOUND = [(page.name, words) for page in PAGES for words in commands(page.read_text("utf-8"))]
 
 
-def understood(words):
+def assert_understood(words):
     """Raises, or fails, where a command's program would refuse how it is called."""
     if words[:2] == ["python", "-m"]:
         words = words[2:]
@@ -57,7 +57,7 @@ def understood(words):
 
 @pytest.mark.parametrize(("page", "words"), FOUND, ids=lambda x: x if isinstance(x, str) else x[0])
 def test_every_command_is_understood(page, words):
-    understood(words)
+    assert_understood(words)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_every_command_is_understood(page, words):
 )
 def test_a_command_that_is_wrong_is_not(wrong, said):
     with pytest.raises(Exception, match=said):
-        understood(wrong.split())
+        assert_understood(wrong.split())
 
 
 def test_the_pages_do_hold_commands():
